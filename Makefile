@@ -1,0 +1,54 @@
+# Every target sets up .venv by itself; when nothing changed that takes no time.
+PYTHON ?= python3
+BIN := .venv/bin
+CORE := CMakeLists.txt pyproject.toml $(shell find csrc -type f)
+PACKAGES := graphcut_ext python/dgcn tests benchmarks
+CPP := $(shell find csrc -name '*.cpp' -o -name '*.hpp' -o -name '*.cu' -o -name '*.cuh')
+
+.PHONY: demo test lint format bench cuda-check gpu-check dist clean
+
+demo: .venv/installed  ## the whole chain on the embedded data: numbers and a picture
+	$(BIN)/dgcn demo
+
+test: .venv/installed
+	$(BIN)/python -m pytest -m "not cuda"
+
+lint: .venv/installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/clang-format --dry-run --Werror $(CPP)
+	$(BIN)/python -c "import json, glob; print(*sorted({c['file'] for p in glob.glob('build/*/compile_commands.json') for c in json.load(open(p)) if '/csrc/' in c['file'] and c['file'].endswith('.cpp')}))" \
+	  | xargs $(BIN)/clang-tidy --quiet -p $$(ls -d build/cp*/ | head -1)
+
+format: .venv/installed
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	$(BIN)/clang-format -i $(CPP)
+
+bench: .venv/installed
+	$(BIN)/python -m benchmarks maxflow
+
+cuda-check: .venv/installed  ## the CUDA sources compiled (no GPU needed)
+	$(BIN)/python -c "import graphcut_ext as gx; i = gx.build_info(); assert i['cuda'], 'built without CUDA: nvcc was not found'; print('CUDA', i['cuda'], 'for', i['cuda_architectures'])"
+
+gpu-check:  ## on a machine with a GPU, CUDA torch, nvcc and the build tools installed
+	GRAPHCUT_PYTHON="$(PYTHON)" bash benchmarks/gpu_check.sh
+
+dist: .venv/installed
+	$(BIN)/python -m build
+
+.venv/bin/python:
+	$(PYTHON) -m venv .venv
+
+.venv/requirements: constraints.txt pyproject.toml | .venv/bin/python
+	$(BIN)/python -m pip install -q -c constraints.txt torch numpy pybind11 scikit-build-core cmake ninja
+	touch $@
+
+.venv/installed: .venv/requirements $(CORE)
+	$(BIN)/python -m pip install -q -c constraints.txt --no-build-isolation \
+	  -C cmake.define.GRAPHCUT_WERROR=ON -e '.[train,bench,dev]'
+	touch $@
+
+clean:
+	rm -rf build dist .venv

@@ -1,0 +1,27 @@
+"""Entry point: ``python -m benchmarks {maxflow,knn} [options]``."""
+
+from __future__ import annotations
+
+import argparse
+
+from benchmarks import knn, maxflow
+
+BENCHMARKS = {"knn": knn, "maxflow": maxflow}
+
+
+def main() -> None:
+    """Parse the command line and run one benchmark."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    commands = parser.add_subparsers(dest="name", required=True)
+    for name, module in BENCHMARKS.items():
+        doc = (module.__doc__ or "").strip()
+        command = commands.add_parser(name, help=doc.splitlines()[0], description=doc)
+        module.add_arguments(command)
+        command.add_argument("--repeats", type=int, default=9, help="timed rounds (default 9)")
+        command.add_argument("--json", help="write the results to this file")
+    arguments = parser.parse_args()
+    BENCHMARKS[arguments.name].run(arguments)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,10 @@
+#pragma once
+
+#include <pybind11/pybind11.h>
+
+namespace graphcut::bindings {
+
+void bind_knn(pybind11::module_& module);
+void bind_maxflow(pybind11::module_& module);
+
+}  // namespace graphcut::bindings

@@ -1,0 +1,122 @@
+// Array checks and GIL handling for the min-cut kernels; no algorithm lives here.
+#include <pybind11/numpy.h>
+#include <pybind11/pybind11.h>
+#include <pybind11/stl.h>
+
+#include <optional>
+#include <stdexcept>
+#include <string>
+
+#include "bindings/bindings.hpp"
+#include "maxflow/edge_list_batch.hpp"
+#include "maxflow/knn_batch.hpp"
+
+namespace py = pybind11;
+
+namespace graphcut::bindings {
+namespace {
+
+using maxflow::EdgeListBatch;
+using maxflow::KnnBatch;
+using maxflow::Rows;
+using maxflow::Value;
+
+template <class T>
+using Array = py::array_t<T, py::array::c_style>;
+
+// Callers hand over contiguous arrays of agreeing shapes; this guards against memory errors only.
+template <class T>
+void expect(const Array<T>& array, const char* name, std::initializer_list<py::ssize_t> shape) {
+  bool same = array.ndim() == static_cast<py::ssize_t>(shape.size());
+  py::ssize_t axis = 0;
+  for (const py::ssize_t size : shape) same = same && array.shape(axis++) == size;
+  if (!same) throw std::invalid_argument(std::string(name) + ": unexpected shape");
+}
+
+// (cuts or 1, length): a single row serves every cut.
+template <class T>
+Rows<T> rows(const Array<T>& array, const char* name, py::ssize_t cuts, py::ssize_t length) {
+  const bool shared = array.ndim() == 2 && array.shape(0) == 1;
+  expect(array, name, {shared ? 1 : cuts, length});
+  return {array.data(), length, shared ? 0 : length};
+}
+
+template <class Capacity>
+void solve_edge_list(const Array<std::int64_t>& edge_index, const Array<Capacity>& capacity,
+                     const std::optional<Array<Capacity>>& reverse_capacity,
+                     const Array<Capacity>& source, const Array<Capacity>& sink,
+                     const Array<std::int64_t>& ptr, Array<Value<Capacity>>& value,
+                     Array<bool>& source_side, int threads) {
+  if (source_side.ndim() != 2 || edge_index.ndim() != 2 || ptr.ndim() != 1 || ptr.shape(0) < 1) {
+    throw std::invalid_argument("unexpected number of dimensions");
+  }
+  EdgeListBatch<Capacity> batch;
+  batch.cuts = source_side.shape(0);
+  batch.nodes = source_side.shape(1);
+  batch.edges = edge_index.shape(1);
+  batch.graphs = ptr.shape(0) - 1;
+  expect(edge_index, "edge_index", {2, batch.edges});
+  expect(value, "value", {batch.cuts, batch.graphs});
+  batch.edge_index = edge_index.data();
+  batch.ptr = ptr.data();
+  batch.capacity = rows(capacity, "capacity", batch.cuts, batch.edges);
+  batch.reverse_capacity =
+      reverse_capacity ? rows(*reverse_capacity, "reverse_capacity", batch.cuts, batch.edges)
+                       : batch.capacity;
+  batch.source = rows(source, "source", batch.cuts, batch.nodes);
+  batch.sink = rows(sink, "sink", batch.cuts, batch.nodes);
+  batch.value = value.mutable_data();
+  batch.source_side = source_side.mutable_data();
+  py::gil_scoped_release release;
+  maxflow::solve(batch, threads);
+}
+
+template <class Capacity>
+void solve_knn(const Array<std::int64_t>& indices, const Array<Capacity>& weights,
+               const Array<Capacity>& source, const Array<Capacity>& sink,
+               Array<Value<Capacity>>& value, Array<bool>& source_side, int threads) {
+  if (indices.ndim() != 3 || source.ndim() != 3) {
+    throw std::invalid_argument("unexpected number of dimensions");
+  }
+  KnnBatch<Capacity> batch;
+  batch.items = indices.shape(0);
+  batch.nodes = indices.shape(1);
+  batch.k = indices.shape(2);
+  batch.cuts = source.shape(1);
+  expect(weights, "weights", {batch.items, batch.nodes, batch.k});
+  expect(source, "source", {batch.items, batch.cuts, batch.nodes});
+  expect(sink, "sink", {batch.items, batch.cuts, batch.nodes});
+  expect(value, "value", {batch.items, batch.cuts});
+  expect(source_side, "source_side", {batch.items, batch.cuts, batch.nodes});
+  batch.indices = indices.data();
+  batch.weights = weights.data();
+  batch.source = source.data();
+  batch.sink = sink.data();
+  batch.value = value.mutable_data();
+  batch.source_side = source_side.mutable_data();
+  py::gil_scoped_release release;
+  maxflow::solve(batch, threads);
+}
+
+template <class Capacity>
+void bind_solvers(py::module_& module) {
+  module.def("solve_edge_list", &solve_edge_list<Capacity>, py::arg("edge_index").noconvert(),
+             py::arg("capacity").noconvert(), py::arg("reverse_capacity").noconvert(),
+             py::arg("source").noconvert(), py::arg("sink").noconvert(), py::arg("ptr").noconvert(),
+             py::arg("value").noconvert(), py::arg("source_side").noconvert(), py::arg("threads"));
+  module.def("solve_knn", &solve_knn<Capacity>, py::arg("indices").noconvert(),
+             py::arg("weights").noconvert(), py::arg("source").noconvert(),
+             py::arg("sink").noconvert(), py::arg("value").noconvert(),
+             py::arg("source_side").noconvert(), py::arg("threads"));
+}
+
+}  // namespace
+
+void bind_maxflow(py::module_& module) {
+  bind_solvers<float>(module);
+  bind_solvers<double>(module);
+  bind_solvers<std::int32_t>(module);
+  bind_solvers<std::int64_t>(module);
+}
+
+}  // namespace graphcut::bindings

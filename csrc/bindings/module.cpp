@@ -1,0 +1,32 @@
+// The Python face of the compiled core. This folder alone knows pybind11; nothing here knows torch.
+#include <pybind11/pybind11.h>
+
+#include "bindings/bindings.hpp"
+
+namespace py = pybind11;
+
+namespace {
+
+py::dict build_info() {
+  py::dict info;
+  info["version"] = GRAPHCUT_VERSION;
+  info["compiler"] = GRAPHCUT_COMPILER;
+  info["build_type"] = GRAPHCUT_BUILD_TYPE;
+#ifdef GRAPHCUT_WITH_CUDA
+  info["cuda"] = GRAPHCUT_CUDA_VERSION;
+  info["cuda_architectures"] = GRAPHCUT_CUDA_ARCHITECTURES;
+#else
+  info["cuda"] = py::none();
+  info["cuda_architectures"] = py::none();
+#endif
+  return info;
+}
+
+}  // namespace
+
+PYBIND11_MODULE(_core, module) {
+  module.doc() = "Compiled core of graphcut_ext (private; use the operators in graphcut_ext).";
+  module.def("build_info", &build_info);
+  graphcut::bindings::bind_knn(module);
+  graphcut::bindings::bind_maxflow(module);
+}

@@ -1,0 +1,15 @@
+// Function multiversioning: the loop is compiled for several x86 levels, the best is taken at load.
+#pragma once
+
+#if defined(__x86_64__) && defined(__GLIBC__) && defined(__GNUC__) && !defined(__clang__) && \
+    !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+#define GRAPHCUT_CLONES __attribute__((target_clones("avx512f", "avx2", "default")))
+#else
+#define GRAPHCUT_CLONES
+#endif
+
+#if defined(__GNUC__)
+#define GRAPHCUT_INLINE [[gnu::always_inline]] inline
+#else
+#define GRAPHCUT_INLINE inline
+#endif

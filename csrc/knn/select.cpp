@@ -1,0 +1,211 @@
+#include "knn/select.hpp"
+
+#include <algorithm>
+#include <atomic>
+#include <cmath>
+#include <limits>
+#include <utility>
+#include <vector>
+
+#include "knn/bounds.hpp"
+#include "knn/loops.hpp"
+#include "parallel/parallel_for.hpp"
+
+namespace graphcut::knn {
+namespace {
+
+constexpr std::int64_t kColumns = loops::kGroups;  // channels of a task that sums columns
+
+std::int64_t pieces(std::int64_t length, std::int64_t size) { return (length + size - 1) / size; }
+
+// Largest exponent to which double values are raised before they are squared: the sum of up to
+// 2^40 squared differences still fits.
+constexpr int kTopExponent = 480;
+
+template <class T>
+struct ItemScale {
+  T scale;  // s
+  double rescale;
+};
+
+// peak: the largest magnitude of the item.
+template <class T>
+ItemScale<T> item_scale(T peak) {
+  int exponent = 0;
+  std::frexp(peak, &exponent);
+  constexpr int limit = std::numeric_limits<T>::max_exponent - 2;
+  const T scale = std::ldexp(T{1}, -std::clamp(exponent, -limit, limit));
+  const double rescale =
+      sizeof(T) == sizeof(double) ? std::ldexp(1.0, std::min(kTopExponent - exponent, 1000)) : 1.0;
+  return {scale, rescale};
+}
+
+struct Candidate {
+  double distance;
+  std::int64_t index;
+
+  bool operator<(const Candidate& other) const {
+    return distance < other.distance || (distance == other.distance && index < other.index);
+  }
+};
+
+// What one thread needs while it works on a row.
+template <class T>
+struct Scratch {
+  std::vector<T> products;  // the rows of a chunk, completed
+  std::vector<T> upper;
+  std::vector<std::int64_t> found;
+  std::vector<Candidate> candidates;
+
+  explicit Scratch(std::int64_t points) : products(kChunkRows * points), found(points) {
+    upper.reserve(std::max(points, loops::kGroups));
+  }
+};
+
+// The k-th smallest upper bound of the row, or a value above it that is met by k points all the
+// same: each group's minimum belongs to a different point. `product` is -infinity at the row's own
+// point, so that it never counts.
+template <class T>
+T kth_upper(const Bounds<T>& bounds, const T* norm, const T* product, std::int64_t points,
+            std::int64_t k, std::vector<T>& upper) {
+  if (points >= 4 * loops::kGroups && 2 * k <= loops::kGroups) {
+    upper.resize(loops::kGroups);
+    loops::group_minima(bounds, norm, product, points, upper.data());
+  } else {
+    upper.resize(static_cast<std::size_t>(points));
+    for (std::int64_t j = 0; j < points; ++j) upper[j] = bounds.upper(norm[j], product[j]);
+  }
+  std::nth_element(upper.begin(), upper.begin() + (k - 1), upper.end());
+  return upper[k - 1];
+}
+
+// Rows [first, first + count) of an item's products, whole and with -infinity at their own points.
+// products: (rows, points) of this item.
+template <class T>
+void complete_rows(const Rows<T>& rows, const T* products, std::int64_t points, std::int64_t first,
+                   std::int64_t count, T* out) {
+  const std::int64_t edge = rows.block == 0 ? 0 : first / rows.block * rows.block;
+  for (std::int64_t j = 0; j < edge; ++j) {
+    const T* mirrored = products + j * points + first;
+    for (std::int64_t r = 0; r < count; ++r) out[r * points + j] = mirrored[r];
+  }
+  for (std::int64_t r = 0; r < count; ++r) {
+    const T* row = products + (first + r) * points;
+    std::copy(row + edge, row + points, out + r * points + edge);
+    out[r * points + rows.first_row + first + r] = -std::numeric_limits<T>::infinity();
+  }
+}
+
+template <class T>
+void select_row(const Points<T>& points, const Bounds<T>& bounds, std::int64_t item,
+                std::int64_t row, const T* product, std::int64_t k, T* distances,
+                std::int64_t* indices, Scratch<T>& scratch) {
+  const std::int64_t n = points.points;
+  const T* norm = points.norm + item * n;
+  const T limit = bounds.limit(kth_upper(bounds, norm, product, n, k, scratch.upper), norm[row]);
+  const std::int64_t found = loops::collect(bounds, norm, product, n, limit, scratch.found.data());
+
+  const T* x = points.x + item * n * points.channels;
+  const double rescale = points.rescale[item];
+  auto& candidates = scratch.candidates;
+  candidates.clear();
+  std::int64_t zeros = 0;
+  // Candidates ascend by index: once k of them are at distance 0, no later one can precede them.
+  for (std::int64_t f = 0; f < found && zeros < k; ++f) {
+    const std::int64_t j = scratch.found[f];
+    const double distance = loops::squared_distance(
+        x + row * points.channels, x + j * points.channels, points.channels, rescale);
+    zeros += distance == 0.0;
+    candidates.push_back({distance, j});
+  }
+  std::partial_sort(candidates.begin(), candidates.begin() + k, candidates.end());
+  const double undo = 1.0 / rescale;
+  for (std::int64_t t = 0; t < k; ++t) {
+    distances[t] = static_cast<T>(candidates[t].distance * undo * undo);
+    indices[t] = candidates[t].index;
+  }
+}
+
+}  // namespace
+
+template <class T>
+std::int64_t center(const T* x, std::int64_t items, std::int64_t points, std::int64_t channels,
+                    T* y, T* norm, double* rescale, int threads) {
+  // Sums of doubles are scaled down against overflow; that they then underflow for tiny values
+  // only moves the centre, which may be anywhere.
+  const double factor = sizeof(T) == sizeof(double) ? std::ldexp(1.0, -64) : 1.0;
+  const std::int64_t blocks = pieces(channels, kColumns);
+  std::vector<double> sums(static_cast<std::size_t>(items * channels));
+  std::vector<T> peaks(static_cast<std::size_t>(items * blocks));
+  parallel_for(items * blocks, threads, [&](int, std::int64_t task) {
+    const std::int64_t item = task / blocks;
+    const std::int64_t first = task % blocks * kColumns;
+    peaks[task] = loops::column_sums(x + item * points * channels + first, points, channels,
+                                     std::min(kColumns, channels - first), factor,
+                                     sums.data() + item * channels + first);
+  });
+
+  std::vector<T> scales(static_cast<std::size_t>(items));
+  std::vector<T> means(static_cast<std::size_t>(items * channels));
+  for (std::int64_t item = 0; item < items; ++item) {
+    const double* sum = sums.data() + item * channels;
+    if (!std::all_of(sum, sum + channels, [](double value) { return std::isfinite(value); })) {
+      return item;
+    }
+    const T* peak = peaks.data() + item * blocks;
+    const auto scale = item_scale(*std::max_element(peak, peak + blocks));
+    scales[item] = scale.scale;
+    rescale[item] = scale.rescale;
+    for (std::int64_t c = 0; c < channels; ++c) {
+      means[item * channels + c] = static_cast<T>(sum[c] / static_cast<double>(points) *
+                                                  static_cast<double>(scale.scale) / factor);
+    }
+  }
+
+  const std::int64_t chunks = pieces(points, kChunkRows);
+  parallel_for(items * chunks, threads, [&](int, std::int64_t task) {
+    const std::int64_t item = task / chunks;
+    const std::int64_t first = task % chunks * kChunkRows;
+    for (std::int64_t i = first; i < std::min(first + kChunkRows, points); ++i) {
+      const std::int64_t at = item * points + i;
+      norm[at] = static_cast<T>(loops::center_row(x + at * channels, means.data() + item * channels,
+                                                  scales[item], channels, y + at * channels));
+    }
+  });
+  return -1;
+}
+
+template <class T>
+void select(const Points<T>& points, const Rows<T>& rows, std::int64_t k, T* distances,
+            std::int64_t* indices, int threads) {
+  const auto bounds = Bounds<T>::make(points.channels, rows.operand_error);
+  const std::int64_t chunks = pieces(rows.rows, kChunkRows);
+  const std::int64_t tasks = points.items * chunks;
+  const auto workers = static_cast<int>(std::clamp<std::int64_t>(tasks, 1, std::max(threads, 1)));
+  std::vector<Scratch<T>> scratch(static_cast<std::size_t>(workers), Scratch<T>(points.points));
+  parallel_for(tasks, workers, [&](int worker, std::int64_t task) {
+    const std::int64_t item = task / chunks;
+    const std::int64_t first = task % chunks * kChunkRows;
+    const std::int64_t count = std::min(kChunkRows, rows.rows - first);
+    const std::int64_t n = points.points;
+    T* products = scratch[worker].products.data();
+    complete_rows(rows, rows.products + item * rows.rows * n, n, first, count, products);
+    for (std::int64_t r = 0; r < count; ++r) {
+      const std::int64_t row = rows.first_row + first + r;
+      const std::int64_t out = (item * n + row) * k;
+      select_row(points, bounds, item, row, products + r * n, k, distances + out, indices + out,
+                 scratch[worker]);
+    }
+  });
+}
+
+template std::int64_t center(const float*, std::int64_t, std::int64_t, std::int64_t, float*, float*,
+                             double*, int);
+template std::int64_t center(const double*, std::int64_t, std::int64_t, std::int64_t, double*,
+                             double*, double*, int);
+template void select(const Points<float>&, const Rows<float>&, std::int64_t, float*, std::int64_t*,
+                     int);
+template void select(const Points<double>&, const Rows<double>&, std::int64_t, double*,
+                     std::int64_t*, int);
+
+}  // namespace graphcut::knn

@@ -1,0 +1,199 @@
+#include "maxflow/edge_list_batch.hpp"
+
+#include <algorithm>
+#include <limits>
+#include <numeric>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "maxflow/cut.hpp"
+#include "parallel/parallel_for.hpp"
+
+namespace graphcut::maxflow {
+namespace {
+
+void check_ptr(const std::int64_t* ptr, std::int64_t graphs, std::int64_t nodes) {
+  auto fail = [](const std::string& what) { throw std::invalid_argument("ptr " + what); };
+  if (ptr[0] != 0) fail("must start at 0, not " + std::to_string(ptr[0]));
+  for (std::int64_t g = 0; g < graphs; ++g) {
+    if (ptr[g + 1] < ptr[g]) {
+      fail("must not decrease: ptr[" + std::to_string(g + 1) + "] = " + std::to_string(ptr[g + 1]) +
+           " after " + std::to_string(ptr[g]));
+    }
+    if (ptr[g + 1] - ptr[g] >= std::numeric_limits<std::int32_t>::max()) {
+      fail("gives graph " + std::to_string(g) + " too many nodes; at most 2^31 - 2 per graph");
+    }
+  }
+  if (ptr[graphs] != nodes) {
+    fail("must end at the number of nodes, " + std::to_string(nodes) + ", not " +
+         std::to_string(ptr[graphs]));
+  }
+}
+
+void check_edges(const std::int64_t* edge_index, std::int64_t edges, std::int64_t nodes) {
+  for (int end = 0; end < 2; ++end) {
+    const std::int64_t* ends = edge_index + end * edges;
+    for (std::int64_t e = 0; e < edges; ++e) {
+      if (ends[e] < 0 || ends[e] >= nodes) {
+        throw std::out_of_range("edge_index[" + std::to_string(end) + ", " + std::to_string(e) +
+                                "] = " + std::to_string(ends[e]) + " is out of range for " +
+                                std::to_string(nodes) + " nodes");
+      }
+    }
+  }
+}
+
+// The edges of every graph: those of graph g are order[begin[g]] .. order[begin[g+1]-1], or the
+// indices begin[g] .. begin[g+1]-1 themselves where `order` is empty (edges already grouped).
+struct EdgeGroups {
+  std::vector<std::int64_t> begin, order;
+
+  EdgeGroups(const std::int64_t* edge_index, std::int64_t edges, const std::int64_t* ptr,
+             std::int64_t graphs)
+      : begin(static_cast<std::size_t>(graphs) + 1, 0) {
+    if (graphs == 1) {
+      begin[1] = edges;
+      return;
+    }
+    const std::int64_t* end = ptr + graphs + 1;
+    std::vector<std::int64_t> graph_of(static_cast<std::size_t>(edges));
+    for (std::int64_t e = 0; e < edges; ++e) {
+      const std::int64_t u = edge_index[e], v = edge_index[edges + e];
+      const std::int64_t g = std::upper_bound(ptr, end, u) - ptr - 1;
+      if (v < ptr[g] || v >= ptr[g + 1]) {
+        throw std::invalid_argument("edge_index: edge " + std::to_string(e) + " joins node " +
+                                    std::to_string(u) + " of graph " + std::to_string(g) +
+                                    " to node " + std::to_string(v) + " of another graph");
+      }
+      graph_of[static_cast<std::size_t>(e)] = g;
+      ++begin[static_cast<std::size_t>(g) + 1];
+    }
+    std::partial_sum(begin.begin(), begin.end(), begin.begin());
+    if (std::is_sorted(graph_of.begin(), graph_of.end())) return;
+    order.resize(static_cast<std::size_t>(edges));
+    auto next = begin;
+    for (std::int64_t e = 0; e < edges; ++e) {
+      auto& place = next[static_cast<std::size_t>(graph_of[static_cast<std::size_t>(e)])];
+      order[static_cast<std::size_t>(place++)] = e;
+    }
+  }
+
+  std::int64_t edge(std::int64_t place) const {
+    return order.empty() ? place : order[static_cast<std::size_t>(place)];
+  }
+};
+
+template <class Capacity>
+bool check(const EdgeListBatch<Capacity>& batch) {
+  using R = Residual<Capacity>;
+  check_ptr(batch.ptr, batch.graphs, batch.nodes);
+  check_edges(batch.edge_index, batch.edges, batch.nodes);
+  check_capacities(batch.capacity, batch.cuts, "capacity", "edge");
+  check_capacities(batch.reverse_capacity, batch.cuts, "reverse_capacity", "edge");
+  const bool infinite_source = check_capacities(batch.source, batch.cuts, "source", "node");
+  const bool infinite_sink = check_capacities(batch.sink, batch.cuts, "sink", "node");
+  const std::int64_t rows =
+      std::max(batch.capacity.distinct(batch.cuts), batch.reverse_capacity.distinct(batch.cuts));
+  for (std::int64_t c = 0; c < rows; ++c) {
+    const Capacity* forward = batch.capacity.row(c);
+    const Capacity* backward = batch.reverse_capacity.row(c);
+    for (std::int64_t e = 0; e < batch.edges; ++e) {
+      check_sum(static_cast<R>(forward[e]), static_cast<R>(backward[e]), "capacity", e);
+    }
+  }
+  for (std::int64_t c = 0; c < batch.cuts; ++c) {
+    for (std::int64_t g = 0; g < batch.graphs; ++g) {
+      check_total(batch.source.row(c) + batch.ptr[g], batch.sink.row(c) + batch.ptr[g],
+                  batch.ptr[g + 1] - batch.ptr[g]);
+    }
+  }
+  return infinite_source && infinite_sink;
+}
+
+// What a thread keeps from one cut to the next.
+template <class Capacity>
+struct Workspace {
+  Graph<Residual<Capacity>> graph;
+  BoykovKolmogorov<Residual<Capacity>> solver;
+  std::vector<std::int32_t> slot;
+  std::int64_t built = -1;  // graph whose topology `graph` and `slot` hold
+};
+
+template <class Capacity>
+void solve_one(const EdgeListBatch<Capacity>& batch, const EdgeGroups& groups, std::int64_t g,
+               std::int64_t c, bool infinite, Workspace<Capacity>& work) {
+  using R = Residual<Capacity>;
+  const std::int64_t base = batch.ptr[g];
+  const std::int64_t first_edge = groups.begin[static_cast<std::size_t>(g)];
+  const std::int64_t edges = groups.begin[static_cast<std::size_t>(g) + 1] - first_edge;
+  const auto nodes = static_cast<std::int32_t>(batch.ptr[g + 1] - base);
+  if (work.built != g) {
+    build_topology(
+        work.graph, nodes, edges,
+        [&](std::int64_t place) {
+          const std::int64_t e = groups.edge(first_edge + place);
+          return std::pair{static_cast<std::int32_t>(batch.edge_index[e] - base),
+                           static_cast<std::int32_t>(batch.edge_index[batch.edges + e] - base)};
+        },
+        work.slot);
+    work.built = g;
+  }
+
+  const Capacity* capacity = batch.capacity.row(c);
+  const Capacity* reverse = batch.reverse_capacity.row(c);
+  auto& arcs = work.graph.arcs;
+  for (std::int64_t place = 0; place < edges; ++place) {
+    const std::int32_t slot = work.slot[static_cast<std::size_t>(place)];
+    if (slot < 0) continue;
+    const std::int64_t e = groups.edge(first_edge + place);
+    auto& arc = arcs[static_cast<std::size_t>(slot)];
+    arc.residual = static_cast<R>(capacity[e]);
+    arcs[static_cast<std::size_t>(arc.sister)].residual = static_cast<R>(reverse[e]);
+  }
+
+  std::string where;
+  if (batch.graphs > 1) where += " of graph " + std::to_string(g);
+  if (batch.cuts > 1) where += " of cut " + std::to_string(c);
+  const Capacity* source = batch.source.row(c) + base;
+  const Capacity* sink = batch.sink.row(c) + base;
+  bool* side = batch.source_side + c * batch.nodes + base;
+  cut<Capacity>(work.graph, work.solver, source, sink, infinite, where, side);
+
+  Value<Capacity> value = terminal_cost(source, sink, side, nodes);
+  for (std::int64_t place = 0; place < edges; ++place) {
+    const std::int64_t e = groups.edge(first_edge + place);
+    const bool tail = side[batch.edge_index[e] - base];
+    const bool head = side[batch.edge_index[batch.edges + e] - base];
+    if (tail != head) value += static_cast<Value<Capacity>>(tail ? capacity[e] : reverse[e]);
+  }
+  batch.value[c * batch.graphs + g] = checked_value(value, where);
+}
+
+}  // namespace
+
+template <class Capacity>
+void solve(const EdgeListBatch<Capacity>& batch, int threads) {
+  const bool infinite = check(batch);
+  const EdgeGroups groups(batch.edge_index, batch.edges, batch.ptr, batch.graphs);
+  std::vector<Workspace<Capacity>> workspaces(static_cast<std::size_t>(std::max(threads, 1)));
+
+  // A task is a graph with all its cuts, whose topology is then built once; or, with too few graphs
+  // to go round, a single cut.
+  const bool by_graph = batch.graphs >= 2 * threads || batch.cuts <= 1 || threads <= 1;
+  const std::int64_t share = by_graph ? batch.cuts : 1;
+  const std::int64_t tasks = share > 0 ? batch.graphs * (batch.cuts / share) : 0;
+  parallel_for(tasks, threads, [&](int worker, std::int64_t task) {
+    auto& work = workspaces[static_cast<std::size_t>(worker)];
+    for (std::int64_t unit = task * share; unit < (task + 1) * share; ++unit) {
+      solve_one(batch, groups, unit / batch.cuts, unit % batch.cuts, infinite, work);
+    }
+  });
+}
+
+template void solve(const EdgeListBatch<float>&, int);
+template void solve(const EdgeListBatch<double>&, int);
+template void solve(const EdgeListBatch<std::int32_t>&, int);
+template void solve(const EdgeListBatch<std::int64_t>&, int);
+
+}  // namespace graphcut::maxflow

@@ -1,0 +1,28 @@
+// Minimum cuts of graphs given as edge lists: many graphs, and many cuts over each.
+#pragma once
+
+#include <cstdint>
+
+#include "maxflow/capacities.hpp"
+#include "maxflow/graph.hpp"
+
+namespace graphcut::maxflow {
+
+template <class Capacity>
+struct EdgeListBatch {
+  std::int64_t nodes = 0, edges = 0, graphs = 0, cuts = 0;
+  const std::int64_t* edge_index = nullptr;  // (2, edges): tails, then heads
+  const std::int64_t* ptr = nullptr;  // (graphs + 1): graph g holds the nodes ptr[g] .. ptr[g+1]-1
+  Rows<Capacity> capacity;            // (cuts, edges): tail -> head
+  Rows<Capacity> reverse_capacity;    // (cuts, edges): head -> tail; may be `capacity` again
+  Rows<Capacity> source, sink;        // (cuts, nodes): source -> node, node -> sink
+  Value<Capacity>* value = nullptr;   // out (cuts, graphs): capacity of the minimum cut
+  bool* source_side = nullptr;        // out (cuts, nodes): the minimal source set
+};
+
+// Checks everything first and throws std::invalid_argument or std::out_of_range, naming argument
+// and position, with nothing written. The result does not depend on `threads`.
+template <class Capacity>
+void solve(const EdgeListBatch<Capacity>& batch, int threads);
+
+}  // namespace graphcut::maxflow

@@ -1,0 +1,111 @@
+#include "maxflow/knn_batch.hpp"
+
+#include <limits>
+#include <string>
+#include <vector>
+
+#include "maxflow/cut.hpp"
+#include "maxflow/knn_topology.hpp"
+#include "parallel/parallel_for.hpp"
+
+namespace graphcut::maxflow {
+namespace {
+
+template <class Capacity>
+bool check(const KnnBatch<Capacity>& batch) {
+  if (batch.nodes >= std::numeric_limits<std::int32_t>::max() ||
+      batch.k > std::numeric_limits<std::int32_t>::max() ||
+      batch.nodes * batch.k > std::numeric_limits<std::int32_t>::max() / 2) {
+    throw std::invalid_argument("indices: " + std::to_string(batch.nodes) + " nodes with " +
+                                std::to_string(batch.k) +
+                                " neighbours are too large; at most 2^30 - 1 entries per item");
+  }
+  const std::int64_t entries = batch.nodes * batch.k;
+  for (std::int64_t e = 0; e < batch.items * entries; ++e) {
+    if (batch.indices[e] < 0 || batch.indices[e] >= batch.nodes) {
+      throw std::out_of_range(
+          "indices[" + std::to_string(e / entries) + ", " + std::to_string(e % entries / batch.k) +
+          ", " + std::to_string(e % batch.k) + "] = " + std::to_string(batch.indices[e]) +
+          " is out of range for " + std::to_string(batch.nodes) + " nodes");
+    }
+  }
+  auto rows = [](const Capacity* data, std::int64_t length) {
+    return Rows<Capacity>{data, length, length};
+  };
+  check_capacities(rows(batch.weights, entries), batch.items, "weights", "entry");
+  const std::int64_t all = batch.items * batch.cuts;
+  const bool infinite_source =
+      check_capacities(rows(batch.source, batch.nodes), all, "source", "node");
+  const bool infinite_sink = check_capacities(rows(batch.sink, batch.nodes), all, "sink", "node");
+  for (std::int64_t c = 0; c < all; ++c) {
+    check_total(batch.source + c * batch.nodes, batch.sink + c * batch.nodes, batch.nodes);
+  }
+  return infinite_source && infinite_sink;
+}
+
+// What a thread keeps from one cut to the next.
+template <class Capacity>
+struct Workspace {
+  using R = Residual<Capacity>;
+  KnnEdges<R> edges;
+  Graph<R> graph;
+  std::vector<Arc<R>> arcs;  // the arcs of item `built` with their capacities
+  BoykovKolmogorov<R> solver;
+  std::int64_t built = -1;
+};
+
+template <class Capacity>
+void solve_one(const KnnBatch<Capacity>& batch, std::int64_t item, std::int64_t c, bool infinite,
+               Workspace<Capacity>& work) {
+  const auto nodes = static_cast<std::int32_t>(batch.nodes);
+  const auto k = static_cast<std::int32_t>(batch.k);
+  if (work.built == item) {
+    work.graph.arcs = work.arcs;
+  } else {
+    const std::int64_t offset = item * batch.nodes * batch.k;
+    build_knn_topology(batch.indices + offset, batch.weights + offset, nodes, k, work.edges,
+                       work.graph);
+    work.built = item;
+    if (batch.cuts > 1) work.arcs = work.graph.arcs;
+  }
+
+  const std::int64_t row = item * batch.cuts + c;
+  const std::string where = " of item " + std::to_string(item) + ", cut " + std::to_string(c);
+  const Capacity* source = batch.source + row * batch.nodes;
+  const Capacity* sink = batch.sink + row * batch.nodes;
+  bool* side = batch.source_side + row * batch.nodes;
+  cut<Capacity>(work.graph, work.solver, source, sink, infinite, where, side);
+
+  Value<Capacity> value = terminal_cost(source, sink, side, nodes);
+  for (const auto& edge : work.edges.edges) {
+    if (side[edge.u] != side[edge.v]) value += static_cast<Value<Capacity>>(edge.weight);
+  }
+  batch.value[row] = checked_value(value, where);
+}
+
+}  // namespace
+
+template <class Capacity>
+void solve(const KnnBatch<Capacity>& batch, int threads) {
+  const bool infinite = check(batch);
+  std::vector<Workspace<Capacity>> workspaces(static_cast<std::size_t>(std::max(threads, 1)));
+
+  // A task is an item with all its cuts, whose graph is then built once; or, with too few items to
+  // go round, a single cut.
+  const bool by_item = batch.items >= 2 * threads || batch.cuts <= 1 || threads <= 1;
+  const std::int64_t share = by_item ? batch.cuts : 1;
+  const std::int64_t tasks = share > 0 ? batch.items * (batch.cuts / share) : 0;
+  parallel_for(tasks, threads, [&](int worker, std::int64_t task) {
+    auto& work = workspaces[static_cast<std::size_t>(worker)];
+    for (std::int64_t unit = task * share; unit < (task + 1) * share; ++unit) {
+      solve_one(batch, unit / batch.cuts, unit % batch.cuts, infinite, work);
+    }
+  });
+}
+
+template void solve(const KnnBatch<float>&, int);
+template void solve(const KnnBatch<double>&, int);
+template void solve(const KnnBatch<std::int32_t>&, int);
+template void solve(const KnnBatch<std::int64_t>&, int);
+
+}  // namespace graphcut::maxflow

@@ -1,0 +1,53 @@
+// Dynamic parallel loop over independent tasks.
+#pragma once
+
+#include <algorithm>
+#include <atomic>
+#include <cstdint>
+#include <exception>
+#include <thread>
+#include <vector>
+
+namespace graphcut {
+
+// Calls body(worker, task) once for every task in [0, tasks), worker in [0, min(threads, tasks)).
+// Tasks are handed out one at a time, so that long and short ones balance; a worker runs its tasks
+// in ascending order. The exception of the lowest throwing task is rethrown after all have ended,
+// which makes errors independent of the number of threads.
+//
+// Note [Threads are started per call]: a pool kept between calls would be dead in a forked child
+// (data-loader workers); starting a thread costs some tens of microseconds, a batch milliseconds.
+template <class Body>
+void parallel_for(std::int64_t tasks, int threads, Body&& body) {
+  std::atomic<std::int64_t> next{0};
+  const auto workers = static_cast<int>(std::clamp<std::int64_t>(tasks, 1, std::max(threads, 1)));
+  std::vector<std::exception_ptr> errors(static_cast<std::size_t>(workers));
+  std::vector<std::int64_t> failed(static_cast<std::size_t>(workers), tasks);
+
+  auto run = [&](int worker) noexcept {
+    const auto w = static_cast<std::size_t>(worker);
+    for (std::int64_t task = next.fetch_add(1); task < tasks; task = next.fetch_add(1)) {
+      try {
+        body(worker, task);
+      } catch (...) {
+        if (failed[w] == tasks) {
+          errors[w] = std::current_exception();
+          failed[w] = task;
+        }
+      }
+    }
+  };
+
+  std::vector<std::jthread> pool;
+  pool.reserve(static_cast<std::size_t>(workers));
+  for (int worker = 1; worker < workers; ++worker) pool.emplace_back(run, worker);
+  run(0);
+  for (auto& thread : pool) thread.join();
+
+  const auto first = std::min_element(failed.begin(), failed.end()) - failed.begin();
+  if (errors[static_cast<std::size_t>(first)]) {
+    std::rethrow_exception(errors[static_cast<std::size_t>(first)]);
+  }
+}
+
+}  // namespace graphcut

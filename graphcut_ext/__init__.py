@@ -1,0 +1,21 @@
+"""Graph cuts for PyTorch.
+
+Operators
+---------
+maxflow
+    Minimum s-t cuts of graphs given as edge lists.
+knn_maxflow
+    Minimum cuts over K-nearest-neighbour graphs, many cuts per graph.
+knn
+    K nearest neighbours of every point, batched.
+build_info
+    How the compiled core was built.
+"""
+
+from graphcut_ext._build import __version__, build_info
+from graphcut_ext._knn import KNN, knn
+from graphcut_ext._knn_maxflow import knn_maxflow
+from graphcut_ext._maxflow import maxflow
+from graphcut_ext._mincut import MinCut
+
+__all__ = ["KNN", "MinCut", "__version__", "build_info", "knn", "knn_maxflow", "maxflow"]

@@ -1,0 +1,75 @@
+"""Checks on operator arguments that need no look at the values.
+
+They run in Python while a graph is traced; checks on values run in the compiled core, so that
+``torch.compile`` sees no data-dependent branch.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+CAPACITY_DTYPES = (torch.float32, torch.float64, torch.int32, torch.int64)
+SOLVERS = ("auto", "bk")
+
+
+def check_tensor(name: str, value: object) -> Tensor:
+    """Return ``value`` if it is a strided tensor, else raise ``TypeError``."""
+    if not isinstance(value, Tensor):
+        raise TypeError(f"{name} must be a torch.Tensor, not {type(value).__name__}")
+    if value.layout != torch.strided:
+        raise TypeError(f"{name} must be a strided tensor, not {value.layout}")
+    return value
+
+
+def check_index_dtype(name: str, value: Tensor) -> None:
+    """Refuse node numbers that are not int64."""
+    if value.dtype != torch.int64:
+        raise TypeError(f"{name} must be int64, not {_dtype(value.dtype)}")
+
+
+def check_capacity_dtypes(**tensors: Tensor) -> None:
+    """Refuse capacities of an unsupported dtype, or of several dtypes."""
+    first_name, first = next(iter(tensors.items()))
+    if first.dtype not in CAPACITY_DTYPES:
+        allowed = ", ".join(_dtype(dtype) for dtype in CAPACITY_DTYPES)
+        raise TypeError(f"{first_name} must be one of {allowed}, not {_dtype(first.dtype)}")
+    for name, tensor in tensors.items():
+        if tensor.dtype != first.dtype:
+            raise TypeError(
+                f"{name} is {_dtype(tensor.dtype)} but {first_name} is {_dtype(first.dtype)}; "
+                "all capacities must share one dtype"
+            )
+
+
+def check_devices(**tensors: Tensor) -> None:
+    """Refuse tensors on different devices."""
+    first_name, first = next(iter(tensors.items()))
+    for name, tensor in tensors.items():
+        if tensor.device != first.device:
+            raise ValueError(
+                f"{name} is on {tensor.device} but {first_name} is on {first.device}; "
+                "all tensors must be on one device"
+            )
+
+
+def check_solver(solver: str) -> str:
+    """Refuse an unknown solver."""
+    if solver not in SOLVERS:
+        raise ValueError(f"solver must be one of {', '.join(map(repr, SOLVERS))}, not {solver!r}")
+    return solver
+
+
+def check_num_threads(num_threads: int | None) -> int:
+    """Return the number of threads, 0 standing for torch's setting at run time."""
+    if num_threads is None:
+        return 0
+    if isinstance(num_threads, bool) or not isinstance(num_threads, int):
+        raise TypeError(f"num_threads must be an int or None, not {type(num_threads).__name__}")
+    if num_threads < 1:
+        raise ValueError(f"num_threads must be at least 1, not {num_threads}")
+    return num_threads
+
+
+def _dtype(dtype: torch.dtype) -> str:
+    return str(dtype).removeprefix("torch.")

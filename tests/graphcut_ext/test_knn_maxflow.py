@@ -1,0 +1,93 @@
+"""gx.knn_maxflow against the same graph written out as an edge list."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from oracles import Problem, scipy_mincut
+
+import graphcut_ext as gx
+
+
+def written_out(indices, weights, source, sink) -> Problem:
+    """One item as an edge list: an edge for every entry, parallel ones left as they are."""
+    n, k = indices.shape
+    edge_index = np.stack([np.repeat(np.arange(n), k), indices.ravel()])
+    return Problem(edge_index, weights.ravel(), weights.ravel(), source, sink)
+
+
+def random_batch(rng, items, cuts, n, k, distinct=True):
+    if distinct:
+        others = [
+            [rng.permutation([j for j in range(n) if j != i])[:k] for i in range(n)]
+            for _ in range(items)
+        ]
+        indices = np.array(others).reshape(items, n, k)
+    else:
+        indices = rng.integers(0, n, (items, n, k))  # repeats and self-loops
+    weights = rng.integers(0, 9, (items, n, k))
+    source = rng.integers(0, 30, (items, cuts, n)) * (rng.random((items, cuts, n)) < 0.4)
+    sink = rng.integers(0, 30, (items, cuts, n)) * (rng.random((items, cuts, n)) < 0.4)
+    return indices, weights, source, sink
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.int32, torch.int64])
+@pytest.mark.parametrize("distinct", [True, False])
+@pytest.mark.parametrize(("items", "cuts", "n", "k"), [(3, 2, 12, 3), (1, 4, 40, 9), (5, 1, 6, 5)])
+def test_against_scipy(dtype, distinct, items, cuts, n, k):
+    rng = np.random.default_rng(items)
+    indices, weights, source, sink = random_batch(rng, items, cuts, n, k, distinct)
+    cut = gx.knn_maxflow(
+        torch.as_tensor(indices), *(torch.as_tensor(a).to(dtype) for a in (weights, source, sink))
+    )
+    assert cut.value.shape == (items, cuts)
+    for b in range(items):
+        for c in range(cuts):
+            problem = written_out(indices[b], weights[b], source[b, c], sink[b, c])
+            value, side = scipy_mincut(problem)
+            assert cut.value[b, c].item() == value
+            assert cut.source_side[b, c].tolist() == side.tolist()
+
+
+def test_mutual_pair_is_one_link_with_both_weights():
+    cut = gx.knn_maxflow(
+        torch.tensor([[[1], [0]]]),
+        torch.tensor([[[2.0], [3.0]]]),
+        torch.tensor([[[9.0, 0.0]]]),
+        torch.tensor([[[0.0, 9.0]]]),
+    )
+    assert cut.value.item() == 5.0
+
+
+@pytest.mark.parametrize("threads", [1, 2, 9])
+def test_results_do_not_depend_on_threads_or_batch(threads):
+    rng = np.random.default_rng(3)
+    indices, weights, source, sink = (torch.as_tensor(a) for a in random_batch(rng, 6, 3, 50, 5))
+    weights, source, sink = (t * torch.rand(t.shape).double() for t in (weights, source, sink))
+    whole = gx.knn_maxflow(indices, weights, source, sink, num_threads=threads)
+    for b in range(6):
+        for c in range(3):
+            one = gx.knn_maxflow(
+                indices[b : b + 1],
+                weights[b : b + 1],
+                source[b : b + 1, c : c + 1],
+                sink[b : b + 1, c : c + 1],
+            )
+            assert one.value.item() == whole.value[b, c].item()
+            assert torch.equal(one.source_side[0, 0], whole.source_side[b, c])
+
+
+@pytest.mark.parametrize("shape", [(0, 2, 5, 3), (2, 0, 5, 3), (2, 2, 0, 3), (2, 2, 5, 0)])
+def test_empty(shape):
+    items, cuts, n, k = shape
+    cut = gx.knn_maxflow(
+        torch.zeros(items, n, k, dtype=torch.int64),
+        torch.zeros(items, n, k),
+        torch.ones(items, cuts, n),
+        torch.zeros(items, cuts, n),
+    )
+    assert cut.value.shape == (items, cuts)
+    assert cut.value.eq(0).all()
+    assert cut.source_side.shape == (items, cuts, n)
+    assert cut.source_side.all()
