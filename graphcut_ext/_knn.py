@@ -67,10 +67,12 @@ def knn(x: Tensor, k: int, *, precision: str = "exact") -> KNN:
 
     Notes
     -----
-    Memory beyond inputs and outputs: a centred copy of one item (on the CPU for small items of
-    several, up to 16 MB) and a block of the product of at most 64 MB, whatever N and B; the
-    N x N matrix of a large item never exists. A float32 product costs N^2 C multiplications per
-    item; on the CPU about half of them where the item's matrix fits in 32 MB, by symmetry.
+    Memory beyond inputs and outputs: centred copies of some items (one item, or less than 16 MB,
+    on CUDA 128 MB) and a block of the product of at most 64 MB, whatever N and B; the N x N matrix
+    of a large item never exists. A product costs N^2 C multiplications per item; on the CPU about
+    half of them where the item's matrix fits in 32 MB, by symmetry. Where thousands of points lie
+    within the rounding of the product of each other, though not on each other, their distances are
+    all recomputed.
 
     On CUDA the check for NaN and infinity reads one flag at the end of the call and so waits for
     the device; while a CUDA graph is captured it is not read, and points of an item with such

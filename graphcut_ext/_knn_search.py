@@ -3,20 +3,29 @@
 from __future__ import annotations
 
 import os
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from graphcut_ext import _core
 
-PRODUCT_BYTES = 32 << 20
-"""A matrix product of this size is computed whole, over several items where they are small."""
+
+class Budget(NamedTuple):
+    """Bytes of workspace."""
+
+    whole: int  # the whole product of an item, or of several small ones
+    block: int  # some rows of a larger product
+    centred: int  # centred copies of several items; a single one may exceed it
+
+
+# On the CPU a block stays in the cache; on CUDA it is large enough to occupy the device.
+CPU_BUDGET = Budget(whole=32 << 20, block=4 << 20, centred=16 << 20)
+CUDA_BUDGET = Budget(whole=64 << 20, block=64 << 20, centred=128 << 20)
 BLOCK_ROWS = 128
-"""Fewest rows of a block of a larger product, for the sake of the BLAS..."""
+"""A block has at least so many rows, for the sake of the BLAS..."""
 BLOCK_BYTES = 64 << 20
-"""...as long as the block stays below this."""
-CENTRED_BYTES = 16 << 20
-"""Several items are worked on together as long as their centred copies stay below this."""
+"""...while it stays below this."""
 SYMMETRY_POINTS = 512
 """From this size on only one half of the symmetric product of an item is computed..."""
 SYMMETRY_BLOCKS = 8
@@ -43,7 +52,7 @@ def search_cpu(x: Tensor, k: int) -> tuple[Tensor, Tensor]:
     indices = torch.empty((batch, points, k), dtype=torch.int64)
     error = _operand_error("cpu", work)
     threads = torch.get_num_threads()
-    group, rows = _blocks(points, channels, work.itemsize)
+    group, rows = _blocks(x.shape, work, CPU_BUDGET)
     size = min(group, batch)
     centred = torch.empty((size, points, channels), dtype=work)
     norm = torch.empty((size, points), dtype=work)
@@ -108,7 +117,7 @@ def search_cuda(x: Tensor, k: int) -> tuple[Tensor, Tensor]:
         _core.knn_select_cuda_float64 if work == torch.float64 else _core.knn_select_cuda_float32
     )
     error = _operand_error("cuda", work)
-    group, rows = _blocks(points, channels, work.itemsize)
+    group, rows = _blocks(x.shape, work, CUDA_BUDGET)
     distances = x.new_empty((batch, points, k), dtype=work)
     indices = x.new_empty((batch, points, k), dtype=torch.int64)
     largest = x.new_zeros(batch, dtype=work)
@@ -119,7 +128,7 @@ def search_cuda(x: Tensor, k: int) -> tuple[Tensor, Tensor]:
             items = cloud.shape[0]
             peak = torch.linalg.vector_norm(cloud, ord=float("inf"), dim=(1, 2))
             largest[first : first + items] = peak
-            y, norm, rescale = _center_cuda(cloud, peak)
+            y, norm, rescale = center_on_device(cloud, peak)
             for start in range(0, points, rows):
                 count = min(rows, points - start)
                 product = torch.bmm(y[:, start : start + count], y.mT)
@@ -147,7 +156,7 @@ def search_cuda(x: Tensor, k: int) -> tuple[Tensor, Tensor]:
     return distances.to(output_dtype(x.dtype)), indices
 
 
-def _center_cuda(x: Tensor, peak: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def center_on_device(x: Tensor, peak: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Centred points, their squared norms and the factors of recomputation, as `center` does.
 
     Scales are put together from their bits: a power that is off by one ulp would not be exact.
@@ -170,14 +179,14 @@ def _work_dtype(x: Tensor) -> torch.dtype:
     return torch.float64 if wide else torch.float32
 
 
-def _blocks(points: int, channels: int, itemsize: int) -> tuple[int, int]:
+def _blocks(shape: torch.Size, work: torch.dtype, budget: Budget) -> tuple[int, int]:
     """Items per group and rows per block: (G, N) or (1, R)."""
-    matrix = points * points * itemsize
-    if matrix <= PRODUCT_BYTES:
-        centred = points * channels * itemsize
-        return max(1, min(PRODUCT_BYTES // matrix, CENTRED_BYTES // centred)), points
-    row = points * itemsize
-    return 1, max(1, min(max(PRODUCT_BYTES // 8 // row, BLOCK_ROWS), BLOCK_BYTES // row))
+    _, points, channels = shape
+    row = points * work.itemsize
+    if points * row <= budget.whole:
+        centred = points * channels * work.itemsize
+        return max(1, min(budget.whole // (points * row), budget.centred // centred)), points
+    return 1, max(1, min(max(budget.block // row, BLOCK_ROWS), BLOCK_BYTES // row))
 
 
 def _operand_error(device: str, work: torch.dtype) -> float:

@@ -153,7 +153,7 @@ def _leading(
     capacity: Tensor, reverse_capacity: Tensor | None, source: Tensor, sink: Tensor
 ) -> torch.Size:
     tensors = [t for t in (capacity, reverse_capacity, source, sink) if t is not None]
-    return torch.broadcast_shapes(*(t.shape[:-1] for t in tensors))
+    return torch.Size(torch.broadcast_shapes(*(t.shape[:-1] for t in tensors)))
 
 
 def _outputs(

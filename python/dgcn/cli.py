@@ -1,0 +1,106 @@
+"""The command ``dgcn``: weakly supervised segmentation of a folder of images, verb by verb."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from jsonargparse import ArgumentParser, Namespace
+
+from dgcn.options import OptionError, config_from, config_parser, parse
+
+CONFIGS = Path(__file__).parent / "configs"
+
+VERBS: dict[str, str] = {
+    "run": "The whole chain: classify, seed, train, predict, eval. Finished stages are kept.",
+    "demo": "Static cues against graph cut on a synthetic set: a table and a contact sheet.",
+    "classify": "Train the classifier on image labels.",
+    "seed": "Make cues of the training images from activation maps and saliency.",
+    "train": "Train the segmentation network on supervision rebuilt at every step.",
+    "predict": "Write a mask of every image of a split, or of a folder given by --images.",
+    "eval": "Score predicted masks against true ones: mIoU, pixel accuracy.",
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one verb.
+
+    Parameters
+    ----------
+    arguments : sequence of str or None, default None
+        None: those of the process. With DGCN_TRACEBACK set in the environment, errors in options
+        and files come with their traceback.
+
+    Returns
+    -------
+    int
+        Exit status: 0 done, 1 the training diverged, 2 an option or an input file is wrong (one
+        line on standard error says which), 130 interrupted.
+    """
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        return _run(arguments)
+    except OptionError as error:
+        return _fail(f"{error} (see 'dgcn --help' and 'dgcn VERB --help')")
+    except FloatingPointError as error:
+        return _fail(str(error), status=1)
+    except (ValueError, FileNotFoundError, FileExistsError) as error:
+        if os.environ.get("DGCN_TRACEBACK"):
+            raise
+        return _fail(str(error))
+    except KeyboardInterrupt:
+        return _fail("interrupted; the same command goes on after the last finished epoch", 130)
+
+
+def verb_parser() -> ArgumentParser:
+    """Parser of the whole command line."""
+    parser = ArgumentParser(
+        prog="dgcn", description=__doc__, exit_on_error=False, default_env=False
+    )
+    verbs = parser.add_subcommands(dest="verb", required=True)
+    for name, description in VERBS.items():
+        options = config_parser(description)
+        if name == "predict":
+            options.add_argument(
+                "--images", type=Path, default=None, help="Folder of pictures to predict instead."
+            )
+        verbs.add_subcommand(name, options, help=description)
+    return parser
+
+
+def with_base(arguments: Sequence[str], namespace: Namespace) -> list[str]:
+    """The arguments, with the configuration they stand on named in front of the verb's options.
+
+    A verb without ``--config`` stands on the run folder's own config.yaml where there is one, so
+    that ``dgcn predict --out RUN`` needs no other option; ``demo`` stands on the shipped demo.yaml.
+    """
+    at = list(arguments).index(namespace.verb) + 1
+    before, after = list(arguments[:at]), list(arguments[at:])
+    options = namespace[namespace.verb]
+    if namespace.verb == "demo":
+        return [*before, "--config", str(CONFIGS / "demo.yaml"), *after]
+    kept = options.out / "config.yaml"
+    if options.config or not kept.is_file():
+        return [*before, *after]
+    # The folder may have been moved since its configuration was written.
+    return [*before, "--config", str(kept), *after, "--out", str(options.out)]
+
+
+def _run(arguments: Sequence[str]) -> int:
+    parser = verb_parser()
+    first = parse(parser, arguments)
+    namespace = parse(parser, with_base(arguments, first))
+    options = namespace[namespace.verb]
+    # Imported late: --help and a mistyped option need not wait for the engine.
+    from dgcn.engine import verbs
+
+    images: Path | None = options.get("images")
+    verbs.perform(namespace.verb, config_from(options), images)
+    return 0
+
+
+def _fail(message: str, status: int = 2) -> int:
+    print(f"dgcn: error: {' '.join(message.split())}", file=sys.stderr)
+    return status

@@ -1,0 +1,257 @@
+"""Mean-field inference in a fully connected CRF, by pydensecrf.
+
+Krähenbühl and Koltun, "Efficient inference in fully connected CRFs with Gaussian edge potentials",
+NIPS 2011.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+
+__all__ = [
+    "TEST",
+    "TRAINING",
+    "CRFParams",
+    "Normalisation",
+    "dense_crf",
+    "dense_crf_batch",
+    "images_to_grid",
+]
+
+Normalisation = Literal["symmetric", "before", "after", "none"]
+
+
+@dataclass(frozen=True)
+class CRFParams:
+    """Kernels and number of iterations.
+
+    The smoothness kernel is exp(-d_xy^2 / (2 gaussian_xy^2)), the appearance kernel
+    exp(-d_xy^2 / (2 bilateral_xy^2) - d_rgb^2 / (2 bilateral_rgb^2)); both with Potts
+    compatibility.
+
+    Parameters
+    ----------
+    iterations : int, default 10
+        Mean-field iterations, not negative.
+    gaussian_xy : float, default 3
+        Deviation of the smoothness kernel in pixels.
+    gaussian_weight : float, default 3
+        Its weight; 0 leaves it out.
+    bilateral_xy : float, default 80
+        Spatial deviation of the appearance kernel in pixels.
+    bilateral_rgb : float, default 13
+        Its deviation in colour, in grey levels (0..255).
+    bilateral_weight : float, default 10
+        Its weight; 0 leaves it out.
+    normalisation : {"symmetric", "before", "after", "none"}, default "symmetric"
+        Whether the filter is divided by the kernels' sums: D^-1/2 K D^-1/2, K D^-1, D^-1 K or K.
+    floor : float, default 1e-8
+        The unary potential is -log max(p, floor).
+
+    Raises
+    ------
+    ValueError
+        A field is out of range; the message names it.
+    """
+
+    iterations: int = 10
+    gaussian_xy: float = 3.0
+    gaussian_weight: float = 3.0
+    bilateral_xy: float = 80.0
+    bilateral_rgb: float = 13.0
+    bilateral_weight: float = 10.0
+    normalisation: Normalisation = "symmetric"
+    floor: float = 1e-8
+
+    def __post_init__(self) -> None:
+        if self.iterations < 0:
+            raise ValueError(f"iterations must not be negative, got {self.iterations}")
+        for name in ("gaussian_xy", "bilateral_xy", "bilateral_rgb"):
+            if not 0 < getattr(self, name) < math.inf:
+                raise ValueError(f"{name} must be positive, got {getattr(self, name)}")
+        for name in ("gaussian_weight", "bilateral_weight"):
+            if not 0 <= getattr(self, name) < math.inf:
+                raise ValueError(f"{name} must not be negative, got {getattr(self, name)}")
+        if self.normalisation not in _KINDS:
+            kinds = ", ".join(_KINDS)
+            raise ValueError(f"normalisation must be one of {kinds}, got {self.normalisation!r}")
+        if not 0 < self.floor < 1:
+            raise ValueError(f"floor must be in (0, 1), got {self.floor}")
+
+    def scaled(self, factor: float) -> CRFParams:
+        """The same CRF for a picture `factor` times smaller: both spatial deviations divided."""
+        return dataclasses.replace(
+            self, gaussian_xy=self.gaussian_xy / factor, bilateral_xy=self.bilateral_xy / factor
+        )
+
+
+_KINDS = {
+    "symmetric": "NORMALIZE_SYMMETRIC",
+    "before": "NORMALIZE_BEFORE",
+    "after": "NORMALIZE_AFTER",
+    "none": "NO_NORMALIZATION",
+}
+
+TEST = CRFParams()
+"""At image size."""
+TRAINING = CRFParams().scaled(12)
+"""On the 41 x 41 grid of a 321 x 321 image (SEC, DSRG)."""
+
+
+def dense_crf(
+    probabilities: NDArray[np.floating[Any]], image: NDArray[np.uint8], params: CRFParams = TEST
+) -> NDArray[np.float32]:
+    """Refine the probabilities of one picture.
+
+    Parameters
+    ----------
+    probabilities : numpy.ndarray, shape (L, H, W)
+        Not negative; need not sum to 1.
+    image : numpy.ndarray, shape (H, W, 3), uint8
+    params : CRFParams, default `TEST`
+
+    Returns
+    -------
+    numpy.ndarray, shape (L, H, W), float32
+        Marginals; they sum to 1 over the classes.
+
+    Raises
+    ------
+    ImportError
+        pydensecrf is not installed.
+    TypeError
+        `image` is not uint8, or `probabilities` are not floating point.
+    ValueError
+        The shapes do not fit, or a probability is negative or not finite.
+    """
+    _check(probabilities, image)
+    densecrf = _pydensecrf()
+    classes, height, width = probabilities.shape
+    unary = -np.log(np.maximum(probabilities, params.floor), dtype=np.float32)
+    field = densecrf.DenseCRF2D(width, height, classes)
+    field.setUnaryEnergy(np.ascontiguousarray(unary.reshape(classes, -1)))
+    kind = getattr(densecrf, _KINDS[params.normalisation])
+    if params.gaussian_weight:
+        field.addPairwiseGaussian(
+            sxy=params.gaussian_xy, compat=params.gaussian_weight, normalization=kind
+        )
+    if params.bilateral_weight:
+        field.addPairwiseBilateral(
+            sxy=params.bilateral_xy,
+            srgb=params.bilateral_rgb,
+            rgbim=np.ascontiguousarray(image),
+            compat=params.bilateral_weight,
+            normalization=kind,
+        )
+    # A copy: the result lies in memory of the field, which ends here.
+    marginals: NDArray[np.float32] = np.array(field.inference(params.iterations), dtype=np.float32)
+    return marginals.reshape(classes, height, width)
+
+
+def dense_crf_batch(
+    probabilities: Tensor, images: Tensor | NDArray[np.uint8], params: CRFParams = TRAINING
+) -> Tensor:
+    """Refine a batch, picture by picture on the CPU; no gradient.
+
+    Parameters
+    ----------
+    probabilities : Tensor, shape (B, L, h, w)
+    images : Tensor or numpy.ndarray, shape (B, h, w, 3), uint8
+        On the grid of the probabilities; see `images_to_grid`.
+    params : CRFParams, default `TRAINING`
+
+    Returns
+    -------
+    Tensor, shape (B, L, h, w), float32
+        On the device of `probabilities`.
+
+    Raises
+    ------
+    ImportError, TypeError, ValueError
+        As `dense_crf`.
+    """
+    if probabilities.dim() != 4:
+        raise ValueError(
+            f"probabilities must have shape (B, L, h, w), got {tuple(probabilities.shape)}"
+        )
+    pictures = images.cpu().numpy() if isinstance(images, Tensor) else images
+    if len(pictures) != len(probabilities):
+        raise ValueError(
+            f"images: {len(pictures)} for a batch of {len(probabilities)} probabilities"
+        )
+    unary = probabilities.detach().float().cpu().numpy()
+    refined = np.empty_like(unary)
+    for index, (p, picture) in enumerate(zip(unary, pictures, strict=True)):
+        refined[index] = dense_crf(p, picture, params)
+    return torch.from_numpy(refined).to(probabilities.device)
+
+
+def images_to_grid(images: Tensor | NDArray[np.uint8], height: int, width: int) -> Tensor:
+    """Sample pictures at the cells of a grid: bilinear, corners on corners.
+
+    Parameters
+    ----------
+    images : Tensor or numpy.ndarray, shape (B, H, W, 3), uint8
+    height, width : int
+        Shape of the grid, each at least 1.
+
+    Returns
+    -------
+    Tensor, shape (B, height, width, 3), uint8
+        On the device of `images`; rounded to the nearest grey level.
+
+    Raises
+    ------
+    TypeError, ValueError
+        `images` is not uint8 of that shape, or the grid is empty.
+    """
+    pictures = images if isinstance(images, Tensor) else torch.from_numpy(images)
+    if pictures.dtype != torch.uint8:
+        raise TypeError(f"images must be uint8, got {pictures.dtype}")
+    if pictures.dim() != 4 or pictures.shape[3] != 3:
+        raise ValueError(f"images must have shape (B, H, W, 3), got {tuple(pictures.shape)}")
+    for name, cells in (("height", height), ("width", width)):
+        if cells < 1:
+            raise ValueError(f"{name} must be at least 1, got {cells}")
+    planes = pictures.permute(0, 3, 1, 2).float()
+    small = functional.interpolate(planes, (height, width), mode="bilinear", align_corners=True)
+    return small.round().byte().permute(0, 2, 3, 1).contiguous()
+
+
+def _pydensecrf() -> Any:
+    try:
+        from pydensecrf import densecrf
+    except ImportError as error:
+        raise ImportError(
+            "the dense CRF needs pydensecrf, which is not installed: pip install pydensecrf2"
+        ) from error
+    return densecrf
+
+
+def _check(probabilities: NDArray[np.floating[Any]], image: NDArray[np.uint8]) -> None:
+    if not np.issubdtype(probabilities.dtype, np.floating):
+        raise TypeError(f"probabilities must be floating point, got {probabilities.dtype}")
+    if probabilities.ndim != 3 or probabilities.size == 0:
+        raise ValueError(f"probabilities must have shape (L, H, W), got {probabilities.shape}")
+    if image.dtype != np.uint8:
+        raise TypeError(f"image must be uint8, got {image.dtype}")
+    if image.shape != (*probabilities.shape[1:], 3):
+        raise ValueError(
+            f"image must have shape {(*probabilities.shape[1:], 3)} like the probabilities, "
+            f"got {image.shape}"
+        )
+    valid = np.isfinite(probabilities) & (probabilities >= 0)
+    if not valid.all():
+        first = tuple(int(i) for i in np.argwhere(~valid)[0])
+        raise ValueError(
+            f"probabilities must be finite and not negative, got {probabilities[first]} at {first}"
+        )

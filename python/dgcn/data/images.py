@@ -1,0 +1,299 @@
+"""Pictures and label masks on disk, and as arrays and tensors."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from dgcn.data.errors import DataError
+from dgcn.data.palette import voc_palette
+
+__all__ = [
+    "IMAGENET_MEAN",
+    "IMAGENET_STD",
+    "VOID",
+    "mask_to_grid",
+    "normalise",
+    "read_image",
+    "read_mask",
+    "resize_image",
+    "to_tensor",
+    "write_mask",
+]
+
+VOID = 255
+"""Mask value of a pixel that has no label and takes no part in evaluation."""
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+
+# What Pillow raises on a truncated, damaged or absurdly large file.
+_DECODE_ERRORS = (
+    UnidentifiedImageError,
+    Image.DecompressionBombError,
+    OSError,
+    SyntaxError,
+    ValueError,
+    EOFError,
+    IndexError,
+    TypeError,
+)
+
+# Pillow stretches 2- and 4-bit grey PNG to 0..255; this is the factor it multiplied by.
+_GREY_STRETCH = {"L;2": 85, "L;4": 17}
+
+
+def read_image(path: str | os.PathLike[str]) -> NDArray[np.uint8]:
+    """Read a picture as RGB.
+
+    The EXIF orientation is applied. Grey, 16-bit grey, bilevel, palette and CMYK pictures are
+    converted to RGB; transparent pixels are laid over white, as an image viewer shows them. Of an
+    animation the first frame is taken.
+
+    Parameters
+    ----------
+    path : path
+        Any format that Pillow reads.
+
+    Returns
+    -------
+    numpy.ndarray, shape (H, W, 3), uint8
+
+    Raises
+    ------
+    FileNotFoundError
+        No such file.
+    DataError
+        The file is no picture, or is damaged; the message names it.
+    """
+    path = _existing(path, "image")
+    try:
+        with Image.open(path) as opened:
+            opened.load()
+            upright = ImageOps.exif_transpose(opened)
+            return np.array(_to_rgb(upright), dtype=np.uint8)
+    except _DECODE_ERRORS as error:
+        raise DataError(f"{path}: cannot be read as an image ({error})") from error
+
+
+def read_mask(path: str | os.PathLike[str]) -> NDArray[np.uint8]:
+    """Read a label mask: the stored numbers, whatever the palette.
+
+    Parameters
+    ----------
+    path : path
+        Indexed or grey PNG of 1 to 16 bits a pixel with values 0..255.
+
+    Returns
+    -------
+    numpy.ndarray, shape (H, W), uint8
+        Class ids; 255 is void.
+
+    Raises
+    ------
+    FileNotFoundError
+        No such file.
+    DataError
+        The file is damaged, not PNG, holds colours (RGB) in place of class ids, or a value above
+        255; the message names it.
+    """
+    path = _existing(path, "mask")
+    try:
+        with Image.open(path) as opened:
+            kind, mode = opened.format, opened.mode
+            raw_mode = str(opened.tile[0][3]) if opened.tile else mode
+            opened.load()
+            values = np.asarray(opened)
+    except _DECODE_ERRORS as error:
+        raise DataError(f"{path}: cannot be read as a mask ({error})") from error
+    if kind != "PNG":
+        raise DataError(f"{path}: a mask must be a PNG file, this is {kind}")
+    if mode not in {"1", "L", "P", "I", "I;16"}:
+        raise DataError(
+            f"{path}: a mask must be an indexed or grey PNG that holds class ids, "
+            f"this one holds {mode} colours"
+        )
+    if values.max(initial=0) > 255 or values.min(initial=0) < 0:
+        worst = values[(values > 255) | (values < 0)][0]
+        raise DataError(f"{path}: a mask holds values 0..255, found {worst}")
+    stretch = np.uint8(_GREY_STRETCH.get(raw_mode, 1))
+    return np.asarray(values.astype(np.uint8) // stretch)
+
+
+def write_mask(path: str | os.PathLike[str], mask: NDArray[np.uint8]) -> None:
+    """Write a label mask as an indexed PNG in PASCAL VOC's colours.
+
+    The file appears under its name only when complete; an older one is replaced.
+
+    Parameters
+    ----------
+    path : path
+        Ends in ``.png``; the folder exists.
+    mask : numpy.ndarray, shape (H, W), uint8
+        Class ids; 255 is void.
+
+    Raises
+    ------
+    TypeError
+        ``mask`` is not uint8.
+    ValueError
+        ``mask`` is not two-dimensional or is empty, or ``path`` does not end in ``.png``.
+    """
+    path = Path(path)
+    _require_uint8(mask, "mask")
+    if mask.ndim != 2 or mask.size == 0:
+        raise ValueError(f"mask must have shape (H, W) with H, W >= 1, got {mask.shape}")
+    if path.suffix.lower() != ".png":
+        raise ValueError(f"path must end in .png, got {path.name!r}")
+    indexed = Image.fromarray(np.ascontiguousarray(mask)).convert("L")
+    indexed.putpalette(voc_palette().tobytes())
+    partial = path.with_name(f".{path.name}.{uuid.uuid4().hex}.partial")
+    try:
+        indexed.save(partial, format="PNG", optimize=False)
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def resize_image(image: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
+    """Warp a picture to a square, bilinearly (smoothed where it shrinks).
+
+    Parameters
+    ----------
+    image : numpy.ndarray, shape (H, W, 3), uint8
+    size : int
+        Side of the square in pixels, at least 1.
+
+    Returns
+    -------
+    numpy.ndarray, shape (size, size, 3), uint8
+
+    Raises
+    ------
+    TypeError
+        ``image`` is not uint8.
+    ValueError
+        ``image`` is not (H, W, 3) or is empty, or ``size`` is below 1.
+    """
+    _require_rgb(image, "image")
+    if size < 1:
+        raise ValueError(f"size must be at least 1, got {size}")
+    picture = Image.fromarray(np.ascontiguousarray(image))
+    return np.array(picture.resize((size, size), Image.Resampling.BILINEAR), dtype=np.uint8)
+
+
+def normalise(rgb: NDArray[np.uint8]) -> torch.Tensor:
+    """Scale to [0, 1] and standardise with ImageNet's mean and standard deviation.
+
+    Parameters
+    ----------
+    rgb : numpy.ndarray, shape (H, W, 3), uint8
+
+    Returns
+    -------
+    torch.Tensor, shape (3, H, W), float32
+
+    Raises
+    ------
+    TypeError, ValueError
+        ``rgb`` is not uint8 of shape (H, W, 3).
+    """
+    _require_rgb(rgb, "rgb")
+    mean = np.asarray(IMAGENET_MEAN, dtype=np.float32)
+    std = np.asarray(IMAGENET_STD, dtype=np.float32)
+    standardised = (rgb.astype(np.float32) / np.float32(255) - mean) / std
+    return torch.from_numpy(np.ascontiguousarray(standardised.transpose(2, 0, 1)))
+
+
+def to_tensor(image: NDArray[np.uint8], size: int) -> torch.Tensor:
+    """Network input: the picture warped to a square and standardised.
+
+    Parameters
+    ----------
+    image : numpy.ndarray, shape (H, W, 3), uint8
+    size : int
+        Side of the square in pixels.
+
+    Returns
+    -------
+    torch.Tensor, shape (3, size, size), float32
+        See `resize_image` and `normalise`, whose errors it raises.
+    """
+    return normalise(resize_image(image, size))
+
+
+def mask_to_grid(mask: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
+    """Sample a mask at the cells of a network's output grid.
+
+    Cell ``i`` of ``h`` lies on pixel ``i (H - 1) / (h - 1)``, corners on corners; the nearest pixel
+    is taken (the later one of two equally near), never a mixture. One cell alone lies on pixel 0.
+
+    Parameters
+    ----------
+    mask : numpy.ndarray, shape (H, W), uint8
+    height, width : int
+        Shape of the grid, each at least 1.
+
+    Returns
+    -------
+    numpy.ndarray, shape (height, width), uint8
+
+    Raises
+    ------
+    TypeError
+        ``mask`` is not uint8.
+    ValueError
+        ``mask`` is not two-dimensional or is empty, or ``height`` or ``width`` is below 1.
+    """
+    _require_uint8(mask, "mask")
+    if mask.ndim != 2 or mask.size == 0:
+        raise ValueError(f"mask must have shape (H, W) with H, W >= 1, got {mask.shape}")
+    rows = _grid_positions(mask.shape[0], height, "height")
+    columns = _grid_positions(mask.shape[1], width, "width")
+    return mask[rows[:, None], columns[None, :]]
+
+
+def _grid_positions(length: int, cells: int, name: str) -> NDArray[np.int64]:
+    if cells < 1:
+        raise ValueError(f"{name} must be at least 1, got {cells}")
+    if cells == 1:
+        return np.zeros(1, dtype=np.int64)
+    index = np.arange(cells, dtype=np.int64)
+    return (2 * index * (length - 1) + (cells - 1)) // (2 * (cells - 1))
+
+
+def _to_rgb(picture: Image.Image) -> Image.Image:
+    if picture.mode in {"I;16", "I;16B", "I;16L", "I;16N", "I"}:
+        # Pillow's own conversion clips at 255 in place of scaling the 16-bit range.
+        wide = np.clip(np.asarray(picture).astype(np.int64), 0, 65535)
+        picture = Image.fromarray(((wide * 255 + 32767) // 65535).astype(np.uint8))
+    if picture.has_transparency_data:
+        layer = picture.convert("RGBA")
+        white = Image.new("RGBA", layer.size, (255, 255, 255, 255))
+        return Image.alpha_composite(white, layer).convert("RGB")
+    return picture.convert("RGB")
+
+
+def _existing(path: str | os.PathLike[str], what: str) -> Path:
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"{what} file not found: {path}")
+    return path
+
+
+def _require_uint8(array: NDArray[np.uint8], name: str) -> None:
+    if not isinstance(array, np.ndarray) or array.dtype != np.uint8:
+        kind = getattr(array, "dtype", type(array).__name__)
+        raise TypeError(f"{name} must be a uint8 array, got {kind}")
+
+
+def _require_rgb(array: NDArray[np.uint8], name: str) -> None:
+    _require_uint8(array, name)
+    if array.ndim != 3 or array.shape[2] != 3 or array.size == 0:
+        raise ValueError(f"{name} must have shape (H, W, 3) with H, W >= 1, got {array.shape}")

@@ -1,0 +1,86 @@
+"""Checkpoints: written whole or not at all, read without running what is in them."""
+
+from __future__ import annotations
+
+import os
+import pickle
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+FORMAT = 1
+
+
+@dataclass
+class Checkpoint:
+    """State of a training after a whole number of epochs.
+
+    The random state is not in it: every epoch starts from a seed that is a function of the run's
+    seed and the epoch (`dgcn.engine.fabric.seed_epoch`), so `epoch` determines it.
+
+    Attributes
+    ----------
+    model, optimizer : dict
+        Their ``state_dict``.
+    epoch : int
+        Epochs done.
+    settings : dict
+        What the training depends on, in plain types; a checkpoint is resumed only by a training
+        with the same settings.
+    score : float or None
+        The figure "best" is chosen by, larger is better.
+    precision : dict
+        State of the loss scaler (precision "16-mixed"), otherwise empty.
+    history : list of dict
+        Figures of each epoch.
+    """
+
+    model: dict[str, Tensor]
+    optimizer: dict[str, Any]
+    epoch: int
+    settings: dict[str, Any]
+    score: float | None = None
+    precision: dict[str, Any] = field(default_factory=dict)
+    history: list[dict[str, float]] = field(default_factory=list)
+
+
+def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
+    """Write to a temporary file, flush it to the disk, then put it in the place of `path`.
+
+    A crash at any moment leaves either the former checkpoint or the new one.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with temporary.open("wb") as file:
+            torch.save({"format": FORMAT, **vars(checkpoint)}, file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def load_checkpoint(path: Path) -> Checkpoint:
+    """Read a checkpoint onto the CPU; only tensors and plain types are admitted.
+
+    Raises
+    ------
+    FileNotFoundError
+        There is no such file.
+    ValueError
+        The file is damaged, or not a checkpoint of this program.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"no such checkpoint: {path}")
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except (RuntimeError, pickle.UnpicklingError, EOFError, OSError) as error:
+        reason = str(error).strip().splitlines()[:1]
+        raise ValueError(f"damaged or foreign checkpoint {path}: {' '.join(reason)}") from error
+    if not isinstance(content, dict) or content.pop("format", None) != FORMAT:
+        raise ValueError(f"{path} is not a dgcn checkpoint of format {FORMAT}")
+    return Checkpoint(**content)

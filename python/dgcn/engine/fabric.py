@@ -1,0 +1,52 @@
+"""Lightning Fabric set-up: the only place that knows about devices, precision and processes."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+
+import torch
+from lightning_fabric import Fabric, seed_everything
+
+from dgcn.config import RuntimeConfig
+
+
+def make_fabric(runtime: RuntimeConfig) -> Fabric:
+    """Fabric of a run, launched; every later random draw depends on ``runtime.seed`` alone.
+
+    Parameters
+    ----------
+    runtime : RuntimeConfig
+        With ``devices > 1`` the command that is running is started once more per device (data-
+        parallel, gloo on CPUs and NCCL on GPUs).
+
+    Raises
+    ------
+    ValueError
+        ``runtime.device`` is "cuda" and there is no CUDA device.
+    """
+    if runtime.device == "cuda" and not torch.cuda.is_available():
+        raise ValueError("runtime.device: 'cuda' was asked for and torch finds no CUDA device")
+    # Fabric's remarks on seeds and on the lack of a GPU say what the settings say already.
+    for name in ("lightning_fabric", "lightning.fabric"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    warnings.filterwarnings("ignore", message=".*does not have many workers.*")
+    fabric = Fabric(
+        accelerator=runtime.device,
+        devices=runtime.devices,
+        strategy="ddp" if runtime.devices > 1 else "auto",
+        precision=runtime.precision,
+    )
+    fabric.launch()
+    seed_everything(runtime.seed, workers=False, verbose=False)
+    return fabric
+
+
+def seed_epoch(fabric: Fabric, seed: int, epoch: int) -> None:
+    """Set the state of torch's generators to a function of (seed, epoch, rank).
+
+    Called where an epoch begins: an epoch draws the same numbers (dropout) whether the run came
+    to it without a break or was resumed from a checkpoint, on every process of a parallel run.
+    """
+    mixed = (seed * 1_000_003 + epoch) * 65_537 + fabric.global_rank
+    torch.manual_seed(mixed % 2**63)

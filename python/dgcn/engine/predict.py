@@ -1,0 +1,194 @@
+"""Stage 4: masks of images, from several scales and optionally refined by the CRF."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+
+from dgcn.crf import CRFParams, dense_crf
+from dgcn.data.images import read_image, to_tensor, write_mask
+from dgcn.engine.checkpoint import load_checkpoint
+from dgcn.engine.run import Run
+from dgcn.engine.settings import prediction_settings
+from dgcn.engine.stages import mark_finished, unmark
+from dgcn.models import Segmenter, build_backbone
+
+
+def scaled_size(size: int, scale: float) -> int:
+    """Side near ``size * scale`` that is 8 n + 1, so that the grid's corners stay the image's."""
+    return max(5, round((size - 1) * scale / 8)) * 8 + 1
+
+
+@torch.no_grad()
+def image_logits(
+    model: Segmenter, image: NDArray[np.uint8], size: int, scales: Sequence[float]
+) -> Tensor:
+    """Logits at image size, summed over scales.
+
+    Parameters
+    ----------
+    model : Segmenter
+        In evaluation mode.
+    image : numpy.ndarray, shape (H, W, 3), uint8
+    size : int
+        Side in pixels that the network was trained at; the image is warped to `scaled_size`.
+    scales : sequence of float
+
+    Returns
+    -------
+    Tensor, shape (L, H, W), float32
+        On the CPU.
+    """
+    device = next(model.parameters()).device
+    total: Tensor | None = None
+    for scale in scales:
+        warped = to_tensor(image, scaled_size(size, scale))
+        logits = model(warped[None].to(device)).logits.float()
+        full = functional.interpolate(logits, image.shape[:2], mode="bilinear", align_corners=True)[
+            0
+        ]
+        total = full if total is None else total + full
+    if total is None:
+        raise ValueError("scales must hold at least one factor")
+    return total.cpu()
+
+
+def predict_image(
+    model: Segmenter,
+    image: NDArray[np.uint8],
+    size: int,
+    *,
+    scales: Sequence[float] = (0.75, 1.0, 1.25),
+    crf: CRFParams | None = None,
+) -> NDArray[np.uint8]:
+    """Mask of one image: logits summed over scales, softmax, CRF, argmax.
+
+    Parameters
+    ----------
+    model : Segmenter
+        In evaluation mode.
+    image : numpy.ndarray, shape (H, W, 3), uint8
+    size : int
+        Side in pixels that the network was trained at.
+    scales : sequence of float, default (0.75, 1, 1.25)
+        Factors on `size`.
+    crf : CRFParams or None, default None
+        None: no refinement.
+
+    Returns
+    -------
+    numpy.ndarray, shape (H, W), uint8
+        Class ids.
+    """
+    probabilities = image_logits(model, image, size, scales).softmax(0).numpy()
+    if crf is not None:
+        probabilities = dense_crf(probabilities, image, crf)
+    return np.asarray(probabilities.argmax(0), dtype=np.uint8)
+
+
+def predict(run: Run, split: str) -> Path:
+    """Write a mask of every image of a split into the run's folder.
+
+    Parameters
+    ----------
+    run : Run
+        With a trained segmentation network.
+    split : {"train", "val"}
+
+    Returns
+    -------
+    Path
+        The folder of the masks, one palette PNG an image.
+    """
+    folder = run.training / "predictions" / split
+    settings = prediction_settings(run.config, run.dataset, split)
+    if run.leads:
+        unmark(folder)
+    pairs = [(record.name, record.image) for record in run.records(split)]
+    _write_masks(run, pairs, folder, f"predicting {split}")
+    if run.leads:
+        mark_finished(folder, settings)
+    run.fabric.barrier()
+    return folder
+
+
+def predict_folder(run: Run, images: Path) -> Path:
+    """Write a mask of every picture in a folder, which need not belong to the data set.
+
+    Parameters
+    ----------
+    run : Run
+        With a trained segmentation network.
+    images : Path
+        Folder of jpg, jpeg or png files.
+
+    Returns
+    -------
+    Path
+        ``masks/<name of the folder>`` in the training's folder.
+
+    Raises
+    ------
+    FileNotFoundError
+        There is no such folder.
+    ValueError
+        It holds no picture, or two of the same stem.
+    """
+    if not images.is_dir():
+        raise FileNotFoundError(f"images: no such folder: {images}")
+    found = sorted(p for p in images.iterdir() if p.suffix.lower() in (".jpg", ".jpeg", ".png"))
+    if not found:
+        raise ValueError(f"images: no jpg, jpeg or png file in {images}")
+    stems = [path.stem for path in found]
+    for stem in stems:
+        if stems.count(stem) > 1:
+            raise ValueError(f"images: several files in {images} are named {stem!r}")
+    folder = run.training / "masks" / images.resolve().name
+    _write_masks(run, [(path.stem, path) for path in found], folder, "predicting")
+    return folder
+
+
+def load_segmenter(run: Run, which: str) -> Segmenter:
+    """A trained segmentation network of a run, on its device, in evaluation mode.
+
+    Parameters
+    ----------
+    run : Run
+    which : {"last", "best"}
+
+    Raises
+    ------
+    FileNotFoundError
+        The run has no network trained with this kind of supervision yet.
+    """
+    options = run.config.model
+    backbone = build_backbone(options.backbone)
+    model = Segmenter(backbone, run.classes, dilation=options.dilation)
+    model.load_state_dict(load_checkpoint(run.training / f"{which}.pt").model)
+    return model.to(run.fabric.device).eval()
+
+
+def _write_masks(run: Run, pictures: list[tuple[str, Path]], folder: Path, title: str) -> None:
+    """Predict (name, file) pairs into ``folder/<name>.png``, shared among the processes."""
+    options = run.config.evaluate
+    model = load_segmenter(run, options.checkpoint)
+    folder.mkdir(parents=True, exist_ok=True)
+    mine = run.mine(pictures)
+    with run.screen.bar(title, len(mine)) as advance:
+        for name, path in mine:
+            mask = predict_image(
+                model,
+                read_image(path),
+                run.config.data.size,
+                scales=options.scales,
+                crf=run.config.crf.params() if options.crf else None,
+            )
+            write_mask(folder / f"{name}.png", mask)
+            advance(name)
+    run.fabric.barrier()

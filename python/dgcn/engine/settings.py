@@ -1,0 +1,83 @@
+"""What the result of each stage depends on: equal settings, equal result.
+
+Each stage's settings hold those of the stages before it. Devices, worker processes and the run
+folder's place are not among them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from typing import Any
+
+from dgcn.config import Config
+from dgcn.data.folder import FolderDataset, Record
+from dgcn.options import as_plain
+
+
+def dataset_settings(config: Config, dataset: FolderDataset) -> dict[str, Any]:
+    """The images and labels: classes and a digest of the training list."""
+    return {
+        "root": str(dataset.root.resolve()),
+        "size": config.data.size,
+        "classes": list(dataset.classes),
+        "train": digest(dataset.split("train")),
+    }
+
+
+def digest(records: Sequence[Record]) -> str:
+    """Short hash of the names and labels of some images."""
+    lines = [f"{record.name} {' '.join(map(str, record.labels))}" for record in records]
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
+
+
+def classifier_settings(config: Config, dataset: FolderDataset) -> dict[str, Any]:
+    """The classifier."""
+    options: dict[str, Any] = as_plain(config.classify)
+    return {
+        "epochs": options.pop("epochs"),
+        "data": {**dataset_settings(config, dataset), "mirror": config.data.mirror},
+        "model": as_plain(config.model),
+        "classify": options,
+        "runtime": _runtime(config),
+    }
+
+
+def cue_settings(config: Config, dataset: FolderDataset) -> dict[str, Any]:
+    """The cues."""
+    return {
+        "classifier": classifier_settings(config, dataset),
+        "saliency": as_plain(config.data.saliency),
+        "seeds": as_plain(config.seeds),
+    }
+
+
+def segmenter_settings(config: Config, dataset: FolderDataset) -> dict[str, Any]:
+    """The segmentation network."""
+    options: dict[str, Any] = as_plain(config.train)
+    supervision: dict[str, Any] = as_plain(config.supervision)
+    if config.supervision.kind == "static":
+        supervision = {"kind": "static"}
+    return {
+        "epochs": options.pop("epochs"),
+        "cues": cue_settings(config, dataset),
+        "supervision": supervision,
+        "train": options,
+        "crf": as_plain(config.crf) if config.train.boundary_weight else None,
+    }
+
+
+def prediction_settings(config: Config, dataset: FolderDataset, split: str) -> dict[str, Any]:
+    """The predicted masks of a split."""
+    return {
+        "segmenter": segmenter_settings(config, dataset),
+        "split": split,
+        "images": digest(dataset.split(split)),
+        "checkpoint": config.evaluate.checkpoint,
+        "scales": list(config.evaluate.scales),
+        "crf": as_plain(config.crf) if config.evaluate.crf else None,
+    }
+
+
+def _runtime(config: Config) -> dict[str, Any]:
+    return {"seed": config.runtime.seed, "precision": config.runtime.precision}

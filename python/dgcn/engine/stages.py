@@ -1,0 +1,48 @@
+"""Which stages of a run are finished, and with what settings."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from dgcn.options import as_plain, write_text
+
+MARK = "finished.json"
+
+
+def is_finished(folder: Path, settings: dict[str, Any]) -> bool:
+    """Whether the stage that writes into `folder` has ended with exactly these settings."""
+    return bool(recorded(folder) == as_plain(settings))
+
+
+def recorded(folder: Path) -> dict[str, Any] | None:
+    """Settings with which the stage has ended; None where it has not."""
+    path = folder / MARK
+    if not path.is_file():
+        return None
+    content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return content
+
+
+def mark_finished(folder: Path, settings: dict[str, Any]) -> None:
+    """Record that the stage has ended."""
+    write_text(folder / MARK, json.dumps(as_plain(settings), indent=2) + "\n")
+
+
+def unmark(folder: Path) -> None:
+    """Forget that the stage has ended, because it begins anew."""
+    (folder / MARK).unlink(missing_ok=True)
+
+
+def differences(old: dict[str, Any], new: dict[str, Any], prefix: str = "") -> list[str]:
+    """Names and values of the settings that differ, as ``train.lr: 0.001 -> 0.01``."""
+    found: list[str] = []
+    for key in [*old, *(key for key in new if key not in old)]:
+        name = f"{prefix}{key}"
+        before, after = old.get(key), new.get(key)
+        if isinstance(before, dict) and isinstance(after, dict):
+            found += differences(before, after, f"{name}.")
+        elif before != after:
+            found.append(f"{name}: {before} -> {after}")
+    return found

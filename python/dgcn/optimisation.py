@@ -1,0 +1,112 @@
+"""Settings of the two trainings: the classifier's and the segmentation network's."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+def require(section: str, instance: object, name: str, valid: bool, rule: str) -> None:
+    """Raise `ValueError` naming ``section.name`` and its value unless `valid`."""
+    if not valid:
+        raise ValueError(f"{section}.{name} must be {rule}, got {getattr(instance, name)!r}")
+
+
+@dataclass
+class Optimisation:
+    """Stochastic gradient descent with momentum and a step-wise learning rate.
+
+    Attributes
+    ----------
+    epochs : int
+        Passes over the training images.
+    batch_size : int, default 16
+        Images per step, over all devices together.
+    lr : float
+        Learning rate of the backbone, per step.
+    new_layers : float, default 10
+        Factor on `lr` for the layers the backbone does not have.
+    momentum : float, default 0.9
+        Momentum of the gradient.
+    weight_decay : float, default 5e-4
+        L2 penalty on the weights.
+    schedule : {"step", "poly"}, default "step"
+        "step": multiply by `decay` every `decay_every` epochs. "poly": lr (1 - t / T) ** 0.9 with
+        t the step and T their total.
+    decay : float, default 0.3
+        Factor of the step schedule.
+    decay_every : int
+        Epochs between two decays of the step schedule; 0 keeps the rate constant.
+    warmup_steps : int, default 0
+        Steps during which the rate rises linearly from 0.
+    """
+
+    epochs: int = 8
+    batch_size: int = 16
+    lr: float = 1e-3
+    new_layers: float = 10.0
+    momentum: float = 0.9
+    weight_decay: float = 5e-4
+    schedule: Literal["step", "poly"] = "step"
+    decay: float = 0.3
+    decay_every: int = 0
+    warmup_steps: int = 0
+
+    def check_as(self, section: str) -> None:
+        """Raise `ValueError` for the first field out of range, named as part of `section`."""
+        for name in ("epochs", "batch_size"):
+            require(section, self, name, getattr(self, name) >= 1, ">= 1")
+        for name in ("lr", "new_layers"):
+            require(section, self, name, 0 < getattr(self, name) < float("inf"), "> 0 and finite")
+        require(section, self, "momentum", 0 <= self.momentum < 1, "in [0, 1)")
+        require(section, self, "weight_decay", 0 <= self.weight_decay < 1, "in [0, 1)")
+        require(section, self, "decay", 0 < self.decay <= 1, "in (0, 1]")
+        for name in ("decay_every", "warmup_steps"):
+            require(section, self, name, getattr(self, name) >= 0, ">= 0")
+
+
+@dataclass
+class ClassifyConfig(Optimisation):
+    """Training of the classifier whose activation maps give the cues."""
+
+    def check(self) -> None:
+        """Raise `ValueError` for the first field out of range."""
+        self.check_as("classify")
+
+
+@dataclass
+class TrainConfig(Optimisation):
+    """Training of the segmentation network.
+
+    Attributes
+    ----------
+    init : {"classifier", "weights"}, default "weights"
+        Start of the backbone: the trained classifier's, or `model.weights`.
+    boundary_weight : float, default 1
+        Weight of the boundary loss beside the seeding loss; 0 leaves it (and the CRF) out.
+    dropout : float, default 0.5
+        Probability of dropping a channel before the last convolution.
+    validate_every : int, default 1
+        Epochs between two evaluations (one scale, no CRF) on the validation images; 0: never.
+    supervision_every : int, default 0
+        Epochs between two measurements of the supervision against the training masks; 0: only
+        after the last epoch.
+    """
+
+    epochs: int = 7
+    lr: float = 5e-4
+    decay_every: int = 3
+    init: Literal["classifier", "weights"] = "weights"
+    boundary_weight: float = 1.0
+    dropout: float = 0.5
+    validate_every: int = 1
+    supervision_every: int = 0
+
+    def check(self) -> None:
+        """Raise `ValueError` for the first field out of range."""
+        self.check_as("train")
+        valid = 0 <= self.boundary_weight < float("inf")
+        require("train", self, "boundary_weight", valid, ">= 0 and finite")
+        require("train", self, "dropout", 0 <= self.dropout < 1, "in [0, 1)")
+        for name in ("validate_every", "supervision_every"):
+            require("train", self, name, getattr(self, name) >= 0, ">= 0")

@@ -1,0 +1,170 @@
+"""Supervision by one minimum cut per present class over the feature-space neighbour graph."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+import graphcut_ext as gx
+from dgcn.supervision.base import check_shapes
+
+FLOOR = 1e-7
+"""Probabilities below this count as this in the t-links: no capacity exceeds 7."""
+
+
+@dataclass(frozen=True)
+class GraphCutSupervision:
+    """Deep graph cut of Feng, Wang and Liu (Sci. China Inf. Sci. 2021), section 3.
+
+    For each image and each foreground class c it is labelled with, the h * w positions are cut
+    into "c" (source side) and "not c" (sink side). The n-links join each position to its `k`
+    nearest others in feature space; both directions of a mutual pair are summed. A position is
+    supervised as c where the cut puts it on c's side and the network's probability of c exceeds
+    `theta`; everywhere else its cue stays. The background is not cut for.
+
+    Parameters
+    ----------
+    k : int, default 9
+        Neighbours of each position.
+    theta : float, default 0.7
+        Probability above which a cut's label is accepted.
+    n_links : {"unit", "gaussian"}, default "unit"
+        Capacity 1 per directed neighbour relation, or exp(-d2 / (2 sigma2)) with d2 the squared
+        L2 distance of the features.
+    sigma2 : float or None, default None
+        Variance of the Gaussian links, in squared feature units. None: the mean of d2 over the
+        image's relations.
+    seeds : {"soft", "hard"}, default "soft"
+        Capacity of the t-link of a cue: `seed_weight`, which the n-links can outvote, or
+        1 + the largest sum of n-links at a position (Boykov and Jolly 2001), which they cannot.
+    seed_weight : float, default 10
+        Capacity of a soft cue's t-link.
+    """
+
+    k: int = 9
+    theta: float = 0.7
+    n_links: Literal["unit", "gaussian"] = "unit"
+    sigma2: float | None = None
+    seeds: Literal["soft", "hard"] = "soft"
+    seed_weight: float = 10.0
+
+    @torch.no_grad()
+    def __call__(
+        self, probabilities: Tensor, features: Tensor, cues: Tensor, present: Tensor
+    ) -> Tensor:
+        """Supervision of a batch; shapes as in `dgcn.supervision.base.Supervision`.
+
+        Raises
+        ------
+        ValueError
+            A shape does not fit, `k` is not below the number of positions, or a position has
+            cues of two classes.
+        """
+        check_shapes(probabilities, features, cues, present)
+        cue_counts = cues.sum(1)
+        if bool((cue_counts > 1).any()):
+            b, row, column = (cue_counts > 1).nonzero()[0].tolist()
+            raise ValueError(f"cues: image {b} has two classes at row {row}, column {column}")
+        batch, classes, h, w = probabilities.shape
+        if self.k >= h * w:
+            raise ValueError(f"k must be below the number of positions {h * w}, got {self.k}")
+
+        chosen, real = _foreground_classes(present)
+        if chosen.shape[1] == 0:
+            return cues
+
+        nodes = chosen[:, :, None].expand(-1, -1, h * w)  # (B, M, N)
+        belief = probabilities.float().flatten(2).gather(1, nodes)
+        of_class = cues.flatten(2).gather(1, nodes) & real[:, :, None]
+        of_other = cues.any(1).flatten(1)[:, None] & ~of_class
+
+        neighbours = gx.knn(features.flatten(2).transpose(1, 2).contiguous(), self.k)
+        weights = self._n_links(neighbours.distances.float())
+        seed = self._seed_capacity(neighbours.indices, weights)
+        source, sink = t_links(belief, of_class, of_other, seed)
+        padding = ~real[:, :, None]
+        source, sink = source.masked_fill(padding, 0.0), sink.masked_fill(padding, 0.0)
+
+        cut = gx.knn_maxflow(neighbours.indices, weights, source, sink)
+        claimed = cut.source_side & (belief > self.theta) & real[:, :, None]
+        # Two classes may claim a position where theta < 0.5: the more probable one has it.
+        score, winner = torch.where(claimed, belief, -1.0).max(1)  # (B, N)
+        label = chosen.gather(1, winner)
+        grown = torch.zeros_like(cues).flatten(2).scatter_(1, label[:, None], True)
+        accepted = (score >= 0)[:, None]
+        return torch.where(accepted, grown, cues.flatten(2)).view(batch, classes, h, w)
+
+    def _n_links(self, distances: Tensor) -> Tensor:
+        """Capacities (B, N, k) of the neighbour relations from squared distances (B, N, k)."""
+        if self.n_links == "unit":
+            return torch.ones_like(distances)
+        if self.sigma2 is None:
+            # Identical features everywhere have a mean of 0: then every link is 1.
+            variance = distances.mean((1, 2), keepdim=True).clamp_min(torch.finfo().tiny)
+        else:
+            variance = torch.full_like(distances[:, :1, :1], self.sigma2)
+        return torch.exp(-distances / (2 * variance))
+
+    def _seed_capacity(self, indices: Tensor, weights: Tensor) -> Tensor:
+        """Capacity (B, 1, 1) of a cue's t-link."""
+        if self.seeds == "soft":
+            return weights.new_full((len(weights), 1, 1), self.seed_weight)
+        links = weights.sum(2)  # out of each node, then into it
+        links.scatter_add_(1, indices.flatten(1), weights.flatten(1))
+        return 1 + links.amax(1)[:, None, None]
+
+
+def t_links(
+    belief: Tensor, of_class: Tensor, of_other: Tensor, seed: Tensor | float
+) -> tuple[Tensor, Tensor]:
+    """Terminal capacities of the cuts "class c" (source side) against the rest (sink side).
+
+    Parameters
+    ----------
+    belief : Tensor, shape (..., N)
+        Probability of c.
+    of_class, of_other : Tensor of bool, shape (..., N)
+        Positions with a cue of c, and with a cue of any other class, background included.
+    seed : Tensor broadcastable to (..., N) or float
+        Capacity that holds a cue.
+
+    Returns
+    -------
+    source : Tensor, shape (..., N)
+        Paid when the position ends up as "not c": `seed` at a cue of c, 0 at another cue,
+        -log10(1 - belief) elsewhere.
+    sink : Tensor, shape (..., N)
+        Paid when it ends up as c: 0 at a cue of c, `seed` at another cue, -log10(belief)
+        elsewhere.
+    """
+    zero = belief.new_zeros(())
+    capacity = torch.as_tensor(seed, dtype=belief.dtype, device=belief.device)
+    source = -torch.log10((1 - belief).clamp_min(FLOOR))
+    sink = -torch.log10(belief.clamp_min(FLOOR))
+    source = torch.where(of_class, capacity, torch.where(of_other, zero, source))
+    sink = torch.where(of_other, capacity, torch.where(of_class, zero, sink))
+    return source.clamp_min(0.0), sink.clamp_min(0.0)
+
+
+def _foreground_classes(present: Tensor) -> tuple[Tensor, Tensor]:
+    """Ids of each image's foreground classes, padded to the batch's largest number of them.
+
+    Parameters
+    ----------
+    present : Tensor of bool, shape (B, L)
+
+    Returns
+    -------
+    chosen : Tensor of int64, shape (B, M)
+        Ascending class ids; padding has an arbitrary id.
+    real : Tensor of bool, shape (B, M)
+        False at the padding.
+    """
+    foreground = present.bool().clone()
+    foreground[:, 0] = False
+    most = int(foreground.sum(1).amax()) if len(foreground) else 0
+    order = torch.argsort(foreground.int(), dim=1, descending=True, stable=True)[:, :most]
+    return order, foreground.gather(1, order)

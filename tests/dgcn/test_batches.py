@@ -1,0 +1,173 @@
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch.utils.data import DataLoader
+
+from dgcn.data import FolderDataset, TrainingSet, normalise, read_image, resize_image
+
+SIZE = 33
+COUNT = 12
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory):
+    root = tmp_path_factory.mktemp("batches")
+    (root / "images").mkdir()
+    rng = np.random.default_rng(0)
+    lines = ["image,labels"]
+    for index in range(COUNT):
+        shape = (3, 5, 3) if index == 1 else (20 + index, 30, 3)
+        pixels = rng.integers(0, 256, shape, dtype=np.uint8)
+        Image.fromarray(pixels).save(root / "images" / f"{index:02d}.png")
+        lines.append(f"{index:02d}.png,{['', 'cat', 'dog cat'][index % 3]}")
+    (root / "labels.csv").write_text("\n".join(lines))
+    return FolderDataset(root)
+
+
+@pytest.fixture(scope="module")
+def cues(dataset):
+    rng = np.random.default_rng(1)
+    return {record.name: rng.random((3, 5, 5)) < 0.3 for record in dataset.split("train")}
+
+
+def training_set(dataset, **options):
+    return TrainingSet(dataset.split("train"), len(dataset.classes), SIZE, **options)
+
+
+def mirrored(training):
+    """Which samples come mirrored, told from their pixels."""
+    flags = []
+    for index, record in enumerate(training.records):
+        straight = resize_image(read_image(record.image), SIZE)
+        rgb = training[index]["rgb"].numpy()
+        assert np.array_equal(rgb, straight) != np.array_equal(rgb, straight[:, ::-1])
+        flags.append(np.array_equal(rgb, straight[:, ::-1]))
+    return flags
+
+
+def test_sample_without_mirror(dataset, cues):
+    training = training_set(dataset, cues=cues, mirror=False)
+    assert len(training) == COUNT
+    for index, record in enumerate(dataset.split("train")):
+        sample = training[index]
+        straight = resize_image(read_image(record.image), SIZE)
+        np.testing.assert_array_equal(sample["rgb"].numpy(), straight)
+        torch.testing.assert_close(sample["image"], normalise(straight), rtol=0, atol=0)
+        np.testing.assert_array_equal(sample["cues"].numpy(), cues[record.name])
+        expected = [[True, False, False], [True, True, False], [True, True, True]][index % 3]
+        assert sample["present"].tolist() == expected
+        assert sample["index"] == index
+
+
+def test_picture_and_cues_are_mirrored_alike(dataset, cues):
+    training = training_set(dataset, cues=cues, seed=1)
+    flags = mirrored(training)
+    assert 0 < sum(flags) < COUNT
+    for index, flag in enumerate(flags):
+        sample = training[index]
+        grid = cues[training.records[index].name]
+        np.testing.assert_array_equal(sample["cues"].numpy(), grid[:, :, ::-1] if flag else grid)
+        torch.testing.assert_close(sample["image"], normalise(sample["rgb"].numpy()))
+
+
+def test_mirror_changes_with_epoch_and_seed_only(dataset):
+    training = training_set(dataset, seed=5)
+    first = mirrored(training)
+    assert mirrored(training) == first
+    training.set_epoch(1)
+    assert training.epoch == 1
+    second = mirrored(training)
+    training.set_epoch(0)
+    assert mirrored(training) == first
+    assert second != first
+    assert mirrored(training_set(dataset, seed=6)) != first
+
+
+def test_half_of_the_samples_are_mirrored(dataset):
+    training = training_set(dataset, cache_bytes=10**7)
+    total = 0
+    for epoch in range(20):
+        training.set_epoch(epoch)
+        total += sum(mirrored(training))
+    assert 80 < total < 160  # 120 expected of 240; five standard deviations are 39.
+
+
+def test_workers_that_outlive_an_epoch_draw_the_same(dataset, cues):
+    alone = training_set(dataset, cues=cues, seed=2)
+    shared = training_set(dataset, cues=cues, seed=2)
+    here = DataLoader(alone, batch_size=5)
+    there = DataLoader(shared, batch_size=5, num_workers=2, persistent_workers=True)
+    pictures = []
+    for epoch in (0, 3):
+        alone.set_epoch(epoch)
+        shared.set_epoch(epoch)
+        for one, other in zip(here, there, strict=True):
+            assert one.keys() == other.keys() == {"image", "rgb", "present", "cues", "index"}
+            for key in one:
+                assert torch.equal(one[key], other[key])
+        pictures.append(torch.cat([batch["rgb"] for batch in here]))
+    assert not torch.equal(*pictures)
+
+
+def test_batches_have_the_documented_shapes(dataset):
+    batch = next(iter(DataLoader(training_set(dataset), batch_size=4)))
+    assert batch["image"].shape == (4, 3, SIZE, SIZE)
+    assert batch["image"].dtype == torch.float32
+    assert batch["rgb"].shape == (4, SIZE, SIZE, 3)
+    assert batch["rgb"].dtype == torch.uint8
+    assert batch["present"].shape == (4, 3)
+    assert batch["present"].dtype == torch.bool
+    assert batch["index"].tolist() == [0, 1, 2, 3]
+    assert "cues" not in batch
+
+
+def test_cache_serves_the_same_pixels_and_keeps_its_bound(dataset, tmp_path):
+    root = tmp_path / "copy"
+    (root / "images").mkdir(parents=True)
+    for record in dataset.split("train"):
+        Image.fromarray(read_image(record.image)).save(root / "images" / record.image.name)
+    (root / "labels.csv").write_text((dataset.root / "labels.csv").read_text())
+    copy = FolderDataset(root)
+    limit = 4 * 3 * SIZE * SIZE + 100
+    cached = training_set(copy, cache_bytes=limit)
+    before = [cached[index]["rgb"].clone() for index in range(COUNT)]
+    for index in range(COUNT):
+        cached[index]["rgb"].zero_()  # A sample belongs to its reader.
+    for record in copy.split("train"):
+        record.image.unlink()
+    for index in range(4):
+        assert torch.equal(cached[index]["rgb"], before[index])
+    for index in range(4, COUNT):
+        with pytest.raises(FileNotFoundError, match=copy.split("train")[index].image.name):
+            cached[index]
+
+
+def test_index_out_of_range(dataset):
+    training = training_set(dataset)
+    for index in (-1, COUNT):
+        with pytest.raises(IndexError, match=rf"index must be in 0\.\.{COUNT - 1}, got {index}"):
+            training[index]
+
+
+def test_bad_arguments_are_named(dataset, cues):
+    records = dataset.split("train")
+    with pytest.raises(ValueError, match="records must hold at least one record"):
+        TrainingSet([], 3, SIZE)
+    with pytest.raises(ValueError, match=r"records: label 2 of '02' is not in 1\.\.1"):
+        TrainingSet(records, 2, SIZE)
+    with pytest.raises(ValueError, match="size must be at least 1, got 0"):
+        TrainingSet(records, 3, 0)
+    with pytest.raises(ValueError, match="cache_bytes must be at least 0, got -1"):
+        TrainingSet(records, 3, SIZE, cache_bytes=-1)
+    with pytest.raises(ValueError, match="epoch must be at least 0, got -1"):
+        TrainingSet(records, 3, SIZE).set_epoch(-1)
+    missing = {name: grid for name, grid in cues.items() if name != "07"}
+    with pytest.raises(ValueError, match="cues: none for image '07'"):
+        TrainingSet(records, 3, SIZE, cues=missing)
+    with pytest.raises(ValueError, match=r"'03' have shape \(3, 4, 5\), others \(3, 5, 5\)"):
+        TrainingSet(records, 3, SIZE, cues={**cues, "03": np.zeros((3, 4, 5), bool)})
+    with pytest.raises(ValueError, match=r"'00' must have shape \(3, h, w\), got \(2, 5, 5\)"):
+        TrainingSet(records, 3, SIZE, cues={**cues, "00": np.zeros((2, 5, 5), bool)})
+    with pytest.raises(TypeError, match="'00' must be bool, got int64"):
+        TrainingSet(records, 3, SIZE, cues={**cues, "00": np.zeros((3, 5, 5), np.int64)})

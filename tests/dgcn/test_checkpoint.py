@@ -1,0 +1,110 @@
+"""Checkpoints: whole or not at all, and nothing in them is run."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from dgcn.engine.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+
+
+def example(value: float = 1.0) -> Checkpoint:
+    layer = torch.nn.Linear(3, 2)
+    torch.nn.init.constant_(layer.weight, value)
+    optimizer = torch.optim.SGD(layer.parameters(), lr=0.1, momentum=0.9)
+    layer(torch.ones(1, 3)).sum().backward()
+    optimizer.step()
+    return Checkpoint(
+        model=layer.state_dict(),
+        optimizer=optimizer.state_dict(),
+        epoch=3,
+        settings={"train": {"lr": 0.1, "scales": [0.75, 1.0]}, "root": "here"},
+        history=[{"epoch": 1, "loss": 0.5}],
+    )
+
+
+def test_round_trip(tmp_path: Path) -> None:
+    before = example()
+    save_checkpoint(tmp_path / "deep" / "last.pt", before)
+    after = load_checkpoint(tmp_path / "deep" / "last.pt")
+    assert (after.epoch, after.settings, after.history) == (3, before.settings, before.history)
+    for name, tensor in before.model.items():
+        assert torch.equal(after.model[name], tensor)
+    momentum = after.optimizer["state"][0]["momentum_buffer"]
+    assert torch.equal(momentum, before.optimizer["state"][0]["momentum_buffer"])
+    assert [entry.name for entry in (tmp_path / "deep").iterdir()] == ["last.pt"]
+
+
+DISK_FULL = """
+import resource, sys
+from pathlib import Path
+import torch
+from dgcn.engine.checkpoint import load_checkpoint, save_checkpoint
+
+path = Path(sys.argv[1])
+checkpoint = load_checkpoint(path)
+checkpoint.model["weight"] = torch.full((500, 500), 2.0)
+resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+save_checkpoint(path, checkpoint)
+"""
+
+
+def test_failure_while_writing_leaves_the_former_checkpoint(tmp_path: Path) -> None:
+    path = tmp_path / "last.pt"
+    save_checkpoint(path, example(1.0))
+    former = path.read_bytes()
+    done = subprocess.run(
+        [sys.executable, "-c", DISK_FULL, str(path)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode != 0
+    assert "File too large" in done.stderr or "PytorchStreamWriter" in done.stderr
+    assert path.read_bytes() == former
+    assert [entry.name for entry in tmp_path.iterdir()] == ["last.pt"]
+
+
+def test_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"no such checkpoint: .*last\.pt"):
+        load_checkpoint(tmp_path / "last.pt")
+
+
+@pytest.mark.parametrize("kept", [0, 10, 500])
+def test_truncated_file_is_named(tmp_path: Path, kept: int) -> None:
+    path = tmp_path / "last.pt"
+    save_checkpoint(path, example())
+    path.write_bytes(path.read_bytes()[:kept])
+    with pytest.raises(ValueError, match=r"damaged or foreign checkpoint .*last\.pt"):
+        load_checkpoint(path)
+
+
+def test_foreign_content_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "last.pt"
+    torch.save({"state_dict": {}}, path)
+    with pytest.raises(ValueError, match=r"last\.pt is not a dgcn checkpoint of format 1"):
+        load_checkpoint(path)
+
+
+class Bomb:
+    """Unpickling it makes a file."""
+
+    def __init__(self, target: Path) -> None:
+        self.target = target
+
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return (os.mkdir, (str(self.target),))
+
+
+def test_code_in_a_checkpoint_is_not_run(tmp_path: Path) -> None:
+    path, target = tmp_path / "last.pt", tmp_path / "ran"
+    torch.save({"format": 1, "model": Bomb(target)}, path)
+    with pytest.raises(ValueError, match="damaged or foreign checkpoint"):
+        load_checkpoint(path)
+    path.write_bytes(pickle.dumps(Bomb(target), protocol=2))
+    with pytest.raises(ValueError, match="damaged or foreign checkpoint"):
+        load_checkpoint(path)
+    assert not target.exists()

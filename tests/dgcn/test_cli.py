@@ -1,0 +1,161 @@
+"""The command line: what it understands, and one clear line for what it does not."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from dgcn.cli import main, verb_parser, with_base
+from dgcn.config import Config
+from dgcn.data import write_synthetic
+from dgcn.options import config_from, parse, save_config, write_text
+
+
+def fails(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    """The single line that a wrong command prints."""
+    assert main(arguments) == 2
+    captured = capsys.readouterr()
+    assert captured.err.count("\n") == 1
+    assert captured.err.startswith("dgcn: error: ")
+    return captured.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        ((), "verb"),
+        (("dance",), "'dance'"),
+        (("run", "--train.epochs", "soon"), "train.epochs"),
+        (("run", "--train.epochz", "3"), "--train.epochz"),
+        (("run", "--supervision.kind", "magic"), "magic"),
+        (("run", "--train.epochs", "0"), "train.epochs must be >= 1, got 0"),
+        (("run", "--data.root", "/no/where"), "data.root: no such folder: /no/where"),
+        (("run", "--model.weights", "/no.pth"), "model.weights: no such file: /no.pth"),
+        (("run", "--config", "/no.yaml"), "/no.yaml"),
+        (("classify", "--images", "x"), "--images"),
+    ],
+)
+def test_wrong_command_is_one_line_and_status_2(
+    arguments: tuple[str, ...],
+    expected: str,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert expected in fails(capsys, *arguments)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_damaged_image_is_named(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    write_synthetic(tmp_path / "set", images=3, val_images=0, size=48)
+    image = tmp_path / "set" / "images" / "train_00001.png"
+    image.write_bytes(image.read_bytes()[:200])
+    options = ("--data.root", str(tmp_path / "set"), "--out", str(tmp_path / "run"))
+    assert "train_00001.png" in fails(capsys, "run", *options)
+
+
+@pytest.mark.parametrize(
+    ("verb", "expected"),
+    [
+        ("seed", r"classifier/last.pt"),
+        ("train", r"cues/cues.npz"),
+        ("predict", r"graph_cut/last.pt"),
+        ("eval", "run 'dgcn predict' first"),
+    ],
+)
+def test_verb_before_its_turn_names_what_is_missing(
+    verb: str, expected: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    write_synthetic(tmp_path / "set", images=2, val_images=1, size=48)
+    options = ("--data.root", str(tmp_path / "set"), "--out", str(tmp_path / "run"))
+    small = ("--model.backbone", "small", "--data.size", "81")
+    assert expected in fails(capsys, verb, *options, *small)
+
+
+def test_no_traceback_in_the_process() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "dgcn", "eval", "--seeds.foreground", "2"],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "DGCN_TRACEBACK": ""},
+    )
+    assert done.returncode == 2
+    assert done.stderr == "dgcn: error: seeds.foreground must be in [0, 1), got 2.0\n"
+    assert done.stdout == ""
+
+
+def test_missing_device_is_named(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "dgcn", "classify", "--runtime.device=cuda", "--out", str(tmp_path)],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "CUDA_VISIBLE_DEVICES": ""},
+    )
+    assert done.returncode == 2
+    assert "runtime.device: 'cuda'" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_help_lists_the_verbs_and_documents_every_option(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["--help"])
+    assert ended.value.code == 0
+    listed = capsys.readouterr().out
+    for verb in ("run", "demo", "classify", "seed", "train", "predict", "eval"):
+        assert verb in listed
+    with pytest.raises(SystemExit):
+        main(["run", "--help"])
+    text = " ".join(capsys.readouterr().out.split())
+    assert "--supervision.theta THETA The cut's label is accepted where" in text
+    assert "default: 0.7" in text
+    assert "--train.momentum MOMENTUM Momentum of the gradient." in text
+
+
+def resolved(*arguments: str) -> Config:
+    parser = verb_parser()
+    first = parse(parser, arguments)
+    namespace = parse(parser, with_base(arguments, first))
+    return config_from(namespace[namespace.verb])
+
+
+def test_options_win_over_the_file(tmp_path: Path) -> None:
+    write_text(tmp_path / "a.yaml", "train: {epochs: 3, lr: 5e-3}\nout: elsewhere\n")
+    config = resolved("run", "--config", str(tmp_path / "a.yaml"), "--train.epochs", "8")
+    assert (config.train.epochs, config.train.lr) == (8, 5e-3)
+    assert config.out == Path("elsewhere")
+
+
+def test_verb_stands_on_the_run_folder(tmp_path: Path) -> None:
+    old, moved = tmp_path / "old", tmp_path / "moved"
+    save_config(Config(out=old, data=Config().data.__class__(size=161)), old)
+    old.rename(moved)
+    config = resolved("predict", "--out", str(moved), "--evaluate.crf", "false")
+    assert (config.data.size, config.out, config.evaluate.crf) == (161, moved, False)
+
+
+def test_demo_stands_on_its_own_configuration(tmp_path: Path) -> None:
+    config = resolved("demo", "--train.epochs", "2")
+    assert (config.model.backbone, config.out, config.train.epochs) == (
+        "small",
+        Path("runs/demo"),
+        2,
+    )
+    assert resolved("demo", "--out", str(tmp_path)).out == tmp_path
+
+
+def test_file_with_unknown_field_is_named(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    path = tmp_path / "a.yaml"
+    path.write_text(yaml.safe_dump({"train": {"epochz": 3}}))
+    assert "train.epochz" in fails(capsys, "run", "--config", str(path))

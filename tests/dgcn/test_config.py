@@ -1,0 +1,143 @@
+"""Settings: defaults, validation, YAML and back."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+import yaml
+from docstring_parser import parse as parse_docstring
+
+from dgcn.config import SECTIONS, Config, SupervisionConfig, TrainConfig
+from dgcn.options import OptionError, as_plain, load_config, save_config, versions, write_text
+
+
+def test_defaults_are_those_of_the_paper() -> None:
+    config = Config()
+    assert (config.supervision.k, config.supervision.theta) == (9, 0.7)
+    assert (config.supervision.n_links, config.supervision.seeds) == ("unit", "soft")
+    assert config.supervision.seed_weight == 10
+    assert (config.train.lr, config.train.new_layers, config.train.batch_size) == (5e-4, 10, 16)
+    assert (config.train.momentum, config.train.weight_decay) == (0.9, 5e-4)
+    assert (config.train.decay, config.train.decay_every, config.train.dropout) == (0.3, 3, 0.5)
+    assert config.evaluate.scales == (0.75, 1.0, 1.25)
+    assert (config.crf.iterations, config.crf.train_scale) == (10, 12)
+    assert (config.crf.bilateral_xy, config.crf.bilateral_rgb, config.crf.bilateral_weight) == (
+        80,
+        13,
+        10,
+    )
+    assert (config.seeds.foreground, config.seeds.background) == (0.2, 0.07)
+    assert config.data.size == 321
+
+
+@pytest.mark.parametrize("section", SECTIONS.values(), ids=list(SECTIONS))
+def test_every_field_is_documented_with_its_default(section: type) -> None:
+    described: dict[str, str] = {}
+    for kind in reversed(section.__mro__[:-1]):
+        for entry in parse_docstring(kind.__doc__ or "").params:
+            described[entry.arg_name] = entry.description or ""
+    fields = {field.name for field in dataclasses.fields(section)}
+    assert fields == set(described)
+    assert all(len(text) > 10 for text in described.values())
+
+
+@pytest.mark.parametrize(
+    ("section", "values", "message"),
+    [
+        ("data", {"size": 320}, r"data\.size must be 8 n \+ 1 and >= 41, got 320"),
+        ("data", {"synthetic_images": 0}, r"data\.synthetic_images must be >= 1, got 0"),
+        ("train", {"epochs": 0}, r"train\.epochs must be >= 1, got 0"),
+        ("train", {"lr": -1.0}, r"train\.lr must be > 0 and finite, got -1\.0"),
+        ("train", {"lr": float("nan")}, r"train\.lr must be > 0 and finite, got nan"),
+        ("train", {"dropout": 1.0}, r"train\.dropout must be in \[0, 1\), got 1\.0"),
+        ("classify", {"momentum": 1.5}, r"classify\.momentum must be in \[0, 1\), got 1\.5"),
+        ("classify", {"decay": 0.0}, r"classify\.decay must be in \(0, 1\], got 0\.0"),
+        ("seeds", {"foreground": 1.5}, r"seeds\.foreground must be in \[0, 1\), got 1\.5"),
+        ("supervision", {"k": 0}, r"supervision\.k must be >= 1, got 0"),
+        ("supervision", {"theta": 1.1}, r"supervision\.theta must be in \[0, 1\], got 1\.1"),
+        ("supervision", {"sigma2": 0.0}, r"supervision\.sigma2 must be None or > 0 .*got 0\.0"),
+        ("supervision", {"seed_weight": float("inf")}, r"supervision\.seed_weight .*got inf"),
+        ("crf", {"bilateral_rgb": 0.0}, r"crf\.bilateral_rgb must be > 0 and finite, got 0\.0"),
+        ("evaluate", {"scales": ()}, r"evaluate\.scales must be one or more .*got \(\)"),
+        ("runtime", {"seed": -1}, r"runtime\.seed must be in \[0, 2\*\*32\), got -1"),
+    ],
+)
+def test_value_out_of_range_is_named(section: str, values: dict[str, object], message: str) -> None:
+    wrong = SECTIONS[section](**values)
+    with pytest.raises(ValueError, match=message):
+        Config(**{section: wrong})  # type: ignore[arg-type]
+
+
+def test_batch_must_divide_among_devices() -> None:
+    with pytest.raises(ValueError, match=r"classify\.batch_size must be a multiple of .* got 16"):
+        Config(runtime=SECTIONS["runtime"](devices=3))
+
+
+def test_missing_folder_is_named(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"data\.root: no such folder: .*nowhere"):
+        Config(data=SECTIONS["data"](root=tmp_path / "nowhere"))
+
+
+def test_yaml_round_trip(tmp_path: Path) -> None:
+    config = Config(
+        out=tmp_path / "run",
+        data=SECTIONS["data"](root=tmp_path, size=161),
+        supervision=SupervisionConfig(kind="static", sigma2=2.5),
+        train=TrainConfig(epochs=3, lr=1e-3),
+        evaluate=SECTIONS["evaluate"](scales=(1.0, 1.5)),
+    )
+    save_config(config, tmp_path)
+    assert load_config(tmp_path / "config.yaml") == config
+    assert set(yaml.safe_load((tmp_path / "versions.yaml").read_text())) == set(versions())
+
+
+def test_overrides_win_over_the_file_and_the_file_over_defaults(tmp_path: Path) -> None:
+    write_text(tmp_path / "a.yaml", "train: {epochs: 3, lr: 5e-3}\n")
+    config = load_config(tmp_path / "a.yaml", "--train.lr=2e-3", "--supervision.kind", "static")
+    assert (config.train.epochs, config.train.lr, config.train.batch_size) == (3, 2e-3, 16)
+    assert config.supervision.kind == "static"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("train: {epochz: 3}\n", "epochz"),
+        ("supervision: {kind: magic}\n", "magic"),
+        ("train: {epochs: soon}\n", "soon"),
+        ("train: [\n", "config"),
+    ],
+)
+def test_malformed_file_is_one_line(tmp_path: Path, text: str, message: str) -> None:
+    write_text(tmp_path / "a.yaml", text)
+    with pytest.raises(OptionError) as caught:
+        load_config(tmp_path / "a.yaml")
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_shipped_configurations_load() -> None:
+    import dgcn
+
+    folder = Path(dgcn.__file__).parent / "configs"
+    demo = load_config(folder / "demo.yaml")
+    assert (demo.model.backbone, demo.data.root) == ("small", None)
+    folder_config = load_config(folder / "folder.yaml")
+    assert as_plain(folder_config) == as_plain(Config())
+
+
+def test_versions_name_what_a_result_depends_on() -> None:
+    import torch
+
+    found = versions()
+    assert found["torch"]["version"] == str(torch.__version__)
+    assert found["graphcut_ext"]["version"]
+
+
+def test_write_text_leaves_the_old_file_or_the_new(tmp_path: Path) -> None:
+    path = tmp_path / "a" / "file.txt"
+    write_text(path, "old")
+    write_text(path, "new")
+    assert path.read_text() == "new"
+    assert [entry.name for entry in path.parent.iterdir()] == ["file.txt"]

@@ -1,0 +1,55 @@
+"""The installed package: its facts, its data files, its independence of torch and of a driver."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import graphcut_ext as gx
+from graphcut_ext import _core
+
+
+def test_build_info():
+    info = gx.build_info()
+    assert info["version"] == gx.__version__ == importlib.metadata.version("graphcut-ext")
+    assert info["compiler"].split()[0] in {"GNU", "Clang", "AppleClang", "MSVC"}
+    assert (info["cuda"] is None) == (info["cuda_architectures"] is None)
+
+
+def test_core_needs_neither_torch_nor_a_cuda_library():
+    binary = Path(_core.__file__).read_bytes()
+    for library in (b"libtorch", b"libc10", b"libcudart.so"):
+        assert library not in binary
+
+
+def test_core_imports_without_torch():
+    code = (
+        "import importlib.util, sys;"
+        f"spec = importlib.util.spec_from_file_location('_core', {_core.__file__!r});"
+        "module = importlib.util.module_from_spec(spec); spec.loader.exec_module(module);"
+        "assert 'torch' not in sys.modules; print(module.build_info()['version'])"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == gx.__version__
+
+
+def test_source_tree_without_the_core_says_what_to_do(tmp_path):
+    source = Path(gx.__file__).parent
+    shutil.copytree(source, tmp_path / "graphcut_ext", ignore=shutil.ignore_patterns("*.so"))
+    result = subprocess.run(
+        [sys.executable, "-S", "-c", "import graphcut_ext"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 1
+    assert "has to be installed first (pip install -e .)" in result.stderr
+
+
+def test_typed():
+    assert (Path(gx.__file__).parent / "py.typed").is_file()
+    assert (Path(gx.__file__).parent / "_core.pyi").is_file()
