@@ -93,11 +93,11 @@ def _run(arguments: Sequence[str]) -> int:
     first = parse(parser, arguments)
     namespace = parse(parser, with_base(arguments, first))
     options = namespace[namespace.verb]
-    # Imported late: --help and a mistyped option need not wait for the engine.
+    config, images = config_from(options), options.get("images")
+    # Imported late: --help and a mistyped option need not wait for torch.
     from dgcn.engine import verbs
 
-    images: Path | None = options.get("images")
-    verbs.perform(namespace.verb, config_from(options), images)
+    verbs.perform(namespace.verb, config, images)
     return 0
 
 

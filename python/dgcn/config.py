@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from dgcn.crf import CRFParams
 from dgcn.optimisation import ClassifyConfig, Optimisation, TrainConfig, require
+
+if TYPE_CHECKING:
+    from dgcn.crf import CRFParams
 
 __all__ = [
     "SECTIONS",
@@ -214,6 +216,9 @@ class CRFConfig:
 
     def params(self) -> CRFParams:
         """The CRF at image size."""
+        # Imported late, as torch is in `dgcn.options`: a mistyped option is answered at once.
+        from dgcn.crf import CRFParams
+
         return CRFParams(
             iterations=self.iterations,
             gaussian_xy=self.gaussian_xy,

@@ -85,7 +85,7 @@ class TrainConfig(Optimisation):
     boundary_weight : float, default 1
         Weight of the boundary loss beside the seeding loss; 0 leaves it (and the CRF) out.
     dropout : float, default 0.5
-        Probability of dropping a channel before the last convolution.
+        Probability of dropping an activation before the last convolution.
     validate_every : int, default 1
         Epochs between two evaluations (one scale, no CRF) on the validation images; 0: never.
     supervision_every : int, default 0

@@ -9,11 +9,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
 import yaml
 from jsonargparse import ArgumentError, ArgumentParser, Namespace, set_parsing_settings
 
-import graphcut_ext
 from dgcn.config import SECTIONS, Config
 
 set_parsing_settings(validate_defaults=False)
@@ -106,6 +104,11 @@ def save_config(config: Config, folder: Path) -> None:
 
 def versions() -> dict[str, Any]:
     """Versions that a result depends on: Python, torch and the build of `graphcut_ext`."""
+    # Imported late: the command line is parsed, and refused, without waiting for torch.
+    import torch
+
+    import graphcut_ext
+
     cuda = torch.version.cuda
     return {
         "python": platform.python_version(),

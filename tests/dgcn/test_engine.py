@@ -222,7 +222,8 @@ def test_resumed_training_equals_an_uninterrupted_one(
         (out / folder / "last.pt").unlink(missing_ok=True)
         for epochs in lengths:
             options = (f"--{section}.epochs={epochs}", f"--data.root={root}", f"--out={out}")
-            stage(opened(chain, *options, "--supervision.kind=static"))  # type: ignore[operator]
+            options += ("--supervision.kind=static", "--train.supervision_every=1")
+            stage(opened(chain, *options))  # type: ignore[operator]
         states.append(load_checkpoint(out / folder / "last.pt"))
     whole, parts = states
     assert whole.epoch == parts.epoch == 3

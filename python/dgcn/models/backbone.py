@@ -21,11 +21,14 @@ class Backbone(nn.Module, ABC):
         Pixels between neighbouring cells of every stage; the last is 8.
     taps : tuple of int
         Indices of the stages whose features make the neighbour graph.
+    normalised : bool
+        Whether the last stage has about unit scale, from normalisation layers.
     """
 
     channels: tuple[int, ...]
     strides: tuple[int, ...]
     taps: tuple[int, ...]
+    normalised: bool
 
     @abstractmethod
     def forward(self, x: Tensor) -> list[Tensor]:

@@ -29,7 +29,7 @@ class Segmenter(nn.Module):
     classes : int
         Number of classes L with the background, at least 2.
     dropout : float, default 0.5
-        Probability of dropping a whole channel before the last convolution, in [0, 1).
+        Probability of dropping an activation before the last convolution, in [0, 1).
     dilation : int, default 12
         Dilation of the last convolution in cells, at least 1: 12 reaches 96 pixels to each side,
         as is usual for a 41 x 41 grid. On a 21 x 21 grid 6 sees the same part of the picture.
@@ -42,6 +42,8 @@ class Segmenter(nn.Module):
     Notes
     -----
     The new layer starts with weights from a normal distribution of deviation 0.01 and biases 0.
+    Features of a backbone without normalisation layers are batch-normalised first: SqueezeNet's have
+    a deviation of about 17, on which the softmax of a new layer is saturated from the first step.
     """
 
     def __init__(
@@ -55,7 +57,8 @@ class Segmenter(nn.Module):
         if dilation < 1:
             raise ValueError(f"dilation must be at least 1, got {dilation}")
         self.backbone = backbone
-        self.dropout = nn.Dropout2d(dropout)
+        self.norm = nn.Identity() if backbone.normalised else nn.BatchNorm2d(backbone.channels[-1])
+        self.dropout = nn.Dropout(dropout)
         self.head = nn.Conv2d(
             backbone.channels[-1], classes, 3, padding=dilation, dilation=dilation
         )
@@ -76,4 +79,4 @@ class Segmenter(nn.Module):
         SegmenterOutput
         """
         stages = self.backbone(x)
-        return SegmenterOutput(self.head(self.dropout(stages[-1])), stages)
+        return SegmenterOutput(self.head(self.dropout(self.norm(stages[-1]))), stages)

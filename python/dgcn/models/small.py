@@ -29,6 +29,7 @@ class SmallNet(Backbone):
     channels = (16, 32, 64, 96, 128)
     strides = (2, 4, 8, 8, 8)
     taps = (2, 3, 4)
+    normalised = True
 
     def __init__(self) -> None:
         super().__init__()

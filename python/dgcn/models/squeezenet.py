@@ -62,6 +62,7 @@ class SqueezeNet(Backbone):
     channels = (64, 128, 256, 384, 512)
     strides = (2, 4, 8, 8, 8)
     taps = (2, 3, 4)
+    normalised = False
 
     _ends: ClassVar[frozenset[int]] = frozenset((1, 4, 7, 10, 12))
 
