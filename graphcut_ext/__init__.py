@@ -16,9 +16,9 @@ try:
     from graphcut_ext import _core as _core
 except ImportError as error:
     raise ImportError(
-        f"the compiled core of graphcut_ext is missing from {__path__[0]}: either this is the source "
-        "tree, which has to be installed first (pip install -e .), or the build does not fit this "
-        "Python; leave the source tree or reinstall"
+        f"the compiled core of graphcut_ext is missing from {__path__[0]}: either this is the "
+        "source tree, which has to be installed first (pip install -e .), or the build does not "
+        "fit this Python; leave the source tree or reinstall"
     ) from error
 
 from graphcut_ext._build import __version__, build_info

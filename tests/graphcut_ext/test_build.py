@@ -32,7 +32,9 @@ def test_core_imports_without_torch():
         "module = importlib.util.module_from_spec(spec); spec.loader.exec_module(module);"
         "assert 'torch' not in sys.modules; print(module.build_info()['version'])"
     )
-    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
     assert result.stdout.strip() == gx.__version__
 
 

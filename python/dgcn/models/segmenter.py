@@ -19,7 +19,7 @@ class SegmenterOutput(NamedTuple):
 
 
 class Segmenter(nn.Module):
-    """Backbone, dropout and one dilated 3x3 convolution to the classes.
+    """Backbone, normalisation, dropout and one dilated 3x3 convolution to the classes.
 
     The single dilated branch is DeepLab's "large field of view" head (Chen et al. 2015).
 
@@ -42,8 +42,8 @@ class Segmenter(nn.Module):
     Notes
     -----
     The new layer starts with weights from a normal distribution of deviation 0.01 and biases 0.
-    Features of a backbone without normalisation layers are batch-normalised first: SqueezeNet's have
-    a deviation of about 17, on which the softmax of a new layer is saturated from the first step.
+    Features of a backbone without normalisation layers are batch-normalised first: SqueezeNet's
+    have a deviation of about 17, on which a new layer's softmax is saturated from the first step.
     """
 
     def __init__(
