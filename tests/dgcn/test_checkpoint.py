@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from dgcn.engine.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from dgcn.engine.checkpoint import Checkpoint, load_checkpoint, load_network, save_checkpoint
 
 
 def example(value: float = 1.0) -> Checkpoint:
@@ -87,6 +87,14 @@ def test_foreign_content_is_refused(tmp_path: Path) -> None:
     torch.save({"state_dict": {}}, path)
     with pytest.raises(ValueError, match=r"last\.pt is not a dgcn checkpoint of format 1"):
         load_checkpoint(path)
+
+
+def test_checkpoint_of_another_network_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "last.pt"
+    save_checkpoint(path, example())
+    load_network(path, torch.nn.Linear(3, 2))
+    with pytest.raises(ValueError, match=r"last\.pt does not fit the network .*weight"):
+        load_network(path, torch.nn.Linear(4, 2))
 
 
 class Bomb:

@@ -132,11 +132,21 @@ def test_squeezenet_equals_the_layers_written_out(squeezenet: SqueezeNet) -> Non
 def test_small_net_size_and_normalisation() -> None:
     net = SmallNet()
     count = sum(parameter.numel() for parameter in net.parameters())
-    assert count == 384_016
+    assert count == 206_160
     convolutions = [module for module in net.modules() if isinstance(module, nn.Conv2d)]
     normalisations = [module for module in net.modules() if isinstance(module, nn.BatchNorm2d)]
     assert len(convolutions) == len(normalisations) == 8
     assert all(convolution.bias is None for convolution in convolutions)
+
+
+def test_small_net_sees_55_pixels() -> None:
+    torch.manual_seed(10)
+    net = SmallNet().double().eval()
+    x = torch.randn(1, 3, 161, 161, dtype=torch.float64, requires_grad=True)
+    net(x)[-1][0, :, 10, 10].abs().sum().backward()
+    assert x.grad is not None
+    rows = x.grad.abs().sum((0, 1, 3)).nonzero().flatten()
+    assert (rows.min().item(), rows.max().item()) == (80 - 27, 80 + 27)
 
 
 def test_small_net_learns_a_texture() -> None:
@@ -160,7 +170,7 @@ def test_small_net_learns_a_texture() -> None:
         loss.backward()
         optimizer.step()
     model.eval()
-    images, kind = draw(64)
+    images, kind = draw(32)
     with torch.no_grad():
         assert (model(images).argmax(1) == kind).float().mean() > 0.95
 
@@ -223,19 +233,32 @@ def test_segmenter_defaults() -> None:
     assert model.head.weight.mean().item() == pytest.approx(0, abs=3e-4)
 
 
-def test_dropout_drops_whole_channels_in_training_only() -> None:
+def test_dropout_drops_half_and_doubles_the_rest_in_training_only() -> None:
     torch.manual_seed(8)
     model = Segmenter(SmallNet(), 2)
-    x = torch.randn(2, 3, 33, 33)
     model.backbone.eval()
+    x = torch.randn(2, 3, 33, 33)
     with torch.no_grad():
-        dropped = model.dropout(model.backbone(x)[-1].clamp_min(1e-3))
-        zero = (dropped == 0).flatten(2)
-        assert (zero.all(2) | ~zero.any(2)).all()
-        assert 0.3 < zero.all(2).float().mean() < 0.7
+        dropped = model.dropout(torch.ones(2, 192, 5, 5))
+        assert set(dropped.unique().tolist()) == {0.0, 2.0}
+        assert 0.45 < (dropped == 0).float().mean() < 0.55
         assert not torch.equal(model(x).logits, model(x).logits)
         model.eval()
         assert torch.equal(model(x).logits, model(x).logits)
+
+
+def test_large_features_reach_the_head_at_unit_scale() -> None:
+    torch.manual_seed(11)
+    model = Segmenter(SqueezeNet(), 2)
+    with torch.no_grad():
+        for parameter in model.backbone.parameters():
+            parameter.mul_(3)
+        seen = model.norm(model.backbone(torch.randn(4, 3, 65, 65))[-1])
+    torch.testing.assert_close(seen.mean((0, 2, 3)), torch.zeros(512), atol=1e-3, rtol=0)
+    deviation = seen.std((0, 2, 3), correction=0)
+    assert torch.allclose(deviation[deviation > 0.5], torch.ones(()), atol=1e-2)
+    assert (deviation > 0.5).float().mean() > 0.5
+    assert isinstance(Segmenter(SmallNet(), 2).norm, nn.Identity)
 
 
 def test_aggregate_resamples_corner_to_corner_and_detaches() -> None:

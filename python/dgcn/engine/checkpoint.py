@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 FORMAT = 1
 
@@ -84,3 +84,18 @@ def load_checkpoint(path: Path) -> Checkpoint:
     if not isinstance(content, dict) or content.pop("format", None) != FORMAT:
         raise ValueError(f"{path} is not a dgcn checkpoint of format {FORMAT}")
     return Checkpoint(**content)
+
+
+def load_network(path: Path, model: nn.Module) -> None:
+    """Give a network the parameters of a checkpoint.
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        As `load_checkpoint`; or the checkpoint is of another network.
+    """
+    try:
+        model.load_state_dict(load_checkpoint(path).model)
+    except RuntimeError as error:
+        reason = " ".join(str(error).split())[:200]
+        raise ValueError(f"{path} does not fit the network of these settings: {reason}") from error

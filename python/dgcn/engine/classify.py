@@ -12,7 +12,7 @@ from torch.nn import functional
 from dgcn.data.batches import TrainingSet
 from dgcn.data.folder import Record
 from dgcn.data.images import read_image, to_tensor
-from dgcn.engine.checkpoint import load_checkpoint
+from dgcn.engine.checkpoint import load_network
 from dgcn.engine.loop import Training, fit
 from dgcn.engine.run import Run
 from dgcn.engine.settings import classifier_settings
@@ -74,7 +74,7 @@ def load_classifier(run: Run) -> Classifier:
         The run has no classifier yet.
     """
     model = Classifier(build_backbone(run.config.model.backbone), run.classes - 1)
-    model.load_state_dict(load_checkpoint(run.classifier / "last.pt").model)
+    load_network(run.classifier / "last.pt", model)
     return model.to(run.fabric.device).eval()
 
 

@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from dgcn.crf import CRFParams, dense_crf
 from dgcn.data.images import read_image, to_tensor, write_mask
-from dgcn.engine.checkpoint import load_checkpoint
+from dgcn.engine.checkpoint import load_network
 from dgcn.engine.run import Run
 from dgcn.engine.settings import prediction_settings
 from dgcn.engine.stages import mark_finished, unmark
@@ -170,7 +170,7 @@ def load_segmenter(run: Run, which: str) -> Segmenter:
     options = run.config.model
     backbone = build_backbone(options.backbone)
     model = Segmenter(backbone, run.classes, dilation=options.dilation)
-    model.load_state_dict(load_checkpoint(run.training / f"{which}.pt").model)
+    load_network(run.training / f"{which}.pt", model)
     return model.to(run.fabric.device).eval()
 
 

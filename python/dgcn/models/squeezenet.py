@@ -46,15 +46,15 @@ class SqueezeNet(Backbone):
     DeepLab); and the strided layers are padded by 1, which puts the cells' centres on the pixels
     0, 8, 16, ... (a 321 pixel side gives 41 cells).
 
-    ======  =================  ========  ======
-    stage   after              channels  stride
-    ======  =================  ========  ======
-    0       features.1, conv1  64        2
-    1       features.4, fire3  128       4
-    2       features.7, fire5  256       8
-    3       features.10, fire7  384      8
-    4       features.12, fire9  512      8
-    ======  =================  ========  ======
+    =====  ==================  ========  ======
+    stage  after               channels  stride
+    =====  ==================  ========  ======
+    0      features.1, conv1   64        2
+    1      features.4, fire3   128       4
+    2      features.7, fire5   256       8
+    3      features.10, fire7  384       8
+    4      features.12, fire9  512       8
+    =====  ==================  ========  ======
 
     Without weights the convolutions are initialised by He's method, biases with 0.
     """
