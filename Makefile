@@ -42,7 +42,8 @@ dist: .venv/installed
 	$(PYTHON) -m venv .venv
 
 .venv/requirements: constraints.txt pyproject.toml | .venv/bin/python
-	$(BIN)/python -m pip install -q -c constraints.txt torch numpy pybind11 scikit-build-core cmake ninja
+	$(BIN)/python -m pip install -q -c constraints.txt torch numpy pybind11 scikit-build-core cmake ninja \
+	  PyMaxflow "pydensecrf2; python_version < '3.13'"  # may be built from source, in isolation
 	touch $@
 
 .venv/installed: .venv/requirements $(CORE)
