@@ -81,7 +81,7 @@ void select(const Dense<T>& x, const Dense<T>& norm, const Dense<double>& rescal
 #ifdef GRAPHCUT_WITH_CUDA
 template <class T>
 T* pointer(std::uintptr_t address) {
-  return reinterpret_cast<T*>(address);
+  return reinterpret_cast<T*>(address);  // NOLINT(performance-no-int-to-ptr): torch's data_ptr()
 }
 
 // Addresses are device pointers of dense arrays with the shapes in knn/select.hpp.
