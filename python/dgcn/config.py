@@ -156,6 +156,11 @@ class SupervisionConfig:
         1 + the largest sum of links at a position, so that a cue is never cut.
     seed_weight : float, default 10
         Terminal capacity of a soft cue, in units of -log10 probability.
+    belief : {"all", "present"}, default "all"
+        "all": the network's softmax as it is. "present": over the classes that the image is
+        labelled with, so that a confusion with any other class is no doubt.
+    cut_background : bool, default False
+        Whether a cut is made for the background too, as in the authors' script.
     """
 
     kind: Literal["graph_cut", "static"] = "graph_cut"
@@ -165,6 +170,8 @@ class SupervisionConfig:
     sigma2: float | None = None
     seeds: Literal["soft", "hard"] = "soft"
     seed_weight: float = 10.0
+    belief: Literal["all", "present"] = "all"
+    cut_background: bool = False
 
     def check(self) -> None:
         """Raise `ValueError` for the first field out of range."""

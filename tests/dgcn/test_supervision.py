@@ -92,6 +92,9 @@ def supervise(
     """One image (L, h, w) by loops over classes and positions."""
     classes = len(probabilities)
     p = probabilities.reshape(classes, -1)
+    if options.belief == "present":
+        p = p * present[:, None]
+        p = p / p.sum(0)
     x = features.reshape(len(features), -1).T
     seeds = cues.reshape(classes, -1)
     links = links_of(x, options.k, options.n_links, options.sigma2)
@@ -101,7 +104,7 @@ def supervise(
         capacity = 1 + max(at)
     result = seeds.copy()
     winner = np.full(len(x), -1.0)
-    for c in range(1, classes):
+    for c in range(0 if options.cut_background else 1, classes):
         if not present[c]:
             continue
         other = seeds.any(0) & ~seeds[c]
@@ -162,6 +165,28 @@ def test_equals_pymaxflow_on_a_batch(n_links: str, seeds: str, theta: float) -> 
     np.testing.assert_array_equal(found.numpy(), expected)
     changed = (expected != np.stack([item[2] for item in items])).any()
     assert changed, "a case in which the cuts change nothing proves nothing"
+
+
+@pytest.mark.parametrize("belief", ["all", "present"])
+@pytest.mark.parametrize("cut_background", [False, True])
+def test_variants_equal_pymaxflow(belief: str, cut_background: bool) -> None:
+    rng = np.random.default_rng(5)
+    options = GraphCutSupervision(
+        k=2,
+        theta=0.3,
+        seed_weight=2.3,
+        belief=belief,  # type: ignore[arg-type]
+        cut_background=cut_background,
+    )
+    items = [scene(rng, 5, 9, 7, 6, sharpness) for sharpness in (0.5, 1.5, 3.0)]
+    for _, _, cues, present in items:
+        present[2] = cues[2] = False
+    expected = np.stack([supervise(options, *item) for item in items])
+    batch = [torch.cat(parts) for parts in zip(*(tensors(*item) for item in items), strict=True)]
+    np.testing.assert_array_equal(options(*batch).numpy(), expected)
+    plain = GraphCutSupervision(k=2, theta=0.3, seed_weight=2.3)
+    differs = bool((plain(*batch).numpy() != expected).any())
+    assert differs == (belief == "present" or cut_background)
 
 
 @pytest.mark.parametrize("seed", range(6))

@@ -17,8 +17,10 @@ from dgcn.options import as_plain
 
 def dataset_settings(config: Config, dataset: FolderDataset) -> dict[str, Any]:
     """The images and labels: classes and a digest of the training list."""
+    root, out = dataset.root.resolve(), config.out.resolve()
     return {
-        "root": str(dataset.root.resolve()),
+        # Data inside the run folder move with it.
+        "root": str(root.relative_to(out) if root.is_relative_to(out) else root),
         "size": config.data.size,
         "classes": list(dataset.classes),
         "train": digest(dataset.split("train")),
@@ -34,10 +36,11 @@ def digest(records: Sequence[Record]) -> str:
 def classifier_settings(config: Config, dataset: FolderDataset) -> dict[str, Any]:
     """The classifier."""
     options: dict[str, Any] = as_plain(config.classify)
+    model: dict[str, Any] = as_plain(config.model)
     return {
         "epochs": options.pop("epochs"),
         "data": {**dataset_settings(config, dataset), "mirror": config.data.mirror},
-        "model": as_plain(config.model),
+        "model": {name: value for name, value in model.items() if name != "dilation"},
         "classify": options,
         "runtime": _runtime(config),
     }
@@ -61,6 +64,7 @@ def segmenter_settings(config: Config, dataset: FolderDataset) -> dict[str, Any]
     return {
         "epochs": options.pop("epochs"),
         "cues": cue_settings(config, dataset),
+        "dilation": config.model.dilation,
         "supervision": supervision,
         "train": options,
         "crf": as_plain(config.crf) if config.train.boundary_weight else None,

@@ -23,7 +23,8 @@ class GraphCutSupervision:
     into "c" (source side) and "not c" (sink side). The n-links join each position to its `k`
     nearest others in feature space; both directions of a mutual pair are summed. A position is
     supervised as c where the cut puts it on c's side and the network's probability of c exceeds
-    `theta`; everywhere else its cue stays. The background is not cut for.
+    `theta`; everywhere else its cue stays. By default, as in the paper, the network's softmax is
+    taken as it is and the background is not cut for.
 
     Parameters
     ----------
@@ -42,6 +43,12 @@ class GraphCutSupervision:
         1 + the largest sum of n-links at a position (Boykov and Jolly 2001), which they cannot.
     seed_weight : float, default 10
         Capacity of a soft cue's t-link.
+    belief : {"all", "present"}, default "all"
+        Probabilities of the t-links and of the threshold: the softmax over all classes, or over
+        the classes the image is labelled with. The second, which is ours, does not take a
+        confusion with a class that the label rules out for doubt.
+    cut_background : bool, default False
+        Whether the background is cut for like any class, as in the authors' script.
     """
 
     k: int = 9
@@ -50,6 +57,8 @@ class GraphCutSupervision:
     sigma2: float | None = None
     seeds: Literal["soft", "hard"] = "soft"
     seed_weight: float = 10.0
+    belief: Literal["all", "present"] = "all"
+    cut_background: bool = False
 
     @torch.no_grad()
     def __call__(
@@ -72,12 +81,12 @@ class GraphCutSupervision:
         if self.k >= h * w:
             raise ValueError(f"k must be below the number of positions {h * w}, got {self.k}")
 
-        chosen, real = _foreground_classes(present)
+        chosen, real = _classes_to_cut(present, background=self.cut_background)
         if chosen.shape[1] == 0:
             return cues
 
         nodes = chosen[:, :, None].expand(-1, -1, h * w)  # (B, M, N)
-        belief = probabilities.float().flatten(2).gather(1, nodes)
+        belief = self._belief(probabilities.float(), present).flatten(2).gather(1, nodes)
         of_class = cues.flatten(2).gather(1, nodes) & real[:, :, None]
         of_other = cues.any(1).flatten(1)[:, None] & ~of_class
 
@@ -96,6 +105,13 @@ class GraphCutSupervision:
         grown = torch.zeros_like(cues).flatten(2).scatter_(1, label[:, None], True)
         accepted = (score >= 0)[:, None]
         return torch.where(accepted, grown, cues.flatten(2)).view(batch, classes, h, w)
+
+    def _belief(self, probabilities: Tensor, present: Tensor) -> Tensor:
+        """Probabilities (B, L, h, w) that the cuts go by."""
+        if self.belief == "all":
+            return probabilities
+        possible = probabilities * present[:, :, None, None]
+        return possible / possible.sum(1, keepdim=True).clamp_min(FLOOR)
 
     def _n_links(self, distances: Tensor) -> Tensor:
         """Capacities (B, N, k) of the neighbour relations from squared distances (B, N, k)."""
@@ -149,12 +165,14 @@ def t_links(
     return source.clamp_min(0.0), sink.clamp_min(0.0)
 
 
-def _foreground_classes(present: Tensor) -> tuple[Tensor, Tensor]:
-    """Ids of each image's foreground classes, padded to the batch's largest number of them.
+def _classes_to_cut(present: Tensor, *, background: bool) -> tuple[Tensor, Tensor]:
+    """Ids of the classes to cut for in each image, padded to the batch's largest number of them.
 
     Parameters
     ----------
     present : Tensor of bool, shape (B, L)
+    background : bool
+        Whether class 0 is among them.
 
     Returns
     -------
@@ -163,8 +181,9 @@ def _foreground_classes(present: Tensor) -> tuple[Tensor, Tensor]:
     real : Tensor of bool, shape (B, M)
         False at the padding.
     """
-    foreground = present.bool().clone()
-    foreground[:, 0] = False
-    most = int(foreground.sum(1).amax()) if len(foreground) else 0
-    order = torch.argsort(foreground.int(), dim=1, descending=True, stable=True)[:, :most]
-    return order, foreground.gather(1, order)
+    wanted = present.bool().clone()
+    if not background:
+        wanted[:, 0] = False
+    most = int(wanted.sum(1).amax()) if len(wanted) else 0
+    order = torch.argsort(wanted.int(), dim=1, descending=True, stable=True)[:, :most]
+    return order, wanted.gather(1, order)
