@@ -8,6 +8,8 @@ knn_maxflow
     Minimum cuts over K-nearest-neighbour graphs, many cuts per graph.
 knn
     K nearest neighbours of every point, batched.
+alpha_expansion, alpha_beta_swap
+    Labellings of low energy with many labels, by moves that are minimum cuts.
 build_info
     How the compiled core was built.
 """
@@ -22,9 +24,22 @@ except ImportError as error:
     ) from error
 
 from graphcut_ext._build import __version__, build_info
+from graphcut_ext._expansion import alpha_beta_swap, alpha_expansion
 from graphcut_ext._knn import KNN, knn
 from graphcut_ext._knn_maxflow import knn_maxflow
+from graphcut_ext._labelling import Labelling
 from graphcut_ext._maxflow import maxflow
 from graphcut_ext._mincut import MinCut
 
-__all__ = ["KNN", "MinCut", "__version__", "build_info", "knn", "knn_maxflow", "maxflow"]
+__all__ = [
+    "KNN",
+    "Labelling",
+    "MinCut",
+    "__version__",
+    "alpha_beta_swap",
+    "alpha_expansion",
+    "build_info",
+    "knn",
+    "knn_maxflow",
+    "maxflow",
+]
