@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 CAPACITY_DTYPES = (torch.float32, torch.float64, torch.int32, torch.int64)
-SOLVERS = ("auto", "bk")
+SOLVERS = ("auto", "bk", "push_relabel")
 
 
 def check_tensor(name: str, value: object) -> Tensor:

@@ -17,6 +17,7 @@ def solve_edge_list(
     ptr: NDArray[np.int64],
     value: NDArray[Any],
     source_side: NDArray[np.bool_],
+    solver: str,
     threads: int,
 ) -> None: ...
 def solve_knn(
@@ -26,6 +27,7 @@ def solve_knn(
     sink: NDArray[Any],
     value: NDArray[Any],
     source_side: NDArray[np.bool_],
+    solver: str,
     threads: int,
 ) -> None: ...
 def knn_center(

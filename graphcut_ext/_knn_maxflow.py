@@ -44,8 +44,9 @@ def knn_maxflow(
         Capacities of the links, >= 0; ``inf`` means "never cut".
     source, sink : Tensor, shape (B, L, N), same dtype
         Terminal capacities, >= 0, of L cuts per item (one per class, say).
-    solver : {"auto", "bk"}
-        ``"bk"`` is Boykov-Kolmogorov; ``"auto"`` chooses.
+    solver : {"auto", "bk", "push_relabel"}
+        ``"bk"`` is Boykov-Kolmogorov, fast where nodes have few neighbours; ``"push_relabel"`` is
+        faster where they have many, and where paths are long; ``"auto"`` chooses.
     num_threads : int, optional
         CPU threads over items and cuts. Default ``torch.get_num_threads()``. Results do not depend
         on it.
@@ -114,6 +115,7 @@ def _knn_maxflow(
         to_numpy(sink),
         value.numpy(),
         source_side.numpy(),
+        solver,
         thread_count(num_threads),
     )
     return value.to(source.device), source_side.to(source.device)

@@ -53,8 +53,9 @@ def maxflow(
     ptr : Tensor, shape (G + 1,), int64, optional
         ``G`` independent graphs concatenated: graph g holds the nodes ``ptr[g] .. ptr[g+1]-1``, and
         edges may not cross. Default: one graph.
-    solver : {"auto", "bk"}
-        ``"bk"`` is Boykov-Kolmogorov; ``"auto"`` chooses.
+    solver : {"auto", "bk", "push_relabel"}
+        ``"bk"`` is Boykov-Kolmogorov, fast where nodes have few neighbours; ``"push_relabel"`` is
+        faster where they have many, and where paths are long; ``"auto"`` chooses.
     num_threads : int, optional
         CPU threads over graphs and cuts. Default ``torch.get_num_threads()``. Results do not depend
         on it.
@@ -86,6 +87,8 @@ def maxflow(
     ----------
     Y. Boykov and V. Kolmogorov, "An experimental comparison of min-cut/max-flow algorithms for
     energy minimization in vision", PAMI 2004.
+    B. V. Cherkassky and A. V. Goldberg, "On implementing the push-relabel method for the maximum
+    flow problem", Algorithmica 1997.
 
     Examples
     --------
@@ -202,6 +205,7 @@ def _maxflow(
         to_numpy(torch.tensor([0, nodes]) if ptr is None else ptr),
         value.view(cuts, graphs).numpy(),
         source_side.view(cuts, nodes).numpy(),
+        solver,
         thread_count(num_threads),
     )
     return value.to(capacity.device), source_side.to(capacity.device)

@@ -46,7 +46,7 @@ void solve_edge_list(const Array<std::int64_t>& edge_index, const Array<Capacity
                      const std::optional<Array<Capacity>>& reverse_capacity,
                      const Array<Capacity>& source, const Array<Capacity>& sink,
                      const Array<std::int64_t>& ptr, Array<Value<Capacity>>& value,
-                     Array<bool>& source_side, int threads) {
+                     Array<bool>& source_side, const std::string& solver, int threads) {
   if (source_side.ndim() != 2 || edge_index.ndim() != 2 || ptr.ndim() != 1 || ptr.shape(0) < 1) {
     throw std::invalid_argument("unexpected number of dimensions");
   }
@@ -57,6 +57,7 @@ void solve_edge_list(const Array<std::int64_t>& edge_index, const Array<Capacity
   batch.graphs = ptr.shape(0) - 1;
   expect(edge_index, "edge_index", {2, batch.edges});
   expect(value, "value", {batch.cuts, batch.graphs});
+  batch.method = maxflow::method_named(solver);
   batch.edge_index = edge_index.data();
   batch.ptr = ptr.data();
   batch.capacity = rows(capacity, "capacity", batch.cuts, batch.edges);
@@ -74,7 +75,8 @@ void solve_edge_list(const Array<std::int64_t>& edge_index, const Array<Capacity
 template <class Capacity>
 void solve_knn(const Array<std::int64_t>& indices, const Array<Capacity>& weights,
                const Array<Capacity>& source, const Array<Capacity>& sink,
-               Array<Value<Capacity>>& value, Array<bool>& source_side, int threads) {
+               Array<Value<Capacity>>& value, Array<bool>& source_side, const std::string& solver,
+               int threads) {
   if (indices.ndim() != 3 || source.ndim() != 3) {
     throw std::invalid_argument("unexpected number of dimensions");
   }
@@ -88,6 +90,7 @@ void solve_knn(const Array<std::int64_t>& indices, const Array<Capacity>& weight
   expect(sink, "sink", {batch.items, batch.cuts, batch.nodes});
   expect(value, "value", {batch.items, batch.cuts});
   expect(source_side, "source_side", {batch.items, batch.cuts, batch.nodes});
+  batch.method = maxflow::method_named(solver);
   batch.indices = indices.data();
   batch.weights = weights.data();
   batch.source = source.data();
@@ -103,11 +106,12 @@ void bind_solvers(py::module_& module) {
   module.def("solve_edge_list", &solve_edge_list<Capacity>, py::arg("edge_index").noconvert(),
              py::arg("capacity").noconvert(), py::arg("reverse_capacity").noconvert(),
              py::arg("source").noconvert(), py::arg("sink").noconvert(), py::arg("ptr").noconvert(),
-             py::arg("value").noconvert(), py::arg("source_side").noconvert(), py::arg("threads"));
+             py::arg("value").noconvert(), py::arg("source_side").noconvert(), py::arg("solver"),
+             py::arg("threads"));
   module.def("solve_knn", &solve_knn<Capacity>, py::arg("indices").noconvert(),
              py::arg("weights").noconvert(), py::arg("source").noconvert(),
              py::arg("sink").noconvert(), py::arg("value").noconvert(),
-             py::arg("source_side").noconvert(), py::arg("threads"));
+             py::arg("source_side").noconvert(), py::arg("solver"), py::arg("threads"));
 }
 
 }  // namespace

@@ -98,16 +98,16 @@ class BoykovKolmogorov {
     return i;
   }
 
-  // Residual capacity, in the direction of flow, between the tail of `a` as parent and its head as
-  // child: source trees send flow down to the child, sink trees receive it from the child.
+  // Whether flow fits through `arc` with its tail as parent and its head as child: source trees
+  // send flow down to the child, sink trees receive it from the child.
   template <Tree side>
-  R downward(std::int32_t a) const {
-    return side == Tree::source ? arcs_[a].residual : arcs_[arcs_[a].sister].residual;
+  bool downward(const Arc<R>& arc) const {
+    return side == Tree::source ? arc.open() : arc.sister_open();
   }
-  // The same with the tail of `a` as child and its head as parent.
+  // The same with its tail as child and its head as parent.
   template <Tree side>
-  R upward(std::int32_t a) const {
-    return side == Tree::source ? arcs_[arcs_[a].sister].residual : arcs_[a].residual;
+  bool upward(const Arc<R>& arc) const {
+    return side == Tree::source ? arc.sister_open() : arc.open();
   }
 
   // Acquires the free neighbours of i and augments wherever the other tree is met. An arc that was
@@ -122,21 +122,21 @@ class BoykovKolmogorov {
       if (node.tree == side) {
         // A shorter way up for j, when i's distance is at least as fresh.
         const Node& me = nodes_[i];
-        if (node.stamp <= me.stamp && node.distance > me.distance + 1 && downward<side>(a) > R{0}) {
-          node.parent = arcs_[a].sister;
+        if (node.stamp <= me.stamp && node.distance > me.distance + 1 && downward<side>(arcs_[a])) {
+          node.parent = arcs_[a].sister();
           node.stamp = me.stamp;
           node.distance = me.distance + 1;
         }
         ++a;
-      } else if (!(downward<side>(a) > R{0})) {
+      } else if (!downward<side>(arcs_[a])) {
         ++a;
       } else if (node.tree == other) {
-        augment(side == Tree::source ? a : arcs_[a].sister);
+        augment(side == Tree::source ? a : arcs_[a].sister());
         adopt_orphans();
         if (nodes_[i].tree != side) return;
       } else {
         node.tree = side;
-        node.parent = arcs_[a].sister;
+        node.parent = arcs_[a].sister();
         node.stamp = nodes_[i].stamp;
         node.distance = nodes_[i].distance + 1;
         activate(j);
@@ -147,25 +147,25 @@ class BoykovKolmogorov {
 
   // Sends as much flow as fits from source to sink through `middle`, an arc from S to T.
   void augment(std::int32_t middle) {
-    const std::int32_t source_end = arcs_[arcs_[middle].sister].head;
+    const std::int32_t source_end = arcs_[arcs_[middle].sister()].head;
     const std::int32_t sink_end = arcs_[middle].head;
 
     R flow = arcs_[middle].residual;
     std::int32_t i = source_end;
     for (; nodes_[i].parent != kTerminal; i = arcs_[nodes_[i].parent].head) {
-      flow = std::min(flow, upward<Tree::source>(nodes_[i].parent));
+      flow = std::min(flow, arcs_[arcs_[nodes_[i].parent].sister()].residual);
     }
     flow = std::min(flow, nodes_[i].excess);
     for (i = sink_end; nodes_[i].parent != kTerminal; i = arcs_[nodes_[i].parent].head) {
-      flow = std::min(flow, upward<Tree::sink>(nodes_[i].parent));
+      flow = std::min(flow, arcs_[nodes_[i].parent].residual);
     }
     flow = std::min(flow, static_cast<R>(-nodes_[i].excess));
 
     push(middle, flow);
     for (i = source_end; nodes_[i].parent != kTerminal;) {
       const std::int32_t up = nodes_[i].parent;
-      push(arcs_[up].sister, flow);
-      if (arcs_[arcs_[up].sister].residual == R{0}) orphan_first(i);
+      push(arcs_[up].sister(), flow);
+      if (!arcs_[up].sister_open()) orphan_first(i);
       i = arcs_[up].head;
     }
     nodes_[i].excess -= flow;
@@ -173,7 +173,7 @@ class BoykovKolmogorov {
     for (i = sink_end; nodes_[i].parent != kTerminal;) {
       const std::int32_t up = nodes_[i].parent;
       push(up, flow);
-      if (arcs_[up].residual == R{0}) orphan_first(i);
+      if (!arcs_[up].open()) orphan_first(i);
       i = arcs_[up].head;
     }
     nodes_[i].excess += flow;
@@ -181,8 +181,12 @@ class BoykovKolmogorov {
   }
 
   void push(std::int32_t a, R flow) {
-    arcs_[a].residual -= flow;
-    arcs_[arcs_[a].sister].residual += flow;
+    Arc<R>& arc = arcs_[a];
+    Arc<R>& sister = arcs_[arc.sister()];
+    arc.residual -= flow;
+    sister.residual += flow;
+    arc.mark_sister(true);
+    if (!arc.open()) sister.mark_sister(false);
   }
 
   // A node is an orphan at most once at a time, so a ring of nodes + 1 places never overflows.
@@ -220,7 +224,7 @@ class BoykovKolmogorov {
     std::int32_t nearest = std::numeric_limits<std::int32_t>::max();
     for (std::int32_t a = first_[i]; a != first_[i + 1]; ++a) {
       const std::int32_t j = arcs_[a].head;
-      if (nodes_[j].tree != side || !(upward<side>(a) > R{0})) continue;
+      if (!upward<side>(arcs_[a]) || nodes_[j].tree != side) continue;
       const std::int32_t distance = rooted_distance(j);
       if (distance < nearest) {
         nearest = distance;
@@ -236,7 +240,7 @@ class BoykovKolmogorov {
     for (std::int32_t a = first_[i]; a != first_[i + 1]; ++a) {
       const std::int32_t j = arcs_[a].head;
       if (nodes_[j].tree != side) continue;
-      if (upward<side>(a) > R{0}) activate(j);
+      if (upward<side>(arcs_[a])) activate(j);
       if (nodes_[j].parent >= 0 && arcs_[nodes_[j].parent].head == i) orphan_last(j);
     }
     nodes_[i].tree = Tree::free;

@@ -10,14 +10,29 @@
 #include "maxflow/boykov_kolmogorov.hpp"
 #include "maxflow/graph.hpp"
 #include "maxflow/infinite_path.hpp"
+#include "maxflow/method.hpp"
+#include "maxflow/push_relabel.hpp"
 
 namespace graphcut::maxflow {
+
+// The solvers, each with the memory it keeps from one cut to the next.
+template <class R>
+struct Solvers {
+  BoykovKolmogorov<R> boykov_kolmogorov;
+  PushRelabel<R> push_relabel;
+};
+
+template <class R, class Solver>
+void solve_with(Solver& solver, Graph<R>& graph, bool* side) {
+  solver.solve(graph);
+  for (std::int32_t i = 0; i < graph.nodes(); ++i) side[i] = solver.in_source_set(i);
+}
 
 // Solves `graph`, whose residuals are the capacities, for the given terminals (nodes each) and
 // writes the minimal source set to `side`. `infinite`: whether a path of infinite capacity is
 // possible.
 template <class Capacity>
-void cut(Graph<Residual<Capacity>>& graph, BoykovKolmogorov<Residual<Capacity>>& solver,
+void cut(Graph<Residual<Capacity>>& graph, Solvers<Residual<Capacity>>& solvers, Method method,
          const Capacity* source, const Capacity* sink, bool infinite, const std::string& where,
          bool* side) {
   using R = Residual<Capacity>;
@@ -26,11 +41,18 @@ void cut(Graph<Residual<Capacity>>& graph, BoykovKolmogorov<Residual<Capacity>>&
     if (infinite) refuse_infinite_path(graph, source, sink, where);
   }
   graph.excess.resize(static_cast<std::size_t>(n));
+  std::int64_t terminals = 0;
   for (std::int32_t i = 0; i < n; ++i) {
-    graph.excess[static_cast<std::size_t>(i)] = static_cast<R>(source[i]) - static_cast<R>(sink[i]);
+    const R excess = static_cast<R>(source[i]) - static_cast<R>(sink[i]);
+    graph.excess[static_cast<std::size_t>(i)] = excess;
+    terminals += static_cast<std::int64_t>(excess != R{0});
   }
-  solver.solve(graph);
-  for (std::int32_t i = 0; i < n; ++i) side[i] = solver.in_source_set(i);
+  if (chosen(method, n, static_cast<std::int64_t>(graph.arcs.size()), terminals) ==
+      Method::push_relabel) {
+    solve_with(solvers.push_relabel, graph, side);
+  } else {
+    solve_with(solvers.boykov_kolmogorov, graph, side);
+  }
 }
 
 // Capacity of the terminal arcs in the cut.

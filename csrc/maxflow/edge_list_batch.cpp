@@ -115,7 +115,7 @@ bool check(const EdgeListBatch<Capacity>& batch) {
 template <class Capacity>
 struct Workspace {
   Graph<Residual<Capacity>> graph;
-  BoykovKolmogorov<Residual<Capacity>> solver;
+  Solvers<Residual<Capacity>> solvers;
   std::vector<std::int32_t> slot;
   std::int64_t built = -1;  // graph whose topology `graph` and `slot` hold
 };
@@ -142,14 +142,11 @@ void solve_one(const EdgeListBatch<Capacity>& batch, const EdgeGroups& groups, s
 
   const Capacity* capacity = batch.capacity.row(c);
   const Capacity* reverse = batch.reverse_capacity.row(c);
-  auto& arcs = work.graph.arcs;
   for (std::int64_t place = 0; place < edges; ++place) {
     const std::int32_t slot = work.slot[static_cast<std::size_t>(place)];
     if (slot < 0) continue;
     const std::int64_t e = groups.edge(first_edge + place);
-    auto& arc = arcs[static_cast<std::size_t>(slot)];
-    arc.residual = static_cast<R>(capacity[e]);
-    arcs[static_cast<std::size_t>(arc.sister)].residual = static_cast<R>(reverse[e]);
+    work.graph.set_residuals(slot, static_cast<R>(capacity[e]), static_cast<R>(reverse[e]));
   }
 
   std::string where;
@@ -158,7 +155,7 @@ void solve_one(const EdgeListBatch<Capacity>& batch, const EdgeGroups& groups, s
   const Capacity* source = batch.source.row(c) + base;
   const Capacity* sink = batch.sink.row(c) + base;
   bool* side = batch.source_side + c * batch.nodes + base;
-  cut<Capacity>(work.graph, work.solver, source, sink, infinite, where, side);
+  cut<Capacity>(work.graph, work.solvers, batch.method, source, sink, infinite, where, side);
 
   Value<Capacity> value = terminal_cost(source, sink, side, nodes);
   for (std::int64_t place = 0; place < edges; ++place) {

@@ -5,12 +5,14 @@
 
 #include "maxflow/capacities.hpp"
 #include "maxflow/graph.hpp"
+#include "maxflow/method.hpp"
 
 namespace graphcut::maxflow {
 
 template <class Capacity>
 struct EdgeListBatch {
   std::int64_t nodes = 0, edges = 0, graphs = 0, cuts = 0;
+  Method method = Method::automatic;
   const std::int64_t* edge_index = nullptr;  // (2, edges): tails, then heads
   const std::int64_t* ptr = nullptr;  // (graphs + 1): graph g holds the nodes ptr[g] .. ptr[g+1]-1
   Rows<Capacity> capacity;            // (cuts, edges): tail -> head

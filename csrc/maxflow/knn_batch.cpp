@@ -50,7 +50,7 @@ struct Workspace {
   KnnEdges<R> edges;
   Graph<R> graph;
   std::vector<Arc<R>> arcs;  // the arcs of item `built` with their capacities
-  BoykovKolmogorov<R> solver;
+  Solvers<R> solvers;
   std::int64_t built = -1;
 };
 
@@ -74,7 +74,7 @@ void solve_one(const KnnBatch<Capacity>& batch, std::int64_t item, std::int64_t 
   const Capacity* source = batch.source + row * batch.nodes;
   const Capacity* sink = batch.sink + row * batch.nodes;
   bool* side = batch.source_side + row * batch.nodes;
-  cut<Capacity>(work.graph, work.solver, source, sink, infinite, where, side);
+  cut<Capacity>(work.graph, work.solvers, batch.method, source, sink, infinite, where, side);
 
   Value<Capacity> value = terminal_cost(source, sink, side, nodes);
   for (const auto& edge : work.edges.edges) {

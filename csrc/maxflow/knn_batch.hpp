@@ -5,12 +5,14 @@
 
 #include "maxflow/capacities.hpp"
 #include "maxflow/graph.hpp"
+#include "maxflow/method.hpp"
 
 namespace graphcut::maxflow {
 
 template <class Capacity>
 struct KnnBatch {
   std::int64_t items = 0, cuts = 0, nodes = 0, k = 0;
+  Method method = Method::automatic;
   const std::int64_t* indices = nullptr;  // (items, nodes, k)
   const Capacity* weights = nullptr;      // (items, nodes, k)
   const Capacity* source = nullptr;       // (items, cuts, nodes): source -> node

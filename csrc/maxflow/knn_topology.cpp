@@ -61,9 +61,7 @@ void build_knn_topology(const std::int64_t* indices, const Capacity* weights, st
   for (std::size_t e = 0; e < edges.size(); ++e) {
     const R weight = edges[e].weight;
     check_sum(weight, weight, "weights", static_cast<std::int64_t>(e));
-    auto& arc = graph.arcs[static_cast<std::size_t>(scratch.slot[e])];
-    arc.residual = weight;
-    graph.arcs[static_cast<std::size_t>(arc.sister)].residual = weight;
+    graph.set_residuals(scratch.slot[e], weight, weight);
   }
 }
 

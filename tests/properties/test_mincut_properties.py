@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -10,6 +11,7 @@ from hypothesis.extra import numpy as hnp
 from oracles import Problem, brute_force, scipy_mincut
 
 import graphcut_ext as gx
+from graphcut_ext._arguments import SOLVERS
 
 DTYPES = st.sampled_from([torch.float32, torch.float64, torch.int32, torch.int64])
 
@@ -28,17 +30,26 @@ def problems(draw, max_nodes: int = 60, max_edges: int = 150, top: int = 20) -> 
 
 
 def solve(p: Problem, dtype: torch.dtype = torch.float64) -> tuple[float, np.ndarray]:
+    """Value and source set, on which all solvers agree."""
+
     def tensor(a: np.ndarray) -> torch.Tensor:
         return torch.as_tensor(a).to(dtype)
 
-    cut = gx.maxflow(
-        torch.as_tensor(p.edge_index),
-        tensor(p.capacity),
-        tensor(p.source),
-        tensor(p.sink),
-        reverse_capacity=tensor(p.reverse),
-    )
-    return cut.value.item(), cut.source_side.numpy()
+    cuts = [
+        gx.maxflow(
+            torch.as_tensor(p.edge_index),
+            tensor(p.capacity),
+            tensor(p.source),
+            tensor(p.sink),
+            reverse_capacity=tensor(p.reverse),
+            solver=solver,
+        )
+        for solver in SOLVERS
+    ]
+    for solver, cut in zip(SOLVERS, cuts, strict=True):
+        assert cut.value == cuts[0].value, solver
+        assert cut.source_side.tolist() == cuts[0].source_side.tolist(), solver
+    return cuts[0].value.item(), cuts[0].source_side.numpy()
 
 
 @given(problems(max_nodes=8, max_edges=20), DTYPES)
@@ -57,6 +68,31 @@ def test_strong_duality(problem, dtype):
     value, side = solve(problem, dtype)
     flow, minimal = scipy_mincut(problem)
     assert value == problem.cost(side) == flow
+    assert side.tolist() == minimal.tolist()
+
+
+@given(problems(max_nodes=25, max_edges=80), st.data())
+@settings(max_examples=150, deadline=None)
+def test_infinite_capacities_equal_ones_beyond_every_finite_cut(problem, data):
+    """Or are refused, where no finite cut is left."""
+    huge, infinite = 10**6, {}
+    for field in ("capacity", "reverse", "source", "sink"):
+        array = getattr(problem, field)
+        chosen = data.draw(
+            hnp.arrays(np.bool_, len(array), elements=st.integers(0, 4).map(lambda i: not i))
+        )
+        infinite[field] = np.where(chosen, np.inf, array)
+        setattr(problem, field, np.where(chosen, huge, array))
+    expected, minimal = scipy_mincut(problem)
+    endless = Problem(
+        problem.edge_index, *(infinite[f] for f in ("capacity", "reverse", "source", "sink"))
+    )
+    if expected >= huge:
+        with pytest.raises(ValueError, match="infinite capacity joins source and sink"):
+            solve(endless)
+        return
+    value, side = solve(endless)
+    assert value == expected
     assert side.tolist() == minimal.tolist()
 
 
