@@ -1,155 +1,114 @@
-"""Minimum cuts of 64 graphs of 41 x 41 nodes: build, solve and labels, against PyMaxflow and SciPy.
+"""Minimum cuts, build, solve and labels, against PyMaxflow, OR-tools, SciPy and igraph.
 
-Values are compared first, on integer capacities, where every solver is exact. PyMaxflow gets the
-edges of mutual pairs already merged; graphcut_ext merges them within its time.
+All contenders are compared first, on integer capacities, where every solver is exact. Then they are
+timed in turn, in one process. Peers get their arrays in the form they like best, mutual pairs
+already merged; graphcut_ext is timed on merged edges, on unmerged edges and on neighbour lists.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
-import maxflow as pymaxflow
-import numpy as np
-import torch
-from scipy.sparse import csr_array
-from scipy.sparse.csgraph import maximum_flow
+from benchmarks.checks import check
+from benchmarks.contenders import Contender, lineup, prepare
+from benchmarks.families import FAMILIES
+from benchmarks.peers import PEERS, REFERENCE
+from benchmarks.plot import plot
+from benchmarks.probe import Probe, probe
+from benchmarks.problem import Batch
+from benchmarks.report import family_result, print_family, rows
+from benchmarks.timing import interleaved, write_json
+from graphcut_ext._arguments import SOLVERS
 
-import graphcut_ext as gx
-from benchmarks.graphs import KnnGraphs, knn_family
-from benchmarks.timing import interleaved, summary, write_json
-
-FAMILIES = ("knn41", "dgcn41")
+LARGE = 10_000  # nodes from which memory is measured
+MEMORY_LIMIT = 600  # seconds
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of this benchmark."""
-    parser.add_argument("--families", nargs="+", choices=FAMILIES, default=FAMILIES)
-    parser.add_argument("--graphs", type=int, default=64, help="graphs in a batch (default 64)")
-    parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
+    parser.add_argument("--families", nargs="+", choices=tuple(FAMILIES), default=tuple(FAMILIES))
+    parser.add_argument("--solvers", nargs="+", choices=SOLVERS, default=SOLVERS)
+    parser.add_argument("--peers", nargs="*", choices=tuple(PEERS), default=tuple(PEERS))
+    parser.add_argument("--graphs", type=int, default=64, help="graphs in knn41, dgcn41 (64)")
+    parser.add_argument("--scale", type=float, default=1.0, help="of the sides of all graphs (1)")
+    parser.add_argument(
+        "--threads", type=int, nargs="+", default=[1, 2], help="the second and on: batches only"
+    )
+    parser.add_argument(
+        "--peer-limit",
+        type=float,
+        default=4.0,
+        help=f"leave out peers other than {REFERENCE} that need more seconds for a family (4)",
+    )
+    parser.add_argument("--no-memory", action="store_true", help="do not measure peak memory")
+    parser.add_argument("--plot", help="draw the ratios into this file (.png, .svg)")
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Check, time, print and store."""
-    results = {}
-    for family in arguments.families:
-        graphs = knn_family(family, arguments.graphs)
-        check_values(graphs.to_integers())
-        seconds = interleaved(contenders(graphs, arguments.threads), arguments.repeats)
-        edges = sum(len(graphs.edges(g, merged=True)[0]) for g in range(arguments.graphs))
-        rows = {name: summary(times) for name, times in seconds.items()}
-        results[family] = {"edges_per_graph": edges / arguments.graphs, "rows": rows}
-        peer = rows["PyMaxflow, merged edges"]["median_ms"]
-        print(
-            f"\n{family}: {arguments.graphs} graphs of {graphs.source.shape[1]} nodes, "
-            f"{edges / arguments.graphs:.0f} merged edges; values equal on integers"
-        )
-        print(f"{'':38}{'ms':>9}{'q1':>9}{'q3':>9}{'graphs/s':>10}{'ns/edge':>9}{'ratio':>7}")
-        for name, row in rows.items():
-            ms = row["median_ms"]
-            print(
-                f"{name:38}{ms:9.1f}{row['q1_ms']:9.1f}{row['q3_ms']:9.1f}"
-                f"{arguments.graphs / ms * 1e3:10.0f}{ms * 1e6 / edges:9.0f}{peer / ms:7.2f}"
-            )
-    write_json(arguments.json, results)
+    """Check, time, print, store and draw; what was measured before a failure is stored too."""
+    peers = installed(arguments.peers)
+    results: dict[str, Any] = {}
+    try:
+        for family in arguments.families:
+            results[family] = compare(family, arguments, peers)
+            print_family(family, results[family])
+    finally:
+        if results:
+            versions = {name: PEERS[name].version for name in peers}
+            write_json(arguments.json, results, peers=versions, repeats=arguments.repeats)
+    if arguments.plot:
+        plot(results, arguments.plot)
 
 
-def contenders(graphs: KnnGraphs, threads: list[int]) -> dict[str, Callable[[], object]]:
-    """Everything that is timed, from arrays in memory to labels."""
-    source, sink = graphs.source.unsqueeze(1), graphs.sink.unsqueeze(1)
-    merged = concatenate(graphs)
-    work: dict[str, Callable[[], object]] = {}
-    for n in threads:
-        work[f"gx.knn_maxflow, {n} thread(s)"] = lambda n=n: gx.knn_maxflow(
-            graphs.indices, graphs.weights, source, sink, solver="bk", num_threads=n
-        )
-        work[f"gx.maxflow, merged edges, {n} thread(s)"] = lambda n=n: gx.maxflow(
-            *merged, solver="bk", num_threads=n, ptr=pointer(graphs)
-        )
-    for label, flag in (("merged", True), ("unmerged", False)):
-        arrays = pymaxflow_arrays(graphs, merged=flag)
-        work[f"PyMaxflow, {label} edges"] = lambda arrays=arrays: [
-            solve_pymaxflow(pymaxflow.GraphFloat, *a) for a in arrays
-        ]
-    return work
+def installed(peers: Sequence[str]) -> list[str]:
+    """The peers that can be run; the others are named."""
+    missing = [name for name in peers if PEERS[name].version is None]
+    for name in missing:
+        print(f"{name} is not installed and is left out (pip install '.[bench]')")
+    return [name for name in peers if name not in missing]
 
 
-def pointer(graphs: KnnGraphs) -> torch.Tensor:
-    """Node offsets of the concatenated graphs."""
-    count, nodes = graphs.source.shape
-    return torch.arange(count + 1) * nodes
+def compare(family: str, arguments: argparse.Namespace, peers: Sequence[str]) -> dict[str, Any]:
+    """Measure one family."""
+    begin = time.perf_counter()
+    batch = FAMILIES[family](arguments.scale, arguments.graphs)
+    generation = time.perf_counter() - begin
+    contenders = lineup(batch, arguments.solvers, arguments.threads, peers)
+    with tempfile.TemporaryDirectory() as folder:
+        stored = Path(folder) / "batch.npz"
+        batch.save(stored)
+        skipped = too_slow(stored, contenders, arguments.peer_limit)
+        contenders = [c for c in contenders if c.label not in skipped]
+        check(batch, contenders)
+        memory = {}
+        if not arguments.no_memory and batch.problems[0].nodes >= LARGE:
+            first = batch.first()
+            first.save(stored)
+            single = [c for c in contenders if c.threads == arguments.threads[0] or not c.ours]
+            memory = {c: per_edge(probe(stored, c, MEMORY_LIMIT), first) for c in single}
+    seconds = interleaved(prepare(contenders, batch), arguments.repeats)
+    return family_result(batch, generation, rows(batch, seconds, memory), skipped)
 
 
-def concatenate(graphs: KnnGraphs) -> tuple[torch.Tensor, ...]:
-    """All graphs as one edge list: edge_index, capacity, source, sink."""
-    count, nodes = graphs.source.shape
-    parts = [graphs.edges(g, merged=True) for g in range(count)]
-    ends = np.concatenate(
-        [np.stack([u, v]) + g * nodes for g, (u, v, _) in enumerate(parts)], axis=1
-    )
-    capacity = np.concatenate([c for _, _, c in parts])
-    return (
-        torch.as_tensor(ends),
-        torch.as_tensor(capacity),
-        graphs.source.flatten(),
-        graphs.sink.flatten(),
-    )
+def too_slow(stored: Path, contenders: Sequence[Contender], limit: float) -> dict[str, str]:
+    """Reasons, by label, to leave out peers that do not end in time when tried once."""
+    reasons = {}
+    for contender in contenders:
+        if contender.ours or contender.operator == REFERENCE:
+            continue
+        tried = probe(stored, contender, limit)
+        if tried is None:
+            reasons[contender.label] = f"did not end within {limit:g} s"
+    return reasons
 
 
-def pymaxflow_arrays(graphs: KnnGraphs, *, merged: bool) -> list[tuple[np.ndarray, ...]]:
-    """What solve_pymaxflow takes, in PyMaxflow's own dtypes (int64 or float64)."""
-    dtype = np.float64 if graphs.weights.is_floating_point() else np.int64
-    return [
-        (
-            u,
-            v,
-            c.astype(dtype),
-            graphs.source[g].numpy().astype(dtype),
-            graphs.sink[g].numpy().astype(dtype),
-        )
-        for g, (u, v, c) in ((g, graphs.edges(g, merged=merged)) for g in range(len(graphs.source)))
-    ]
-
-
-def solve_pymaxflow(
-    graph_type: type, u: np.ndarray, v: np.ndarray, c: np.ndarray, s: np.ndarray, t: np.ndarray
-) -> tuple[float, np.ndarray]:
-    """Value and labels (True: sink side) by PyMaxflow's vectorised calls."""
-    graph = graph_type(len(s), len(u))
-    nodes = graph.add_nodes(len(s))
-    graph.add_edges(u, v, c, c)
-    graph.add_grid_tedges(nodes, s, t)
-    return graph.maxflow(), graph.get_grid_segments(nodes)
-
-
-def solve_scipy(u: np.ndarray, v: np.ndarray, c: np.ndarray, s: np.ndarray, t: np.ndarray) -> int:
-    """Value by SciPy's Dinic."""
-    n = len(s)
-    node, a, b = np.arange(n), np.full(n, n), np.full(n, n + 1)
-    rows, columns = np.concatenate([u, v, a, node]), np.concatenate([v, u, node, b])
-    graph = csr_array(
-        (np.concatenate([c, c, s, t]).astype(np.int32), (rows, columns)), shape=(n + 2, n + 2)
-    )
-    return int(maximum_flow(graph, n, n + 1).flow_value)
-
-
-def check_values(graphs: KnnGraphs) -> None:
-    """Raise unless all solvers agree on the values, and our labels with PyMaxflow's up to ties."""
-    cut = gx.knn_maxflow(
-        graphs.indices,
-        graphs.weights,
-        graphs.source.unsqueeze(1),
-        graphs.sink.unsqueeze(1),
-        solver="bk",
-    )
-    listed = gx.maxflow(*concatenate(graphs), solver="bk", ptr=pointer(graphs))
-    sides = listed.source_side.view(graphs.source.shape)
-    for g, arrays in enumerate(pymaxflow_arrays(graphs, merged=True)):
-        value, segments = solve_pymaxflow(pymaxflow.GraphInt, *arrays)
-        ours = (cut.value[g, 0].item(), listed.value[g].item())
-        if not value == solve_scipy(*arrays) == ours[0] == ours[1]:
-            raise AssertionError(f"graph {g}: values differ: PyMaxflow {value}, ours {ours}")
-        for side in (cut.source_side[g, 0], sides[g]):
-            # PyMaxflow gives nodes that neither terminal reaches to the source, we to the sink.
-            if (side.numpy() & segments).any():
-                raise AssertionError(f"graph {g}: the source set is not within PyMaxflow's")
+def per_edge(probed: Probe | None, batch: Batch) -> float | None:
+    """Peak bytes above the input, by edge."""
+    if probed is None or probed.peak_bytes is None:
+        return None
+    return probed.peak_bytes / batch.edges

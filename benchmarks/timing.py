@@ -3,27 +3,30 @@
 from __future__ import annotations
 
 import json
+import os
 import platform
 import statistics
 import subprocess
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 
 import graphcut_ext
 
+Name = TypeVar("Name")
+
 
 def interleaved(
-    contenders: Mapping[str, Callable[[], object]], repeats: int
-) -> dict[str, list[float]]:
+    contenders: Mapping[Name, Callable[[], object]], repeats: int
+) -> dict[Name, list[float]]:
     """Time every contender once a round, so that drift of the machine meets all alike.
 
     Returns the seconds of each round; one round before them is not counted. CUDA work is awaited.
     """
-    seconds: dict[str, list[float]] = {name: [] for name in contenders}
+    seconds: dict[Name, list[float]] = {name: [] for name in contenders}
     for round_number in range(repeats + 1):
         for name, work in contenders.items():
             begin = time.perf_counter()
@@ -48,24 +51,32 @@ def machine() -> dict[str, Any]:
     if info.exists():
         names = [x for x in info.read_text().splitlines() if x.startswith("model name")]
         cpu = names[0].split(":", 1)[1].strip() if names else cpu
-    commit = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False
-    ).stdout.strip()
     return {
         "cpu": cpu,
-        "cores": torch.get_num_threads(),
+        "cores": os.cpu_count(),
+        "load_average": os.getloadavg() if hasattr(os, "getloadavg") else None,
         "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
         "python": platform.python_version(),
         "torch": torch.__version__,
         "core": graphcut_ext.build_info(),
-        "commit": commit or None,
+        "commit": git("rev-parse", "--short", "HEAD") or None,
+        "changed_since_commit": bool(git("status", "--porcelain", "--untracked-files=no")),
     }
 
 
-def write_json(path: str | None, results: object) -> None:
-    """Store results with the machine they were taken on."""
+def git(*arguments: str) -> str:
+    """What git says of the source tree; nothing outside a checkout."""
+    command = ["git", "--no-optional-locks", *arguments]
+    root = Path(__file__).parents[1]
+    answer = subprocess.run(command, capture_output=True, text=True, check=False, cwd=root)
+    return answer.stdout.strip()
+
+
+def write_json(path: str | None, results: object, **more: object) -> None:
+    """Store results with the machine they were taken on, and ``more`` about it."""
     if path is None:
         return
     Path(path).parent.mkdir(parents=True, exist_ok=True)
-    Path(path).write_text(json.dumps({"machine": machine(), "results": results}, indent=1) + "\n")
+    content = {"machine": machine() | more, "results": results}
+    Path(path).write_text(json.dumps(content, indent=1) + "\n")
     print(f"written to {path}")

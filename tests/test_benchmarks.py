@@ -1,0 +1,158 @@
+"""The families are what they say, all contenders agree on them, and the command runs."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("skimage")
+
+from benchmarks.checks import check
+from benchmarks.contenders import Contender, answers, lineup, prepare
+from benchmarks.families import FAMILIES, dimacs, expansion
+from benchmarks.maxflow import installed, too_slow
+from benchmarks.peers import PEERS, Peer
+from benchmarks.plot import plot
+from benchmarks.probe import probe
+from benchmarks.problem import Batch, Problem
+from benchmarks.report import family_result, rows
+from graphcut_ext._arguments import SOLVERS
+
+SCALE, GRAPHS = 0.07, 2
+ROOT = Path(__file__).parents[1]
+INSTALLED = [name for name, peer in PEERS.items() if peer.version is not None]
+
+
+def arrays(batch: Batch) -> list[np.ndarray]:
+    return [a for p in batch.problems for a in vars(p).values() if a is not None]
+
+
+def same(one: Batch, other: Batch) -> bool:
+    pairs = zip(arrays(one), arrays(other), strict=True)
+    return all(np.array_equal(a, b) and a.dtype == b.dtype for a, b in pairs)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_families_are_deterministic_and_contenders_agree(family):
+    batch = FAMILIES[family](SCALE, GRAPHS)
+    assert same(batch, FAMILIES[family](SCALE, GRAPHS))
+    for problem in batch.problems:
+        assert problem.capacity.dtype in (np.float32, np.int32)
+        assert problem.tail.max() < problem.nodes
+        assert problem.head.max() < problem.nodes
+    check(batch, lineup(batch, SOLVERS, [1, 2], INSTALLED))
+
+
+@pytest.mark.parametrize("family", ["knn41", "photo4", "stereo"])
+def test_batches_survive_storage(family, tmp_path):
+    batch = FAMILIES[family](SCALE, GRAPHS)
+    batch.save(tmp_path / "batch.npz")
+    loaded = Batch.load(tmp_path / "batch.npz")
+    assert same(batch, loaded)
+    assert same(batch.to_integers(), loaded.to_integers())
+    assert len(loaded.first().problems) == 1
+    assert (loaded.links is None) == (batch.links is None)
+
+
+def test_genrmf_joins_frames_by_permutations():
+    side, frames = 4, 5
+    (problem,) = dimacs.genrmf(side, frames, 1.0, 1).problems
+    node = np.arange(1, problem.nodes + 1)  # node 0 is the source, the last the sink
+    frame = node // side**2
+    onward = frame[problem.tail] != frame[problem.head]
+    assert (frame[problem.head] - frame[problem.tail] == onward).all()
+    assert len(np.unique(problem.head[onward])) == onward.sum()
+    assert problem.capacity[onward].max() <= dimacs.LARGEST
+    assert (problem.capacity[~onward] == dimacs.LARGEST * side**2).all()
+    inner = 4 * side * (side - 1) * frames + side**2 * (frames - 1)
+    terminal = 2 * (2 + 2) + 2  # two grid neighbours both ways, and one arc along, at either end
+    assert problem.edges == inner - terminal
+
+
+def test_random_levels_have_three_different_heads():
+    width, levels = 6, 5
+    (problem,) = dimacs.random_level(width, levels, 1.0, 1).problems
+    heads = problem.head.reshape(-1, 3)
+    assert all(len(set(row)) == 3 for row in heads.tolist())
+    assert (problem.head // width == problem.tail // width + 1).all()
+    assert (problem.source > 0).sum() == (problem.sink > 0).sum() == width
+
+
+def test_expansion_move_costs_what_the_labelling_costs():
+    rng = np.random.default_rng(0)
+    tail, head = np.array([0, 1, 2, 0]), np.array([1, 2, 3, 2])
+    labels, cost, weight = rng.integers(5, size=4), rng.integers(50, size=(5, 4)), np.full(4, 7)
+    alpha = 3
+    move = expansion.expansion_move(labels, alpha, cost, tail, head, weight)
+
+    def energy(x: np.ndarray) -> int:
+        jumps = np.minimum(np.abs(x[tail] - x[head]), expansion.JUMP_LIMIT)
+        return int(cost[x, np.arange(4)].sum() + (weight * jumps).sum())
+
+    sides = (np.array([i >> b & 1 for b in range(4)], dtype=bool) for i in range(16))
+    offsets = {energy(np.where(side, labels, alpha)) - move.cut_value(side) for side in sides}
+    assert len(offsets) == 1
+
+
+def test_disagreement_is_found(monkeypatch):
+    batch = FAMILIES["knn41"](SCALE, 1)
+
+    def wrong(*arguments):
+        value, side = PEERS["SciPy"].solve(*arguments)
+        return value + 1, side
+
+    broken = Peer("scipy", PEERS["SciPy"].arrays, wrong, integers_only=True)
+    monkeypatch.setitem(PEERS, "wrong", broken)
+    with pytest.raises(AssertionError, match="values differ"):
+        check(batch, [Contender("gx.maxflow", "bk"), Contender("wrong")])
+
+
+def test_missing_and_slow_peers_are_named(monkeypatch, capsys, tmp_path):
+    absent = Peer("no-such-distribution", PEERS["SciPy"].arrays, PEERS["SciPy"].solve)
+    monkeypatch.setitem(PEERS, "absent", absent)
+    assert installed(["absent", "SciPy"]) == ["SciPy"]
+    assert "absent is not installed" in capsys.readouterr().out
+    batch = FAMILIES["knn41"](1.0, 64)
+    batch.save(tmp_path / "batch.npz")
+    reasons = too_slow(tmp_path / "batch.npz", [Contender("SciPy", merged=True)], 0.001)
+    assert reasons == {"SciPy, merged": "did not end within 0.001 s"}
+
+
+def test_memory_is_measured_above_the_input(tmp_path):
+    nodes = 200_000
+    chain, ones = np.arange(nodes - 1), np.ones(nodes, dtype=np.float32)
+    batch = Batch((Problem(chain, chain + 1, ones[1:], None, ones, ones),))
+    batch.save(tmp_path / "batch.npz")
+    found = probe(tmp_path / "batch.npz", Contender("SciPy"), 60)
+    assert found is not None
+    if found.peak_bytes is None:
+        pytest.skip("/proc/self/clear_refs cannot be written here")
+    assert 20 < found.peak_bytes / batch.edges < 2000
+
+
+def test_plot_shows_every_family(tmp_path):
+    pytest.importorskip("matplotlib")
+    batch = FAMILIES["knn41"](SCALE, GRAPHS)
+    contenders = lineup(batch, ["bk"], [1], INSTALLED)
+    for solve in prepare(contenders, batch).values():
+        assert len(answers(solve(), batch)) == GRAPHS
+    table = rows(batch, {c: [0.1 + i, 0.2, 0.3] for i, c in enumerate(contenders)}, {})
+    plot({"knn41": family_result(batch, 0.0, table, {})}, str(tmp_path / "ratios.svg"))
+    assert "knn41" in (tmp_path / "ratios.svg").read_text()
+
+
+def test_the_command_runs(tmp_path):
+    stored = tmp_path / "results.json"
+    options = ["--families", "knn41", "--graphs", "2", "--repeats", "1", "--threads", "1", "--json"]
+    command = [sys.executable, "-m", "benchmarks", "maxflow", *options, str(stored)]
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True, timeout=120)
+    family = json.loads(stored.read_text())["results"]["knn41"]
+    assert family["problems"] == 2
+    labels = {row["label"] for row in family["rows"]} | set(family["skipped"])
+    assert {f"gx.knn_maxflow {solver}, 1 thread" for solver in SOLVERS} <= labels
+    assert {f"{peer}, merged" for peer in INSTALLED} <= labels
