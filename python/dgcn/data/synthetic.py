@@ -1,12 +1,12 @@
 """A small data set drawn by rule, for demonstrations and tests.
 
 Note [What makes the set weakly supervised in earnest]
-    Every object has a *core*, a patch with the pattern of its class, and a plainer *body* in a
-    colour of its class's family; families are wide, some objects wear another class's colours, and
-    the background has patches of like colours. A classifier that sees image labels only therefore
-    settles on the cores, as it does on the heads of animals. With a receptive field of about a
-    quarter of the picture its activation maps leave out much of the bodies, whose like-coloured
-    pixels a graph over features can still join to the core; a wider field smears the maps over the
+    Every object has a *core*, a patch with the pattern of its class, and a *body* that shows the
+    pattern faintly, in a colour of its class's family; families are wide, some objects wear another
+    class's colours, and the background has patches of like colours. A classifier that sees image
+    labels only therefore settles on the cores, as it does on the heads of animals. With a receptive
+    field of about a quarter of the picture its activation maps leave out much of the bodies, which
+    a graph over features can still join to the core; a wider field smears the maps over the
     object's surroundings instead.
 """
 
@@ -37,6 +37,7 @@ _SMALLEST = 32
 _HUES = {"disc": 0.01, "square": 0.59, "triangle": 0.35, "star": 0.14, "ring": 0.82}
 _HUE_SPREAD = 0.06
 _BORROWED_HUE = 0.3
+_FAINT = 0.4  # contrast of the pattern on the body
 _NEIGHBOUR = 0.65
 _VISIBLE = 0.55
 _TRIES = 60
@@ -249,8 +250,6 @@ def _surface(rng: np.random.Generator, name: str, pose: _Pose, size: int) -> Fie
     x, y = pose.frame(pose.window(size))
     shade = 0.82 + 0.3 * smooth_noise(rng, x.shape, 3)
     shade += 0.03 * rng.standard_normal(x.shape)
-    body = hsv(hue, saturation, value) * shade[..., None]
-
     turn = rng.uniform(0, 2 * np.pi)
     off, reach = (0.7, 0.5) if name == "ring" else (rng.uniform(0, 0.3), rng.uniform(0.36, 0.46))
     outside = np.hypot(x - off * np.cos(turn), y - off * np.sin(turn)) - reach
@@ -261,5 +260,6 @@ def _surface(rng: np.random.Generator, name: str, pose: _Pose, size: int) -> Fie
     ink = hsv(hue + rng.uniform(-0.03, 0.03), 0.8, rng.uniform(0.12, 0.28))
     paper = hsv(hue, rng.uniform(0.1, 0.3), rng.uniform(0.88, 1.0))
     pattern = MARKS[name](x / pitch, y / pitch)[..., None]
+    body = hsv(hue, saturation, value) * shade[..., None] * (1 - _FAINT * pattern)
     mark: Field = ink * pattern + paper * (1 - pattern)
     return np.asarray(body * (1 - core) + core * mark)
