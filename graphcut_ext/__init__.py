@@ -29,12 +29,13 @@ from graphcut_ext._knn import KNN, knn
 from graphcut_ext._knn_maxflow import knn_maxflow
 from graphcut_ext._labelling import Labelling
 from graphcut_ext._maxflow import maxflow
-from graphcut_ext._mincut import MinCut
+from graphcut_ext._mincut import MinCut, MinCutFlow
 
 __all__ = [
     "KNN",
     "Labelling",
     "MinCut",
+    "MinCutFlow",
     "__version__",
     "alpha_beta_swap",
     "alpha_expansion",

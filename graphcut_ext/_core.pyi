@@ -17,6 +17,7 @@ def solve_edge_list(
     ptr: NDArray[np.int64],
     value: NDArray[Any],
     source_side: NDArray[np.bool_],
+    flow: NDArray[Any] | None,
     solver: str,
     threads: int,
 ) -> None: ...

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+import math
+from typing import Any, Literal, overload
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -16,9 +18,10 @@ from graphcut_ext._arguments import (
     check_solver,
     check_tensor,
 )
-from graphcut_ext._mincut import MinCut, thread_count, to_numpy, value_dtype
+from graphcut_ext._mincut import MinCut, MinCutFlow, thread_count, to_numpy, value_dtype
 
 
+@overload
 def maxflow(
     edge_index: Tensor,
     capacity: Tensor,
@@ -28,8 +31,34 @@ def maxflow(
     reverse_capacity: Tensor | None = None,
     ptr: Tensor | None = None,
     solver: str = "auto",
+    return_flow: Literal[False] = False,
     num_threads: int | None = None,
-) -> MinCut:
+) -> MinCut: ...
+@overload
+def maxflow(
+    edge_index: Tensor,
+    capacity: Tensor,
+    source: Tensor,
+    sink: Tensor,
+    *,
+    reverse_capacity: Tensor | None = None,
+    ptr: Tensor | None = None,
+    solver: str = "auto",
+    return_flow: Literal[True],
+    num_threads: int | None = None,
+) -> MinCutFlow: ...
+def maxflow(
+    edge_index: Tensor,
+    capacity: Tensor,
+    source: Tensor,
+    sink: Tensor,
+    *,
+    reverse_capacity: Tensor | None = None,
+    ptr: Tensor | None = None,
+    solver: str = "auto",
+    return_flow: bool = False,
+    num_threads: int | None = None,
+) -> MinCut | MinCutFlow:
     """Minimum s-t cut (maximum flow) of one graph, many graphs, or many cuts over one graph.
 
     The two terminals are implicit: node i hangs on the source by ``source[i]`` and on the sink by
@@ -56,6 +85,9 @@ def maxflow(
     solver : {"auto", "bk", "push_relabel"}
         ``"bk"`` is Boykov-Kolmogorov, fast where nodes have few neighbours; ``"push_relabel"`` is
         faster where they have many, and where paths are long; ``"auto"`` chooses.
+    return_flow : bool, default False
+        Whether to return a maximum flow too. It is Boykov-Kolmogorov's; an edge that is infinite
+        both ways is solved with a capacity above every finite cut instead.
     num_threads : int, optional
         CPU threads over graphs and cuts. Default ``torch.get_num_threads()``. Results do not depend
         on it.
@@ -64,6 +96,8 @@ def maxflow(
     -------
     MinCut
         ``value`` (..., G), or (...) without ``ptr``; ``source_side`` (..., N) bool.
+    MinCutFlow
+        With ``return_flow``: ``flow`` (..., E) as well.
 
     Raises
     ------
@@ -110,12 +144,13 @@ def maxflow(
     check_devices(**indices, **capacities)
     _check_shapes(edge_index, capacity, source, sink, reverse_capacity, ptr)
     solver = check_solver(solver)
+    if return_flow and solver == "push_relabel":
+        raise ValueError("return_flow needs solver 'bk' or 'auto', not 'push_relabel'")
     threads = check_num_threads(num_threads)
-    return MinCut(
-        *torch.ops.graphcut_ext.maxflow(
-            edge_index, capacity, reverse_capacity, source, sink, ptr, solver, threads
-        )
+    value, source_side, flow = torch.ops.graphcut_ext.maxflow(
+        edge_index, capacity, reverse_capacity, source, sink, ptr, solver, return_flow, threads
     )
+    return MinCutFlow(value, source_side, flow) if return_flow else MinCut(value, source_side)
 
 
 def _check_shapes(
@@ -165,12 +200,15 @@ def _outputs(
     source: Tensor,
     sink: Tensor,
     ptr: Tensor | None,
-) -> tuple[Tensor, Tensor]:
+    return_flow: bool,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Uninitialised value, source side and flow; the flow is empty where it is not wanted."""
     leading = _leading(capacity, reverse_capacity, source, sink)
     graphs = () if ptr is None else (ptr.shape[0] - 1,)
     value = capacity.new_empty((*leading, *graphs), dtype=value_dtype(capacity.dtype))
     source_side = source.new_empty((*leading, source.shape[-1]), dtype=torch.bool)
-    return value, source_side
+    flow = capacity.new_empty((*leading, capacity.shape[-1]) if return_flow else (0,))
+    return value, source_side, flow
 
 
 @torch.library.custom_op("graphcut_ext::maxflow", mutates_args=())
@@ -182,9 +220,12 @@ def _maxflow(
     sink: Tensor,
     ptr: Tensor | None,
     solver: str,
+    return_flow: bool,
     num_threads: int,
-) -> tuple[Tensor, Tensor]:
-    value, source_side = (t.cpu() for t in _outputs(capacity, reverse_capacity, source, sink, ptr))
+) -> tuple[Tensor, Tensor, Tensor]:
+    value, source_side, flow = (
+        t.cpu() for t in _outputs(capacity, reverse_capacity, source, sink, ptr, return_flow)
+    )
     nodes = source.shape[-1]
     leading = source_side.shape[:-1]
     cuts = leading.numel()
@@ -196,19 +237,43 @@ def _maxflow(
             return to_numpy(tensor.reshape(1, tensor.shape[-1]))
         return to_numpy(tensor.expand(*leading, tensor.shape[-1]).reshape(cuts, tensor.shape[-1]))
 
-    _core.solve_edge_list(
-        to_numpy(edge_index),
-        rows(capacity),
-        None if reverse_capacity is None else rows(reverse_capacity),
-        rows(source),
-        rows(sink),
-        to_numpy(torch.tensor([0, nodes]) if ptr is None else ptr),
-        value.view(cuts, graphs).numpy(),
-        source_side.view(cuts, nodes).numpy(),
-        solver,
-        thread_count(num_threads),
-    )
-    return value.to(capacity.device), source_side.to(capacity.device)
+    links = [t if t is None else rows(t) for t in (capacity, reverse_capacity)]
+    terminals = [rows(source), rows(sink)]
+
+    def solve(links: list[Any], terminals: list[Any], flow: Any) -> None:
+        _core.solve_edge_list(
+            to_numpy(edge_index),
+            links[0],
+            links[1],
+            terminals[0],
+            terminals[1],
+            to_numpy(torch.tensor([0, nodes]) if ptr is None else ptr),
+            value.view(cuts, graphs).numpy(),
+            source_side.view(cuts, nodes).numpy(),
+            flow,
+            solver,
+            thread_count(num_threads),
+        )
+
+    if not return_flow:
+        solve(links, terminals, None)
+    elif all(link is None or np.isfinite(link).all() for link in links):
+        solve(links, terminals, flow.view(cuts, edge_index.shape[1]).numpy())
+    else:
+        # Infinite residuals do not tell the flow; capacities above every finite cut do as well.
+        solve(links, terminals, None)  # refuses paths of infinite capacity
+        finite = [
+            np.where(np.isfinite(t), t, 0).sum() for t in (*links, *terminals) if t is not None
+        ]
+        beyond = 2.0 * sum(map(float, finite)) + 1.0
+        if not math.isfinite(beyond):
+            raise ValueError("return_flow: the finite capacities sum up past the largest float64")
+        bounded = [t if t is None else np.minimum(t.astype(float), beyond) for t in links]
+        wide = np.empty((cuts, edge_index.shape[1]))
+        solve(bounded, [t.astype(float) for t in terminals], wide)
+        flow.copy_(torch.as_tensor(wide).view(flow.shape))
+    device = capacity.device
+    return value.to(device), source_side.to(device), flow.to(device)
 
 
 @_maxflow.register_fake
@@ -220,14 +285,15 @@ def _(
     sink: Tensor,
     ptr: Tensor | None,
     solver: str,
+    return_flow: bool,
     num_threads: int,
-) -> tuple[Tensor, Tensor]:
-    return _outputs(capacity, reverse_capacity, source, sink, ptr)
+) -> tuple[Tensor, Tensor, Tensor]:
+    return _outputs(capacity, reverse_capacity, source, sink, ptr, return_flow)
 
 
-def _setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]) -> None:
-    edge_index, capacity, reverse_capacity, source, sink, ptr, _, _ = inputs
-    ctx.mark_non_differentiable(output[1])
+def _setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
+    edge_index, capacity, reverse_capacity, source, sink, ptr, *_ = inputs
+    ctx.mark_non_differentiable(*output[1:])
     ctx.save_for_backward(edge_index, ptr, output[1])
     ctx.like = [
         None if t is None else (t.shape, t.dtype)
@@ -235,7 +301,7 @@ def _setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tens
     ]
 
 
-def _backward(ctx: Any, grad_value: Tensor, _grad_side: Tensor | None) -> tuple[Any, ...]:
+def _backward(ctx: Any, grad_value: Tensor, *_grads: Tensor | None) -> tuple[Any, ...]:
     edge_index, ptr, side = ctx.saved_tensors
     tail, head = edge_index[0], edge_index[1]
     if ptr is None:
@@ -263,6 +329,7 @@ def _backward(ctx: Any, grad_value: Tensor, _grad_side: Tensor | None) -> tuple[
         None,
         None,
         None,
+        None,
     )
 
 
@@ -271,8 +338,8 @@ _maxflow.register_autograd(_backward, setup_context=_setup_context)
 
 @_maxflow.register_vmap
 def _(info: Any, in_dims: tuple[int | None, ...], *args: Any) -> tuple[Any, Any]:
-    edge_index, *capacities, ptr, solver, num_threads = args
-    edge_dim, *capacity_dims, ptr_dim, _, _ = in_dims
+    edge_index, *capacities, ptr, solver, return_flow, num_threads = args
+    edge_dim, *capacity_dims, ptr_dim, _, _, _ = in_dims
     if edge_dim is not None or ptr_dim is not None:
         raise ValueError(
             "edge_index and ptr cannot be mapped over; concatenate the graphs with ptr"
@@ -288,4 +355,5 @@ def _(info: Any, in_dims: tuple[int | None, ...], *args: Any) -> tuple[Any, Any]
         return tensor.reshape(tensor.shape[0], *ones, *tensor.shape[1:])
 
     rows = [front(tensor, dim) for tensor, dim in mapped]
-    return _maxflow(edge_index, *rows, ptr, solver, num_threads), (0, 0)
+    cut = _maxflow(edge_index, *rows, ptr, solver, return_flow, num_threads)
+    return cut, (0, 0, 0 if return_flow else None)

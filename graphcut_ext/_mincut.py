@@ -26,6 +26,24 @@ class MinCut(NamedTuple):
     source_side: Tensor
 
 
+class MinCutFlow(NamedTuple):
+    """A minimum cut and a maximum flow.
+
+    Attributes
+    ----------
+    value, source_side
+        As in :class:`MinCut`.
+    flow
+        Net flow of every edge from tail to head, in the dtype of the capacities: between
+        ``-reverse_capacity`` and ``capacity``. What enters a node and does not leave it by edges
+        comes from, or goes to, the terminals. Carries no gradient.
+    """
+
+    value: Tensor
+    source_side: Tensor
+    flow: Tensor
+
+
 def value_dtype(capacity: torch.dtype) -> torch.dtype:
     """Return the dtype in which cuts of such capacities are summed."""
     return torch.float64 if capacity.is_floating_point else torch.int64

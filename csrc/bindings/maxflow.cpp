@@ -46,7 +46,8 @@ void solve_edge_list(const Array<std::int64_t>& edge_index, const Array<Capacity
                      const std::optional<Array<Capacity>>& reverse_capacity,
                      const Array<Capacity>& source, const Array<Capacity>& sink,
                      const Array<std::int64_t>& ptr, Array<Value<Capacity>>& value,
-                     Array<bool>& source_side, const std::string& solver, int threads) {
+                     Array<bool>& source_side, std::optional<Array<Capacity>>& flow,
+                     const std::string& solver, int threads) {
   if (source_side.ndim() != 2 || edge_index.ndim() != 2 || ptr.ndim() != 1 || ptr.shape(0) < 1) {
     throw std::invalid_argument("unexpected number of dimensions");
   }
@@ -68,6 +69,10 @@ void solve_edge_list(const Array<std::int64_t>& edge_index, const Array<Capacity
   batch.sink = rows(sink, "sink", batch.cuts, batch.nodes);
   batch.value = value.mutable_data();
   batch.source_side = source_side.mutable_data();
+  if (flow) {
+    expect(*flow, "flow", {batch.cuts, batch.edges});
+    batch.flow = flow->mutable_data();
+  }
   py::gil_scoped_release release;
   maxflow::solve(batch, threads);
 }
@@ -106,8 +111,8 @@ void bind_solvers(py::module_& module) {
   module.def("solve_edge_list", &solve_edge_list<Capacity>, py::arg("edge_index").noconvert(),
              py::arg("capacity").noconvert(), py::arg("reverse_capacity").noconvert(),
              py::arg("source").noconvert(), py::arg("sink").noconvert(), py::arg("ptr").noconvert(),
-             py::arg("value").noconvert(), py::arg("source_side").noconvert(), py::arg("solver"),
-             py::arg("threads"));
+             py::arg("value").noconvert(), py::arg("source_side").noconvert(),
+             py::arg("flow").noconvert(), py::arg("solver"), py::arg("threads"));
   module.def("solve_knn", &solve_knn<Capacity>, py::arg("indices").noconvert(),
              py::arg("weights").noconvert(), py::arg("source").noconvert(),
              py::arg("sink").noconvert(), py::arg("value").noconvert(),

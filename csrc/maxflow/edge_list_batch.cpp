@@ -120,6 +120,22 @@ struct Workspace {
   std::int64_t built = -1;  // graph whose topology `graph` and `slot` hold
 };
 
+// Net flow of the edges of graph g, whose residuals are those of a maximum flow.
+template <class Capacity>
+void write_flow(const EdgeGroups& groups, std::int64_t g, const Capacity* capacity,
+                const Workspace<Capacity>& work, Capacity* flow) {
+  using R = Residual<Capacity>;
+  const std::int64_t first_edge = groups.begin[static_cast<std::size_t>(g)];
+  for (std::size_t place = 0; place < work.slot.size(); ++place) {
+    const std::int64_t e = groups.edge(first_edge + static_cast<std::int64_t>(place));
+    const std::int32_t slot = work.slot[place];
+    flow[e] = slot < 0
+                  ? Capacity{0}
+                  : static_cast<Capacity>(static_cast<R>(capacity[e]) -
+                                          work.graph.arcs[static_cast<std::size_t>(slot)].residual);
+  }
+}
+
 template <class Capacity>
 void solve_one(const EdgeListBatch<Capacity>& batch, const EdgeGroups& groups, std::int64_t g,
                std::int64_t c, bool infinite, Workspace<Capacity>& work) {
@@ -155,7 +171,11 @@ void solve_one(const EdgeListBatch<Capacity>& batch, const EdgeGroups& groups, s
   const Capacity* source = batch.source.row(c) + base;
   const Capacity* sink = batch.sink.row(c) + base;
   bool* side = batch.source_side + c * batch.nodes + base;
-  cut<Capacity>(work.graph, work.solvers, batch.method, source, sink, infinite, where, side);
+  const Method method = batch.flow == nullptr ? batch.method : Method::boykov_kolmogorov;
+  cut<Capacity>(work.graph, work.solvers, method, source, sink, infinite, where, side);
+  if (batch.flow != nullptr) {
+    write_flow(groups, g, capacity, work, batch.flow + c * batch.edges);
+  }
 
   Value<Capacity> value = terminal_cost(source, sink, side, nodes);
   for (std::int64_t place = 0; place < edges; ++place) {

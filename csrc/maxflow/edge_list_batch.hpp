@@ -20,6 +20,9 @@ struct EdgeListBatch {
   Rows<Capacity> source, sink;        // (cuts, nodes): source -> node, node -> sink
   Value<Capacity>* value = nullptr;   // out (cuts, graphs): capacity of the minimum cut
   bool* source_side = nullptr;        // out (cuts, nodes): the minimal source set
+  // out (cuts, edges): net flow tail -> head; needs finite capacities. Null: not wanted; the flow
+  // is that of Boykov-Kolmogorov, whatever `method` says.
+  Capacity* flow = nullptr;
 };
 
 // Checks everything first and throws std::invalid_argument or std::out_of_range, naming argument

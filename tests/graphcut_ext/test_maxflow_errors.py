@@ -92,6 +92,11 @@ EDGE_LIST_ERRORS = [
         ValueError,
         "solver must be one of 'auto', .*, not 'simplex'",
     ),
+    (
+        {"solver": "push_relabel", "return_flow": True},
+        ValueError,
+        "return_flow needs solver 'bk' or 'auto', not 'push_relabel'",
+    ),
     ({"num_threads": 0}, ValueError, "num_threads must be at least 1, not 0"),
     ({"num_threads": 2.0}, TypeError, "num_threads must be an int"),
     ({"num_threads": True}, TypeError, "num_threads must be an int"),

@@ -93,7 +93,7 @@ def test_gradient_is_the_indicator_of_the_cut():
 
 
 def arguments(kind: str, seed: int = 0, dtype: torch.dtype = torch.float64):
-    if kind == "maxflow":
+    if kind != "knn_maxflow":
         a = edge_list(seed, dtype)
         return torch.ops.graphcut_ext.maxflow.default, (
             a["edge_index"],
@@ -103,12 +103,13 @@ def arguments(kind: str, seed: int = 0, dtype: torch.dtype = torch.float64):
             a["sink"],
             torch.tensor([0, N]),
             "auto",
+            kind == "maxflow with flow",
             0,
         )
     return torch.ops.graphcut_ext.knn_maxflow.default, (*knn_list(seed, dtype).values(), "auto", 0)
 
 
-@pytest.mark.parametrize("kind", ["maxflow", "knn_maxflow"])
+@pytest.mark.parametrize("kind", ["maxflow", "maxflow with flow", "knn_maxflow"])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_opcheck(kind, dtype):
     op, args = arguments(kind, dtype=dtype)

@@ -96,6 +96,43 @@ def test_infinite_capacities_equal_ones_beyond_every_finite_cut(problem, data):
     assert side.tolist() == minimal.tolist()
 
 
+@given(problems(max_nodes=30, max_edges=80), DTYPES, st.booleans())
+@settings(max_examples=150, deadline=None)
+def test_flow_keeps_within_capacities_and_is_worth_the_value(problem, dtype, infinite):
+    names = ("capacity", "source", "sink", "reverse")
+    arrays = {name: torch.as_tensor(getattr(problem, name)).to(dtype) for name in names}
+    if infinite and dtype.is_floating_point:
+        arrays["capacity"][::3] = arrays["reverse"][::2] = torch.inf
+    found = gx.maxflow(
+        torch.as_tensor(problem.edge_index),
+        arrays["capacity"],
+        arrays["source"],
+        arrays["sink"],
+        reverse_capacity=arrays["reverse"],
+        return_flow=True,
+    )
+    assert found.flow.dtype == dtype
+    assert (found.flow <= arrays["capacity"]).all()
+    assert (found.flow >= -arrays["reverse"]).all()
+    flow = found.flow.numpy()
+    net = np.zeros(problem.nodes, dtype=flow.dtype)  # what edges take away from each node
+    np.add.at(net, problem.edge_index[0], flow)
+    np.subtract.at(net, problem.edge_index[1], flow)
+    assert (net <= problem.source).all()
+    assert (-net <= problem.sink).all()
+    # Each node passes on as much of its source as its sink and its edges take.
+    assert np.minimum(problem.source, problem.sink + net).sum() == found.value.item()
+    plain = gx.maxflow(
+        torch.as_tensor(problem.edge_index),
+        arrays["capacity"],
+        arrays["source"],
+        arrays["sink"],
+        reverse_capacity=arrays["reverse"],
+    )
+    assert plain.value == found.value
+    assert torch.equal(plain.source_side, found.source_side)
+
+
 @given(problems(), st.randoms(use_true_random=False))
 @settings(max_examples=100, deadline=None)
 def test_numbering_does_not_matter(problem, random):
