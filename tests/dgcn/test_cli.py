@@ -159,3 +159,13 @@ def test_file_with_unknown_field_is_named(
     path = tmp_path / "a.yaml"
     path.write_text(yaml.safe_dump({"train": {"epochz": 3}}))
     assert "train.epochz" in fails(capsys, "run", "--config", str(path))
+
+
+def test_missing_extra_is_named() -> None:
+    hidden = "import sys; sys.modules['jsonargparse'] = None\n"
+    call = "import dgcn.__main__ as m; sys.exit(m.main())"
+    command = [sys.executable, "-c", hidden + call]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr.startswith("dgcn: error: jsonargparse is not installed; training needs pip")
+    assert done.stderr.count("\n") == 1
