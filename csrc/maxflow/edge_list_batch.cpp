@@ -58,9 +58,10 @@ struct EdgeGroups {
     }
     const std::int64_t* end = ptr + graphs + 1;
     std::vector<std::int64_t> graph_of(static_cast<std::size_t>(edges));
+    std::int64_t g = 0;  // mostly that of the edge before
     for (std::int64_t e = 0; e < edges; ++e) {
       const std::int64_t u = edge_index[e], v = edge_index[edges + e];
-      const std::int64_t g = std::upper_bound(ptr, end, u) - ptr - 1;
+      if (u < ptr[g] || u >= ptr[g + 1]) g = std::upper_bound(ptr, end, u) - ptr - 1;
       if (v < ptr[g] || v >= ptr[g + 1]) {
         throw std::invalid_argument("edge_index: edge " + std::to_string(e) + " joins node " +
                                     std::to_string(u) + " of graph " + std::to_string(g) +
