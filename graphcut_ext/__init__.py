@@ -10,6 +10,8 @@ knn
     K nearest neighbours of every point, batched.
 alpha_expansion, alpha_beta_swap
     Labellings of low energy with many labels, by moves that are minimum cuts.
+read_dimacs, write_dimacs
+    Maximum-flow problems in files of the DIMACS format.
 build_info
     How the compiled core was built.
 """
@@ -24,7 +26,9 @@ except ImportError as error:
     ) from error
 
 from graphcut_ext._build import __version__, build_info
+from graphcut_ext._dimacs import read_dimacs, write_dimacs
 from graphcut_ext._expansion import alpha_beta_swap, alpha_expansion
+from graphcut_ext._flow_problem import FlowProblem
 from graphcut_ext._knn import KNN, knn
 from graphcut_ext._knn_maxflow import knn_maxflow
 from graphcut_ext._labelling import Labelling
@@ -33,6 +37,7 @@ from graphcut_ext._mincut import MinCut, MinCutFlow
 
 __all__ = [
     "KNN",
+    "FlowProblem",
     "Labelling",
     "MinCut",
     "MinCutFlow",
@@ -43,4 +48,6 @@ __all__ = [
     "knn",
     "knn_maxflow",
     "maxflow",
+    "read_dimacs",
+    "write_dimacs",
 ]
