@@ -1,12 +1,12 @@
-"""Entry point: ``python -m benchmarks {maxflow,knn} [options]``."""
+"""Entry point: ``python -m benchmarks {maxflow,knn,rules} [options]``."""
 
 from __future__ import annotations
 
 import argparse
 
-from benchmarks import knn, maxflow
+from benchmarks import knn, maxflow, rules
 
-BENCHMARKS = {"knn": knn, "maxflow": maxflow}
+BENCHMARKS = {"knn": knn, "maxflow": maxflow, "rules": rules}
 
 
 def main() -> None:

@@ -152,11 +152,9 @@ def test_finished_stages_are_kept(chain: Path, capsys: pytest.CaptureFixture[str
 def test_changed_setting_is_named_and_its_stage_made_anew(
     chain: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    out = tmp_path / "copy"
+    out = tmp_path / "copy"  # the data in it move along
     subprocess.run(["cp", "-r", str(chain), str(out)], check=True)
-    root = next((chain / "data").glob("shapes-*"))
-    # The set's place is part of the settings: keep it.
-    options = ("--data.root", str(root), "--evaluate.scales", "[1]", "--evaluate.pictures", "0")
+    options = ("--evaluate.scales", "[1]", "--evaluate.pictures", "0")
     assert main(["run", "--out", str(out), *options]) == 0
     printed = capsys.readouterr().out
     assert printed.count("finished before, kept") == 3

@@ -1,0 +1,74 @@
+"""Supervision that a trained network gives its training images, by several rules, against masks.
+
+For each rule: mIoU, mean precision and recall of the object classes, and coverage, in percent.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from dgcn.data.batches import TrainingSet
+from dgcn.engine.predict import load_segmenter
+from dgcn.engine.quality import add_grid, quality
+from dgcn.engine.run import open_run
+from dgcn.metrics import Confusion
+from dgcn.models import aggregate
+from dgcn.options import load_config
+from dgcn.seeds import load_cues
+from dgcn.supervision import GraphCutSupervision, StaticSupervision, Supervision
+
+
+def most_probable(probabilities: Tensor, features: Tensor, cues: Tensor, present: Tensor) -> Tensor:
+    """Label every position as the most probable of the image's classes: no cut."""
+    label = (probabilities * present[:, :, None, None]).argmax(1, keepdim=True)
+    return torch.zeros_like(cues).scatter_(1, label, True)
+
+
+RULES: dict[str, Supervision] = {
+    "static cues": StaticSupervision(),
+    "cut, all classes, theta 0.7 (paper)": GraphCutSupervision(),
+    "cut, all classes, theta 0": GraphCutSupervision(theta=0.0),
+    "cut, present classes, theta 0.7": GraphCutSupervision(belief="present"),
+    "cut, present classes and background": GraphCutSupervision(
+        belief="present", cut_background=True
+    ),
+    "most probable present class, no cut": most_probable,
+}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of this benchmark."""
+    parser.add_argument("--run", required=True, help="a trained network's folder, RUN/graph_cut")
+
+
+@torch.no_grad()
+def run(arguments: argparse.Namespace) -> None:
+    """Score every rule and print a table."""
+    opened = open_run(load_config(Path(arguments.run) / "config.yaml"))
+    model = load_segmenter(opened, "last").eval()
+    cues = load_cues(opened.cues / "cues.npz")
+    records = [record for record in opened.records("train") if record.mask is not None]
+    if not records:
+        raise SystemExit("no training image has a mask")
+    size = opened.config.data.size
+    samples = TrainingSet(records, opened.classes, size, cues=cues, mirror=False)
+    confusions = {name: Confusion(opened.classes) for name in RULES}
+    for index, record in enumerate(records):
+        sample = samples[index]
+        cued, present = sample["cues"][None], sample["present"][None]
+        output = model(sample["image"][None])
+        features = aggregate(output.features, model.backbone.taps)
+        probabilities = output.logits.float().softmax(1)
+        for name, rule in RULES.items():
+            labels = rule(probabilities, features, cued, present)
+            add_grid(confusions[name], record, labels[0].numpy())
+    print(f"{'':38}{'mIoU':>7}{'prec.':>7}{'recall':>7}{'cover.':>7}")
+    for name, confusion in confusions.items():
+        scores = quality(confusion, opened.dataset.classes)
+        objects = scores["foreground"]
+        row = (scores["miou"], objects["precision"], objects["recall"], scores["coverage"])
+        print(f"{name:38}" + "".join(f"{100 * value:7.1f}" for value in row))
