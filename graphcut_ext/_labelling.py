@@ -105,9 +105,11 @@ def check_arguments(
 ) -> None:
     """Check types, shapes and devices, which needs no look at the values."""
     optional = {"weights": weights, "pairwise": pairwise}
-    costs = {"unary": unary} | {k: v for k, v in optional.items() if v is not None}
-    integers = {"edge_index": edge_index} | ({} if init is None else {"init": init})
-    for name, tensor in (integers | costs).items():
+    costs = {"unary": unary, **{k: v for k, v in optional.items() if v is not None}}
+    integers = {"edge_index": edge_index}
+    if init is not None:
+        integers["init"] = init
+    for name, tensor in {**integers, **costs}.items():  # torch 2.6 does not trace "|" of dicts
         check_tensor(name, tensor)
     for name, tensor in integers.items():
         check_index_dtype(name, tensor)

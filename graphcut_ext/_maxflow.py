@@ -135,8 +135,10 @@ def maxflow(
     capacities = {"capacity": capacity, "source": source, "sink": sink}
     if reverse_capacity is not None:
         capacities["reverse_capacity"] = reverse_capacity
-    indices = {"edge_index": edge_index} | ({} if ptr is None else {"ptr": ptr})
-    for name, tensor in (indices | capacities).items():
+    indices = {"edge_index": edge_index}
+    if ptr is not None:
+        indices["ptr"] = ptr
+    for name, tensor in {**indices, **capacities}.items():  # torch 2.6 does not trace "|" of dicts
         check_tensor(name, tensor)
     for name, tensor in indices.items():
         check_index_dtype(name, tensor)
