@@ -22,10 +22,9 @@ struct Solvers {
   PushRelabel<R> push_relabel;
 };
 
-template <class R, class Solver>
-void solve_with(Solver& solver, Graph<R>& graph, bool* side) {
-  solver.solve(graph);
-  for (std::int32_t i = 0; i < graph.nodes(); ++i) side[i] = solver.in_source_set(i);
+template <class Solver>
+void write_side(const Solver& solver, std::int32_t nodes, bool* side) {
+  for (std::int32_t i = 0; i < nodes; ++i) side[i] = solver.in_source_set(i);
 }
 
 // Solves `graph`, whose residuals are the capacities, for the given terminals (nodes each) and
@@ -47,12 +46,13 @@ void cut(Graph<Residual<Capacity>>& graph, Solvers<Residual<Capacity>>& solvers,
     graph.excess[static_cast<std::size_t>(i)] = excess;
     terminals += static_cast<std::int64_t>(excess != R{0});
   }
-  if (chosen(method, n, static_cast<std::int64_t>(graph.arcs.size()), terminals) ==
-      Method::push_relabel) {
-    solve_with(solvers.push_relabel, graph, side);
-  } else {
-    solve_with(solvers.boykov_kolmogorov, graph, side);
+  const Method used = chosen(method, n, static_cast<std::int64_t>(graph.arcs.size()), terminals);
+  if (used == Method::push_relabel && solvers.push_relabel.solve(graph)) {
+    write_side(solvers.push_relabel, n, side);
+    return;
   }
+  solvers.boykov_kolmogorov.solve(graph);  // sums nothing, so it can take any capacities
+  write_side(solvers.boykov_kolmogorov, n, side);
 }
 
 // Capacity of the terminal arcs in the cut.

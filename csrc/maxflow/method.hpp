@@ -18,8 +18,8 @@ inline Method method_named(const std::string& name) {
 
 // Note [Choice of solver]: Boykov-Kolmogorov wins where a node has few neighbours and most have a
 // terminal link, so that paths are short: 4-connected pictures, 6-connected volumes, moves of
-// stereo matching (1.1 to 3 times). Push-relabel wins where a node has many neighbours, as in
-// feature space (1.5 to 4 times), and where terminal links are rare, so that paths are long (30
+// stereo matching (1.2 to 3 times). Push-relabel wins where a node has many neighbours, as in
+// feature space (1.2 to 4 times), and where terminal links are rare, so that paths are long (20
 // times and more). `python -m benchmarks maxflow` shows both on every family.
 inline Method chosen(Method method, std::int64_t nodes, std::int64_t arcs, std::int64_t terminals) {
   if (method != Method::automatic) return method;

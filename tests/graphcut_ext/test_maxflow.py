@@ -10,6 +10,7 @@ import torch
 from oracles import Problem, brute_force, scipy_mincut
 
 import graphcut_ext as gx
+from graphcut_ext._arguments import SOLVERS
 
 DTYPES = [torch.float32, torch.float64, torch.int32, torch.int64]
 
@@ -164,16 +165,40 @@ def test_any_layout():
     assert torch.equal(cut.source_side, tight.source_side)
 
 
-def test_infinite_capacities_are_never_cut():
+@pytest.mark.parametrize("solver", SOLVERS)
+@pytest.mark.parametrize("swapped", [False, True])
+@pytest.mark.parametrize("back", [0.0, float("inf")])
+def test_infinite_capacities_are_never_cut(solver, swapped, back):
     inf = float("inf")
+    source, sink = torch.tensor([inf, 0, 0, 0, 1]), torch.tensor([0, 0, 3, inf, 2])
+    forward, backward = torch.tensor([inf, 2, inf, inf]), torch.tensor([back, 2, inf, back])
+    if swapped:
+        source, sink, forward, backward = sink, source, backward, forward
     cut = gx.maxflow(
-        torch.tensor([[0, 1, 2], [1, 2, 3]]),
-        torch.tensor([inf, 2.0, inf]),
-        source=torch.tensor([inf, 0.0, 0.0, 0.0]),
-        sink=torch.tensor([0.0, 0.0, 0.0, inf]),
+        torch.tensor([[0, 1, 2, 1], [1, 2, 3, 4]]),
+        forward,
+        source,
+        sink,
+        reverse_capacity=backward,
+        solver=solver,
     )
-    assert cut.value.item() == 2.0
-    assert cut.source_side.tolist() == [True, True, False, False]
+    assert cut.value.item() == 4.0  # the edge between 1 and 2, and the terminal of 4
+    assert cut.source_side.tolist() == [not swapped, not swapped, swapped, swapped, not swapped]
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_sums_past_float32(solver):
+    """Three supplies of 3e38 arrive at one node, whose edge lets 2 through."""
+    cut = gx.maxflow(
+        torch.tensor([[0, 1, 2, 3], [3, 3, 3, 4]]),
+        torch.tensor([3e38, 3e38, float("inf"), 2.0]),
+        source=torch.tensor([3e38, 3e38, float("inf"), 0.0, 0.0]),
+        sink=torch.tensor([0.0, 1e38, 0.0, 0.0, 3e38]),
+        reverse_capacity=torch.zeros(4),
+        solver=solver,
+    )
+    assert cut.value.item() == float(np.float32(1e38)) + 2
+    assert cut.source_side.tolist() == [True, True, True, True, False]
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
