@@ -117,13 +117,13 @@ class BoykovKolmogorov {
   void grow(std::int32_t i) {
     constexpr Tree other = side == Tree::source ? Tree::sink : Tree::source;
     for (std::int32_t a = first_[i]; a != first_[i + 1];) {
-      const std::int32_t j = arcs_[a].head;
+      const std::int32_t j = arcs_[a].head();
       Node& node = nodes_[j];
       if (node.tree == side) {
         // A shorter way up for j, when i's distance is at least as fresh.
         const Node& me = nodes_[i];
         if (node.stamp <= me.stamp && node.distance > me.distance + 1 && downward<side>(arcs_[a])) {
-          node.parent = arcs_[a].sister();
+          node.parent = arcs_[a].sister;
           node.stamp = me.stamp;
           node.distance = me.distance + 1;
         }
@@ -131,12 +131,12 @@ class BoykovKolmogorov {
       } else if (!downward<side>(arcs_[a])) {
         ++a;
       } else if (node.tree == other) {
-        augment(side == Tree::source ? a : arcs_[a].sister());
+        augment(side == Tree::source ? a : arcs_[a].sister);
         adopt_orphans();
         if (nodes_[i].tree != side) return;
       } else {
         node.tree = side;
-        node.parent = arcs_[a].sister();
+        node.parent = arcs_[a].sister;
         node.stamp = nodes_[i].stamp;
         node.distance = nodes_[i].distance + 1;
         activate(j);
@@ -147,46 +147,37 @@ class BoykovKolmogorov {
 
   // Sends as much flow as fits from source to sink through `middle`, an arc from S to T.
   void augment(std::int32_t middle) {
-    const std::int32_t source_end = arcs_[arcs_[middle].sister()].head;
-    const std::int32_t sink_end = arcs_[middle].head;
+    const std::int32_t source_end = arcs_[arcs_[middle].sister].head();
+    const std::int32_t sink_end = arcs_[middle].head();
 
     R flow = arcs_[middle].residual;
     std::int32_t i = source_end;
-    for (; nodes_[i].parent != kTerminal; i = arcs_[nodes_[i].parent].head) {
-      flow = std::min(flow, arcs_[arcs_[nodes_[i].parent].sister()].residual);
+    for (; nodes_[i].parent != kTerminal; i = arcs_[nodes_[i].parent].head()) {
+      flow = std::min(flow, arcs_[arcs_[nodes_[i].parent].sister].residual);
     }
     flow = std::min(flow, nodes_[i].excess);
-    for (i = sink_end; nodes_[i].parent != kTerminal; i = arcs_[nodes_[i].parent].head) {
+    for (i = sink_end; nodes_[i].parent != kTerminal; i = arcs_[nodes_[i].parent].head()) {
       flow = std::min(flow, arcs_[nodes_[i].parent].residual);
     }
     flow = std::min(flow, static_cast<R>(-nodes_[i].excess));
 
-    push(middle, flow);
+    push(arcs_, arcs_[middle], flow);
     for (i = source_end; nodes_[i].parent != kTerminal;) {
       const std::int32_t up = nodes_[i].parent;
-      push(arcs_[up].sister(), flow);
-      if (!arcs_[up].sister_open()) orphan_first(i);
-      i = arcs_[up].head;
+      const std::int32_t next = arcs_[up].head();
+      if (push(arcs_, arcs_[arcs_[up].sister], flow)) orphan_first(i);
+      i = next;
     }
     nodes_[i].excess -= flow;
     if (nodes_[i].excess == R{0}) orphan_first(i);
     for (i = sink_end; nodes_[i].parent != kTerminal;) {
       const std::int32_t up = nodes_[i].parent;
-      push(up, flow);
-      if (!arcs_[up].open()) orphan_first(i);
-      i = arcs_[up].head;
+      const std::int32_t next = arcs_[up].head();
+      if (push(arcs_, arcs_[up], flow)) orphan_first(i);
+      i = next;
     }
     nodes_[i].excess += flow;
     if (nodes_[i].excess == R{0}) orphan_first(i);
-  }
-
-  void push(std::int32_t a, R flow) {
-    Arc<R>& arc = arcs_[a];
-    Arc<R>& sister = arcs_[arc.sister()];
-    arc.residual -= flow;
-    sister.residual += flow;
-    arc.mark_sister(true);
-    if (!arc.open()) sister.mark_sister(false);
   }
 
   // A node is an orphan at most once at a time, so a ring of nodes + 1 places never overflows.
@@ -223,7 +214,7 @@ class BoykovKolmogorov {
     std::int32_t parent = kNone;
     std::int32_t nearest = std::numeric_limits<std::int32_t>::max();
     for (std::int32_t a = first_[i]; a != first_[i + 1]; ++a) {
-      const std::int32_t j = arcs_[a].head;
+      const std::int32_t j = arcs_[a].head();
       if (!upward<side>(arcs_[a]) || nodes_[j].tree != side) continue;
       const std::int32_t distance = rooted_distance(j);
       if (distance < nearest) {
@@ -238,10 +229,10 @@ class BoykovKolmogorov {
       return;
     }
     for (std::int32_t a = first_[i]; a != first_[i + 1]; ++a) {
-      const std::int32_t j = arcs_[a].head;
+      const std::int32_t j = arcs_[a].head();
       if (nodes_[j].tree != side) continue;
       if (upward<side>(arcs_[a])) activate(j);
-      if (nodes_[j].parent >= 0 && arcs_[nodes_[j].parent].head == i) orphan_last(j);
+      if (nodes_[j].parent >= 0 && arcs_[nodes_[j].parent].head() == i) orphan_last(j);
     }
     nodes_[i].tree = Tree::free;
     nodes_[i].parent = kNone;
@@ -251,7 +242,7 @@ class BoykovKolmogorov {
   // Nodes on a way that reaches the terminal are stamped, so that no link is walked twice in vain.
   std::int32_t rooted_distance(std::int32_t j) {
     std::int32_t distance = 0;
-    for (std::int32_t k = j;; k = arcs_[nodes_[k].parent].head) {
+    for (std::int32_t k = j;; k = arcs_[nodes_[k].parent].head()) {
       Node& node = nodes_[k];
       if (node.stamp == time_) {
         distance += node.distance;
@@ -267,7 +258,7 @@ class BoykovKolmogorov {
       ++distance;
     }
     std::int32_t d = distance;
-    for (std::int32_t k = j; nodes_[k].stamp != time_; k = arcs_[nodes_[k].parent].head) {
+    for (std::int32_t k = j; nodes_[k].stamp != time_; k = arcs_[nodes_[k].parent].head()) {
       nodes_[k].stamp = time_;
       nodes_[k].distance = d--;
     }

@@ -17,39 +17,70 @@ using Residual = std::conditional_t<std::is_floating_point_v<Capacity>, Capacity
 template <class Capacity>
 using Value = std::conditional_t<std::is_floating_point_v<Capacity>, double, std::int64_t>;
 
-// Note [Open bit]: solvers ask of many arcs whether the *opposite* arc, which lies elsewhere in
-// memory, has residual capacity. The answer is kept in the arc itself, beside the index of its
-// sister; whoever changes a residual keeps it right.
+// Note [Open bits]: solvers ask of many arcs whether they, or the *opposite* arcs, which lie
+// elsewhere in memory, have residual capacity. Both answers are kept beside the arc's head; whoever
+// changes a residual keeps them right.
 template <class R>
 struct Arc {
-  std::int32_t head;   // node the arc points to
-  std::uint32_t link;  // 2 * index of the sister, the opposite arc, + 1 where the sister is open
+  static constexpr std::uint32_t kOpen = 1, kSisterOpen = 2;
+
+  std::uint32_t bits;   // 4 * head + kSisterOpen + kOpen
+  std::int32_t sister;  // the opposite arc
   R residual;
 
-  std::int32_t sister() const { return static_cast<std::int32_t>(link >> 1); }
-  bool open() const { return residual > R{0}; }
-  bool sister_open() const { return (link & 1) != 0; }
-  void mark_sister(bool is_open) { link = (link & ~1U) | static_cast<std::uint32_t>(is_open); }
+  std::int32_t head() const { return static_cast<std::int32_t>(bits >> 2); }
+  bool open() const { return (bits & kOpen) != 0; }
+  bool sister_open() const { return (bits & kSisterOpen) != 0; }
+  void mark(bool is_open, bool is_sister_open) {
+    bits = (bits & ~3U) | static_cast<std::uint32_t>(is_open) |
+           (static_cast<std::uint32_t>(is_sister_open) << 1);
+  }
 };
+
+// Heads take 30 bits.
+inline constexpr std::int64_t kMaxNodes = (std::int64_t{1} << 30) - 1;
 
 // Owned by the caller and reused from one cut to the next without giving memory back.
 template <class R>
 struct Graph {
+  // Arcs after the last that may be read, and say nothing, so that four can be looked at at a time.
+  static constexpr std::size_t kPadding = 3;
+
   std::vector<std::int32_t> first;  // (nodes + 1): the arcs leaving i are first[i] .. first[i+1]-1
-  std::vector<Arc<R>> arcs;         // (2 * edges)
+  std::vector<Arc<R>> arcs;         // (2 * edges + kPadding)
   std::vector<R> excess;            // (nodes): capacity source->i minus capacity i->sink
+
+  std::int32_t nodes() const { return static_cast<std::int32_t>(first.size()) - 1; }
+  std::int32_t arc_count() const { return first.back(); }
 
   // Capacity of arc `a` and of its sister.
   void set_residuals(std::int32_t a, R forward, R backward) {
     Arc<R>& arc = arcs[static_cast<std::size_t>(a)];
-    Arc<R>& sister = arcs[static_cast<std::size_t>(arc.sister())];
+    Arc<R>& sister = arcs[static_cast<std::size_t>(arc.sister)];
     arc.residual = forward;
     sister.residual = backward;
-    arc.mark_sister(sister.open());
-    sister.mark_sister(arc.open());
+    arc.mark(forward > R{0}, backward > R{0});
+    sister.mark(backward > R{0}, forward > R{0});
   }
-  std::int32_t nodes() const { return static_cast<std::int32_t>(first.size()) - 1; }
 };
+
+// Moves `flow`, more than nothing and at most the residual, through `arc`; returns whether that
+// closes it. `arcs` are those of its graph.
+template <class R>
+bool push(Arc<R>* arcs, Arc<R>& arc, R flow) {
+  Arc<R>& sister = arcs[arc.sister];
+  const R left = arc.residual - flow;
+  arc.residual = left;
+  sister.residual += flow;
+  if (!arc.sister_open()) {
+    arc.bits |= Arc<R>::kSisterOpen;
+    sister.bits |= Arc<R>::kOpen;
+  }
+  if (left > R{0}) return false;
+  arc.bits &= ~Arc<R>::kOpen;
+  sister.bits &= ~Arc<R>::kSisterOpen;
+  return true;
+}
 
 // Lays out the arcs of `edges` edges over `nodes` nodes, grouped by tail. endpoints(e) gives the
 // two ends of edge e as a pair of int32. slot[e] becomes the arc from the first end to the second,
@@ -73,7 +104,10 @@ void build_topology(Graph<R>& graph, std::int32_t nodes, std::int64_t edges, End
   std::int32_t total = 0;  // first[i] becomes the end of i's arcs, and is lowered while filling
   for (auto& f : first) f = total += f;
 
-  graph.arcs.resize(static_cast<std::size_t>(total));
+  graph.arcs.resize(static_cast<std::size_t>(total) + Graph<R>::kPadding);
+  for (std::size_t a = 0; a < Graph<R>::kPadding; ++a) {
+    graph.arcs[static_cast<std::size_t>(total) + a] = {0, 0, R{0}};
+  }
   slot.resize(static_cast<std::size_t>(edges));
   for (std::int64_t e = edges - 1; e >= 0; --e) {
     const auto [u, v] = endpoints(e);
@@ -84,10 +118,12 @@ void build_topology(Graph<R>& graph, std::int32_t nodes, std::int64_t edges, End
     }
     const std::int32_t a = --first[static_cast<std::size_t>(u)];
     const std::int32_t b = --first[static_cast<std::size_t>(v)];
-    graph.arcs[static_cast<std::size_t>(a)].head = v;
-    graph.arcs[static_cast<std::size_t>(a)].link = 2 * static_cast<std::uint32_t>(b);
-    graph.arcs[static_cast<std::size_t>(b)].head = u;
-    graph.arcs[static_cast<std::size_t>(b)].link = 2 * static_cast<std::uint32_t>(a);
+    Arc<R>& arc = graph.arcs[static_cast<std::size_t>(a)];
+    Arc<R>& sister = graph.arcs[static_cast<std::size_t>(b)];
+    arc.bits = 4 * static_cast<std::uint32_t>(v);
+    arc.sister = b;
+    sister.bits = 4 * static_cast<std::uint32_t>(u);
+    sister.sister = a;
     s = a;
   }
 }

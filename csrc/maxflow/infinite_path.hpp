@@ -39,10 +39,10 @@ void refuse_infinite_path(const Graph<R>& graph, const Capacity* source, const C
     for (auto a = graph.first[static_cast<std::size_t>(i)];
          a != graph.first[static_cast<std::size_t>(i) + 1]; ++a) {
       const Arc<R>& arc = graph.arcs[static_cast<std::size_t>(a)];
-      auto& o = origin[static_cast<std::size_t>(arc.head)];
+      auto& o = origin[static_cast<std::size_t>(arc.head())];
       if (o < 0 && arc.residual == std::numeric_limits<R>::infinity()) {
         o = from;
-        reached.push_back(arc.head);
+        reached.push_back(arc.head());
       }
     }
   }
