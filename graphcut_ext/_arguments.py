@@ -61,7 +61,10 @@ def check_sizes(nodes: tuple[str, int], edges: tuple[str, int], graphs: int = 1)
 
     Both are given as the name of the argument and the number.
     """
-    for (name, count), limit, things in ((nodes, MOST_NODES, "nodes"), (edges, MOST_EDGES, "edges")):
+    for (name, count), limit, things in (
+        (nodes, MOST_NODES, "nodes"),
+        (edges, MOST_EDGES, "edges"),
+    ):
         if count > limit * max(graphs, 1):
             raise ValueError(
                 f"{name} has {count} {things}, but a graph has at most {limit} "

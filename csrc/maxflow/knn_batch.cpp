@@ -40,8 +40,7 @@ bool check(const KnnBatch<Capacity>& batch) {
     return infinite;
   };
   check_items(batch.weights, 1, entries, "weights", "entry");
-  const bool infinite_source =
-      check_items(batch.source, batch.cuts, batch.nodes, "source", "node");
+  const bool infinite_source = check_items(batch.source, batch.cuts, batch.nodes, "source", "node");
   const bool infinite_sink = check_items(batch.sink, batch.cuts, batch.nodes, "sink", "node");
   for (std::int64_t c = 0; c < batch.items * batch.cuts; ++c) {
     check_total(batch.source + c * batch.nodes, batch.sink + c * batch.nodes, batch.nodes);

@@ -17,9 +17,10 @@ inline int worker_count(std::int64_t tasks, int threads) {
 }
 
 // Calls body(worker, task) once for every task in [0, tasks), worker in [0, worker_count(tasks,
-// threads)), or in fewer where the system refuses to start so many threads. Tasks are handed out one at a time, so that long and short ones balance; a worker runs its tasks
-// in ascending order. The exception of the lowest throwing task is rethrown after all have ended,
-// which makes errors independent of the number of threads.
+// threads)); where the system refuses to start so many threads, fewer do the work. Tasks are handed
+// out one at a time, so that long and short ones balance; a worker runs its tasks in ascending
+// order. The exception of the lowest throwing task is rethrown after all have ended, which makes
+// errors independent of the number of threads.
 //
 // Note [Threads are started per call]: a pool kept between calls would be dead in a forked child
 // (data-loader workers); starting a thread costs some tens of microseconds, a batch milliseconds.
@@ -48,7 +49,7 @@ void parallel_for(std::int64_t tasks, int threads, Body&& body) {
   pool.reserve(static_cast<std::size_t>(workers));
   try {
     for (int worker = 1; worker < workers; ++worker) pool.emplace_back(run, worker);
-  } catch (const std::system_error&) {  // those that did start do the work
+  } catch (const std::system_error&) {  // NOLINT(bugprone-empty-catch): fewer do the work
   }
   run(0);
   for (auto& thread : pool) thread.join();

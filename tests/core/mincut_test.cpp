@@ -107,7 +107,7 @@ void check_limits() {
 // mincut_test [PROBLEMS [SEED]]: so many problems per dtype, numbered from SEED.
 int main(int count, char** arguments) {
   using namespace graphcut::test;
-  const std::uint64_t problems = count > 1 ? std::stoull(arguments[1]) : 2000;
+  const std::uint64_t problems = count > 1 ? std::stoull(arguments[1]) : 1000;
   const std::uint64_t first = count > 2 ? std::stoull(arguments[2]) : 0;
   check_limits();
   for (const int threads : {1, 2, 5}) {

@@ -25,7 +25,7 @@ inline void require(bool holds, const std::string& what) {
   std::abort();
 }
 
-__extension__ using Int128 = __int128;
+__extension__ typedef __int128 Int128;
 
 // Holds any sum of capacities: exact for integers, and for floats that are integers.
 template <class Capacity>
