@@ -72,10 +72,8 @@ struct Cloud {
       others.emplace_back(sum, j);
     }
     std::sort(others.begin(), others.end());
-    std::vector<std::int64_t> found;
-    for (std::int64_t t = 0; t < k; ++t) {
-      found.push_back(others[static_cast<std::size_t>(t)].second);
-    }
+    std::vector<std::int64_t> found(static_cast<std::size_t>(k));
+    for (std::size_t t = 0; t < found.size(); ++t) found[t] = others[t].second;
     return found;
   }
 };
