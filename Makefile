@@ -3,9 +3,10 @@ PYTHON ?= python3
 BIN := .venv/bin
 CORE := CMakeLists.txt pyproject.toml $(shell find csrc -type f)
 PACKAGES := graphcut_ext python/dgcn tests benchmarks
-CPP := $(shell find csrc -name '*.cpp' -o -name '*.hpp' -o -name '*.cu' -o -name '*.cuh')
+CORE_TESTS := $(shell find tests/core -name '*.cpp' -o -name '*.hpp')
+CPP := $(CORE_TESTS) $(shell find csrc -name '*.cpp' -o -name '*.hpp' -o -name '*.cu' -o -name '*.cuh')
 
-.PHONY: demo test lint format bench cuda-check gpu-check dist clean
+.PHONY: demo test lint format sanitize fuzz bench cuda-check gpu-check dist clean
 
 demo: .venv/installed  ## the whole chain on the embedded data: numbers and a picture
 	$(BIN)/dgcn demo
@@ -20,11 +21,27 @@ lint: .venv/installed
 	$(BIN)/clang-format --dry-run --Werror $(CPP)
 	$(BIN)/python -c "import json, glob; print(*sorted({c['file'] for p in glob.glob('build/*/compile_commands.json') for c in json.load(open(p)) if '/csrc/' in c['file'] and c['file'].endswith('.cpp')}))" \
 	  | xargs $(BIN)/clang-tidy --quiet -p $$(ls -d build/cp*/ | head -1)
+	$(BIN)/clang-tidy --quiet --checks=-bugprone-exception-escape $(filter %.cpp,$(CORE_TESTS)) -- -std=c++20 -Icsrc
 
 format: .venv/installed
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 	$(BIN)/clang-format -i $(CPP)
+
+sanitize: sanitize-address,undefined sanitize-thread  ## the core's own tests, no Python
+
+sanitize-%: .venv/requirements
+	$(BIN)/cmake -G Ninja -S tests/core -B build/$@ -D GRAPHCUT_SANITIZE=$* \
+	  -D CMAKE_MAKE_PROGRAM=$(CURDIR)/$(BIN)/ninja
+	$(BIN)/cmake --build build/$@
+	$(BIN)/ctest --test-dir build/$@ --output-on-failure --timeout 300
+
+fuzz: SECONDS := 60
+fuzz: .venv/installed sanitize-address,undefined  ## SECONDS=60 each: the solvers, then the DIMACS reader
+	mkdir -p build/fuzz
+	build/sanitize-address,undefined/mincut_fuzz -max_total_time=$(SECONDS) -timeout=10 -artifact_prefix=build/fuzz/mincut-
+	$(BIN)/python -m pip install -q -c constraints.txt atheris
+	$(BIN)/python tests/fuzz_dimacs.py -max_total_time=$(SECONDS) -timeout=10 -artifact_prefix=build/fuzz/dimacs-
 
 bench: .venv/installed
 	$(BIN)/python -m benchmarks maxflow

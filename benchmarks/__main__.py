@@ -1,12 +1,12 @@
-"""Entry point: ``python -m benchmarks {maxflow,knn,rules} [options]``."""
+"""Entry point: ``python -m benchmarks {maxflow,knn,memory,rules} [options]``."""
 
 from __future__ import annotations
 
 import argparse
 
-from benchmarks import knn, maxflow, rules
+from benchmarks import knn, maxflow, memory, rules
 
-BENCHMARKS = {"knn": knn, "maxflow": maxflow, "rules": rules}
+BENCHMARKS = {"knn": knn, "maxflow": maxflow, "memory": memory, "rules": rules}
 
 
 def main() -> None:

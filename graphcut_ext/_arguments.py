@@ -11,6 +11,9 @@ from torch import Tensor
 
 CAPACITY_DTYPES = (torch.float32, torch.float64, torch.int32, torch.int64)
 SOLVERS = ("auto", "bk", "push_relabel")
+MOST_NODES = 2**31 - 2  # of a graph: the core numbers nodes and arcs by int32
+MOST_EDGES = 2**30 - 1
+MOST_THREADS = 1024
 
 
 def check_tensor(name: str, value: object) -> Tensor:
@@ -53,6 +56,22 @@ def check_devices(**tensors: Tensor) -> None:
             )
 
 
+def check_sizes(nodes: tuple[str, int], edges: tuple[str, int], graphs: int = 1) -> None:
+    """Refuse sizes that no ``graphs`` graphs can have, before memory is taken for them.
+
+    Both are given as the name of the argument and the number.
+    """
+    for (name, count), limit, things in (
+        (nodes, MOST_NODES, "nodes"),
+        (edges, MOST_EDGES, "edges"),
+    ):
+        if count > limit * max(graphs, 1):
+            raise ValueError(
+                f"{name} has {count} {things}, but a graph has at most {limit} "
+                f"and there {'is 1' if graphs == 1 else f'are {graphs}'}"
+            )
+
+
 def check_solver(solver: str) -> str:
     """Refuse an unknown solver."""
     if solver not in SOLVERS:
@@ -61,14 +80,17 @@ def check_solver(solver: str) -> str:
 
 
 def check_num_threads(num_threads: int | None) -> int:
-    """Return the number of threads, 0 standing for torch's setting at run time."""
+    """Return the number of threads, 0 standing for torch's setting at run time.
+
+    Above ``MOST_THREADS`` more of them are not started; results do not depend on it.
+    """
     if num_threads is None:
         return 0
     if isinstance(num_threads, bool) or not isinstance(num_threads, int):
         raise TypeError(f"num_threads must be an int or None, not {type(num_threads).__name__}")
     if num_threads < 1:
         raise ValueError(f"num_threads must be at least 1, not {num_threads}")
-    return num_threads
+    return min(num_threads, MOST_THREADS)
 
 
 def _dtype(dtype: torch.dtype) -> str:

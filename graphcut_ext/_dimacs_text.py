@@ -24,7 +24,8 @@ MOST_NODES = 2**31 - 1  # nodes are int32 in the core
 BEYOND = 10**30  # stands for integers of more digits than that: above every limit
 
 WHOLE = re.compile(rb"[+-]?[0-9]+")
-DECIMAL = re.compile(rb"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?|\+?inf(inity)?", re.I)
+# A token of a megabyte is matched in linear time: no run of digits can be split in two ways.
+DECIMAL = re.compile(rb"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)(e[+-]?[0-9]+)?|\+?inf(inity)?", re.I)
 
 
 @dataclass(frozen=True)

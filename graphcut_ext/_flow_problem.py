@@ -55,8 +55,11 @@ class FlowProblem(NamedTuple):
         Raises
         ------
         ValueError
-            As in ``maxflow``; the value with ``direct`` overflows; ``direct`` is infinite.
+            As in ``maxflow``; the value with ``direct`` overflows; ``direct`` is infinite, NaN or
+            negative.
         """
+        if not self.direct >= 0:
+            raise ValueError(f"direct is {self.direct}; it must be >= 0")
         if math.isinf(self.direct):
             raise ValueError("an arc of infinite capacity joins source and sink")
         value, source_side = maxflow(

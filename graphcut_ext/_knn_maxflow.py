@@ -13,6 +13,7 @@ from graphcut_ext._arguments import (
     check_devices,
     check_index_dtype,
     check_num_threads,
+    check_sizes,
     check_solver,
     check_tensor,
 )
@@ -106,6 +107,7 @@ def _knn_maxflow(
     solver: str,
     num_threads: int,
 ) -> tuple[Tensor, Tensor]:
+    check_sizes(("indices", indices.shape[1]), ("indices", indices.shape[1:].numel()))
     value = torch.empty(source.shape[:2], dtype=value_dtype(source.dtype))
     source_side = torch.empty(source.shape, dtype=torch.bool)
     _core.solve_knn(

@@ -14,6 +14,7 @@ from graphcut_ext._arguments import (
     check_capacity_dtypes,
     check_devices,
     check_index_dtype,
+    check_sizes,
     check_tensor,
 )
 from graphcut_ext._mincut import value_dtype
@@ -139,6 +140,7 @@ def host_problem(
     """
     wide = value_dtype(unary.dtype)
     labels = unary.shape[1]
+    check_sizes(("unary", unary.shape[0]), ("edge_index", edge_index.shape[1]))
     if weights is None:
         weights = torch.ones(edge_index.shape[1], dtype=wide)
     if pairwise is None:

@@ -15,6 +15,7 @@ from graphcut_ext._arguments import (
     check_devices,
     check_index_dtype,
     check_num_threads,
+    check_sizes,
     check_solver,
     check_tensor,
 )
@@ -107,7 +108,8 @@ def maxflow(
         A node number out of range; the message names the first.
     ValueError
         A wrong shape or device; a negative or NaN capacity (the message names the first); a path of
-        infinite capacity from source to sink; integer overflow.
+        infinite capacity from source to sink; integer overflow; a graph of more than 2^31 - 2
+        nodes or 2^30 - 1 edges.
 
     Notes
     -----
@@ -225,13 +227,14 @@ def _maxflow(
     return_flow: bool,
     num_threads: int,
 ) -> tuple[Tensor, Tensor, Tensor]:
+    graphs = 1 if ptr is None else ptr.shape[0] - 1
+    check_sizes(("source", source.shape[-1]), ("edge_index", edge_index.shape[1]), graphs)
     value, source_side, flow = (
         t.cpu() for t in _outputs(capacity, reverse_capacity, source, sink, ptr, return_flow)
     )
     nodes = source.shape[-1]
     leading = source_side.shape[:-1]
     cuts = leading.numel()
-    graphs = 1 if ptr is None else ptr.shape[0] - 1
 
     def rows(tensor: Tensor) -> Any:
         """(cuts, length), or (1, length) where all cuts share the row."""

@@ -156,3 +156,13 @@ def test_the_command_runs(tmp_path):
     labels = {row["label"] for row in family["rows"]} | set(family["skipped"])
     assert {f"gx.knn_maxflow {solver}, 1 thread" for solver in SOLVERS} <= labels
     assert {f"{peer}, merged" for peer in INSTALLED} <= labels
+
+
+def test_the_memory_command_runs(tmp_path):
+    stored = tmp_path / "results.json"
+    options = ["--nodes", "10000", "--check-nodes", "400", "--solvers", *SOLVERS, "--json"]
+    command = [sys.executable, "-m", "benchmarks", "memory", *options, str(stored)]
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True, timeout=120)
+    results = json.loads(stored.read_text())["results"]
+    assert (results["nodes"], results["edges"]) == (10_000, 2 * 100 * 99)
+    assert len({found["value"] for found in results["solvers"].values()}) == 1

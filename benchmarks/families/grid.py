@@ -11,6 +11,7 @@ from benchmarks.problem import Array, Batch, Problem
 
 PHOTOGRAPHS, PHOTO_SIDE = ("astronaut", "coffee"), 512
 STRENGTHS = (1.0, 5.0, 25.0)  # of the n-links against unaries in nats
+LARGEST_LINK, LARGEST_TERMINAL = 30, 100  # of a random grid
 SPHERE_SIDE, SPHERE_NOISE, SPHERE_STRENGTH = 64, 1.0, 0.7
 
 
@@ -72,6 +73,15 @@ def sphere(scale: float, graphs: int) -> Batch:
     capacity = np.full(len(tail), SPHERE_STRENGTH)
     problem = single_precision(tail, head, capacity, np.square(volume), np.square(volume - 1))
     return Batch((problem,))
+
+
+def random_grid(side: int) -> Problem:
+    """A square, 4-connected, all capacities random integers in float32: sums of them are exact."""
+    rng = np.random.default_rng(0)
+    tail, head, _ = lattice((side, side), [(0, 1), (1, 0)])
+    capacity = rng.integers(LARGEST_LINK, size=len(tail), endpoint=True, dtype=np.int32)
+    terminals = rng.integers(LARGEST_TERMINAL, size=(2, side * side), endpoint=True, dtype=np.int32)
+    return single_precision(tail, head, capacity, *terminals)
 
 
 def lattice(

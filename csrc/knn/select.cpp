@@ -181,7 +181,7 @@ void select(const Points<T>& points, const Rows<T>& rows, std::int64_t k, T* dis
   const auto bounds = Bounds<T>::make(points.channels, rows.operand_error);
   const std::int64_t chunks = pieces(rows.rows, kChunkRows);
   const std::int64_t tasks = points.items * chunks;
-  const auto workers = static_cast<int>(std::clamp<std::int64_t>(tasks, 1, std::max(threads, 1)));
+  const int workers = worker_count(tasks, threads);
   std::vector<Scratch<T>> scratch(static_cast<std::size_t>(workers), Scratch<T>(points.points));
   parallel_for(tasks, workers, [&](int worker, std::int64_t task) {
     const std::int64_t item = task / chunks;

@@ -194,14 +194,15 @@ template <class Capacity>
 void solve(const EdgeListBatch<Capacity>& batch, int threads) {
   const bool infinite = check(batch);
   const EdgeGroups groups(batch.edge_index, batch.edges, batch.ptr, batch.graphs);
-  std::vector<Workspace<Capacity>> workspaces(static_cast<std::size_t>(std::max(threads, 1)));
+  const int workers = worker_count(batch.graphs * batch.cuts, threads);
+  std::vector<Workspace<Capacity>> workspaces(static_cast<std::size_t>(workers));
 
   // A task is a graph with all its cuts, whose topology is then built once; or, with too few graphs
   // to go round, a single cut.
-  const bool by_graph = batch.graphs >= 2 * threads || batch.cuts <= 1 || threads <= 1;
+  const bool by_graph = batch.graphs / 2 >= workers || batch.cuts <= 1 || workers <= 1;
   const std::int64_t share = by_graph ? batch.cuts : 1;
   const std::int64_t tasks = share > 0 ? batch.graphs * (batch.cuts / share) : 0;
-  parallel_for(tasks, threads, [&](int worker, std::int64_t task) {
+  parallel_for(tasks, workers, [&](int worker, std::int64_t task) {
     auto& work = workspaces[static_cast<std::size_t>(worker)];
     for (std::int64_t unit = task * share; unit < (task + 1) * share; ++unit) {
       solve_one(batch, groups, unit / batch.cuts, unit % batch.cuts, infinite, work);

@@ -29,15 +29,20 @@ bool check(const KnnBatch<Capacity>& batch) {
           " is out of range for " + std::to_string(batch.nodes) + " nodes");
     }
   }
-  auto rows = [](const Capacity* data, std::int64_t length) {
-    return Rows<Capacity>{data, length, length};
+  auto check_items = [&batch](const Capacity* data, std::int64_t rows, std::int64_t length,
+                              const char* name, const char* element) {
+    bool infinite = false;
+    for (std::int64_t item = 0; item < batch.items; ++item) {
+      const Rows<Capacity> of_item{data + item * rows * length, length, length};
+      const std::string index = batch.items > 1 ? "[" + std::to_string(item) + "]" : "";
+      infinite |= check_capacities(of_item, rows, (name + index).c_str(), element);
+    }
+    return infinite;
   };
-  check_capacities(rows(batch.weights, entries), batch.items, "weights", "entry");
-  const std::int64_t all = batch.items * batch.cuts;
-  const bool infinite_source =
-      check_capacities(rows(batch.source, batch.nodes), all, "source", "node");
-  const bool infinite_sink = check_capacities(rows(batch.sink, batch.nodes), all, "sink", "node");
-  for (std::int64_t c = 0; c < all; ++c) {
+  check_items(batch.weights, 1, entries, "weights", "entry");
+  const bool infinite_source = check_items(batch.source, batch.cuts, batch.nodes, "source", "node");
+  const bool infinite_sink = check_items(batch.sink, batch.cuts, batch.nodes, "sink", "node");
+  for (std::int64_t c = 0; c < batch.items * batch.cuts; ++c) {
     check_total(batch.source + c * batch.nodes, batch.sink + c * batch.nodes, batch.nodes);
   }
   return infinite_source && infinite_sink;
@@ -88,14 +93,15 @@ void solve_one(const KnnBatch<Capacity>& batch, std::int64_t item, std::int64_t 
 template <class Capacity>
 void solve(const KnnBatch<Capacity>& batch, int threads) {
   const bool infinite = check(batch);
-  std::vector<Workspace<Capacity>> workspaces(static_cast<std::size_t>(std::max(threads, 1)));
+  const int workers = worker_count(batch.items * batch.cuts, threads);
+  std::vector<Workspace<Capacity>> workspaces(static_cast<std::size_t>(workers));
 
   // A task is an item with all its cuts, whose graph is then built once; or, with too few items to
   // go round, a single cut.
-  const bool by_item = batch.items >= 2 * threads || batch.cuts <= 1 || threads <= 1;
+  const bool by_item = batch.items / 2 >= workers || batch.cuts <= 1 || workers <= 1;
   const std::int64_t share = by_item ? batch.cuts : 1;
   const std::int64_t tasks = share > 0 ? batch.items * (batch.cuts / share) : 0;
-  parallel_for(tasks, threads, [&](int worker, std::int64_t task) {
+  parallel_for(tasks, workers, [&](int worker, std::int64_t task) {
     auto& work = workspaces[static_cast<std::size_t>(worker)];
     for (std::int64_t unit = task * share; unit < (task + 1) * share; ++unit) {
       solve_one(batch, unit / batch.cuts, unit % batch.cuts, infinite, work);

@@ -35,7 +35,9 @@ void collect_edges(const std::int64_t* indices, const Capacity* weights, std::in
         R& sum = edges[static_cast<std::size_t>(joined[j])].weight;
         check_sum(sum, weight, "weights", entry);
         sum += weight;
+        check_sum(sum, sum, "weights", entry);
       } else {
+        check_sum(weight, weight, "weights", entry);
         joined[j] = static_cast<std::int32_t>(edges.size());
         edges.push_back({i, j, listed[j], weight});
         listed[j] = joined[j];
@@ -60,7 +62,6 @@ void build_knn_topology(const std::int64_t* indices, const Capacity* weights, st
       scratch.slot);
   for (std::size_t e = 0; e < edges.size(); ++e) {
     const R weight = edges[e].weight;
-    check_sum(weight, weight, "weights", static_cast<std::int64_t>(e));
     graph.set_residuals(scratch.slot[e], weight, weight);
   }
 }

@@ -5,22 +5,29 @@
 #include <atomic>
 #include <cstdint>
 #include <exception>
+#include <system_error>
 #include <thread>
 #include <vector>
 
 namespace graphcut {
 
-// Calls body(worker, task) once for every task in [0, tasks), worker in [0, min(threads, tasks)).
-// Tasks are handed out one at a time, so that long and short ones balance; a worker runs its tasks
-// in ascending order. The exception of the lowest throwing task is rethrown after all have ended,
-// which makes errors independent of the number of threads.
+// Workers that parallel_for uses at most: no more than there are tasks, and at least 1.
+inline int worker_count(std::int64_t tasks, int threads) {
+  return static_cast<int>(std::clamp<std::int64_t>(tasks, 1, std::max(threads, 1)));
+}
+
+// Calls body(worker, task) once for every task in [0, tasks), worker in [0, worker_count(tasks,
+// threads)); where the system refuses to start so many threads, fewer do the work. Tasks are handed
+// out one at a time, so that long and short ones balance; a worker runs its tasks in ascending
+// order. The exception of the lowest throwing task is rethrown after all have ended, which makes
+// errors independent of the number of threads.
 //
 // Note [Threads are started per call]: a pool kept between calls would be dead in a forked child
 // (data-loader workers); starting a thread costs some tens of microseconds, a batch milliseconds.
 template <class Body>
 void parallel_for(std::int64_t tasks, int threads, Body&& body) {
   std::atomic<std::int64_t> next{0};
-  const auto workers = static_cast<int>(std::clamp<std::int64_t>(tasks, 1, std::max(threads, 1)));
+  const int workers = worker_count(tasks, threads);
   std::vector<std::exception_ptr> errors(static_cast<std::size_t>(workers));
   std::vector<std::int64_t> failed(static_cast<std::size_t>(workers), tasks);
 
@@ -40,7 +47,10 @@ void parallel_for(std::int64_t tasks, int threads, Body&& body) {
 
   std::vector<std::jthread> pool;
   pool.reserve(static_cast<std::size_t>(workers));
-  for (int worker = 1; worker < workers; ++worker) pool.emplace_back(run, worker);
+  try {
+    for (int worker = 1; worker < workers; ++worker) pool.emplace_back(run, worker);
+  } catch (const std::system_error&) {  // NOLINT(bugprone-empty-catch): fewer do the work
+  }
   run(0);
   for (auto& thread : pool) thread.join();
 

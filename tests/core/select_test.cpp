@@ -1,0 +1,137 @@
+// Exact neighbour selection against a brute force, over random clouds with many ties.
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <cstdio>
+#include <limits>
+#include <numeric>
+#include <vector>
+
+#include "choices.hpp"
+#include "knn/select.hpp"
+#include "oracle.hpp"
+
+namespace graphcut::test {
+namespace {
+
+template <class T>
+struct Cloud {
+  std::int64_t items, points, channels;
+  std::vector<T> x, centred, norm, products;
+  std::vector<double> rescale;
+
+  explicit Cloud(Choices& choices)
+      : items(choices.between(1, 3)),
+        points(choices.between(2, 70)),
+        channels(choices.between(1, 40)),
+        rescale(size(items, 1, 1)) {
+    const int exponent = static_cast<int>(choices.between(-30, 30));
+    const bool few = choices.one_in(2);  // values, so that many distances are equal
+    x.resize(size(items, points, channels));
+    for (T& value : x) {
+      const double unit = few ? static_cast<double>(choices.between(-1, 1))
+                              : static_cast<double>(choices.between(-9999, 9999)) / 9999;
+      value = static_cast<T>(std::ldexp(unit, exponent));
+    }
+    centred.resize(x.size());
+    norm.resize(size(items, points, 1));
+    products.resize(size(items, points, points));
+  }
+
+  static std::size_t size(std::int64_t a, std::int64_t b, std::int64_t c) {
+    return static_cast<std::size_t>(a * b * c);
+  }
+  const T* point(const std::vector<T>& cloud, std::int64_t item, std::int64_t i) const {
+    return cloud.data() + (item * points + i) * channels;
+  }
+
+  std::int64_t center(int threads) {
+    return knn::center(x.data(), items, points, channels, centred.data(), norm.data(),
+                       rescale.data(), threads);
+  }
+
+  void multiply() {
+    for (std::int64_t at = 0; at < items * points * points; ++at) {
+      const T* a = point(centred, at / points / points, at / points % points);
+      const T* b = point(centred, at / points / points, at % points);
+      products[static_cast<std::size_t>(at)] = std::inner_product(a, a + channels, b, T{0});
+    }
+  }
+
+  // By squared distances in double, ties by the lower index.
+  std::vector<std::int64_t> nearest(std::int64_t item, std::int64_t i, std::int64_t k) const {
+    std::vector<std::pair<double, std::int64_t>> others;
+    for (std::int64_t j = 0; j < points; ++j) {
+      if (j == i) continue;
+      double sum = 0;  // exact for few values; else ties are improbable
+      for (std::int64_t c = 0; c < channels; ++c) {
+        const double difference =
+            static_cast<double>(point(x, item, i)[c]) - static_cast<double>(point(x, item, j)[c]);
+        sum += difference * difference;
+      }
+      others.emplace_back(sum, j);
+    }
+    std::sort(others.begin(), others.end());
+    std::vector<std::int64_t> found(static_cast<std::size_t>(k));
+    for (std::size_t t = 0; t < found.size(); ++t) found[t] = others[t].second;
+    return found;
+  }
+};
+
+template <class T>
+void check_seed(std::uint64_t seed) {
+  context() = "seed " + std::to_string(seed);
+  Choices choices(seed);
+  Cloud<T> cloud(choices);
+  const int threads = static_cast<int>(choices.between(1, 4));
+  require(cloud.center(threads) == -1, "finite clouds are centred");
+  cloud.multiply();
+  const std::int64_t k = choices.between(1, std::min<std::int64_t>(cloud.points - 1, 9));
+  std::vector<T> distances(Cloud<T>::size(cloud.items, cloud.points, k));
+  std::vector<std::int64_t> indices(distances.size(), -1);
+  const knn::Points<T> points{cloud.x.data(), cloud.norm.data(), cloud.rescale.data(),
+                              cloud.items,    cloud.points,      cloud.channels};
+  if (choices.one_in(2)) {  // only entries on and above the diagonal of blocks are read
+    const std::int64_t block = choices.between(1, 3) * knn::kChunkRows;
+    for (std::int64_t at = 0; at < cloud.items * cloud.points * cloud.points; ++at) {
+      const std::int64_t i = at / cloud.points % cloud.points;
+      if (at % cloud.points >= i / block * block) continue;
+      cloud.products[static_cast<std::size_t>(at)] = std::numeric_limits<T>::quiet_NaN();
+    }
+    const knn::Rows<T> rows{cloud.products.data(), 0, cloud.points, 0.0, block};
+    knn::select(points, rows, k, distances.data(), indices.data(), threads);
+  } else {
+    const std::int64_t step = choices.between(1, cloud.points);
+    for (std::int64_t first = 0; first < cloud.points; first += step) {
+      const std::int64_t count = std::min(step, cloud.points - first);
+      std::vector<T> some;
+      for (std::int64_t item = 0; item < cloud.items; ++item) {
+        const auto begin = cloud.products.begin() + (item * cloud.points + first) * cloud.points;
+        some.insert(some.end(), begin, begin + count * cloud.points);
+      }
+      const knn::Rows<T> rows{some.data(), first, count, 0.0, 0};
+      knn::select(points, rows, k, distances.data(), indices.data(), threads);
+    }
+  }
+  for (std::int64_t row = 0; row < cloud.items * cloud.points; ++row) {
+    const auto expected = cloud.nearest(row / cloud.points, row % cloud.points, k);
+    require(std::equal(expected.begin(), expected.end(), indices.begin() + row * k),
+            "the neighbours are the nearest");
+  }
+  cloud.x[choices.below(cloud.x.size())] =
+      choices.of({std::numeric_limits<T>::quiet_NaN(), std::numeric_limits<T>::infinity()});
+  require(cloud.center(threads) >= 0, "NaN and infinity are found");
+}
+
+}  // namespace
+}  // namespace graphcut::test
+
+int main(int count, char** arguments) {
+  const std::uint64_t clouds = count > 1 ? std::stoull(arguments[1]) : 300;
+  for (std::uint64_t seed = 0; seed < clouds; ++seed) {
+    graphcut::test::check_seed<float>(seed);
+    graphcut::test::check_seed<double>(seed);
+  }
+  std::printf("%llu clouds of each dtype: the neighbours are the nearest\n",
+              static_cast<unsigned long long>(clouds));
+}
