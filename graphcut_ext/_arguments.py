@@ -11,7 +11,7 @@ from torch import Tensor
 
 CAPACITY_DTYPES = (torch.float32, torch.float64, torch.int32, torch.int64)
 SOLVERS = ("auto", "bk", "push_relabel")
-MOST_NODES = 2**31 - 2  # of a graph: the core numbers nodes and arcs by int32
+MOST_NODES = 2**30 - 1  # of a graph: the core keeps heads of arcs in 30 bits
 MOST_EDGES = 2**30 - 1
 MOST_THREADS = 1024
 

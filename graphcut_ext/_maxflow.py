@@ -108,7 +108,7 @@ def maxflow(
         A node number out of range; the message names the first.
     ValueError
         A wrong shape or device; a negative or NaN capacity (the message names the first); a path of
-        infinite capacity from source to sink; integer overflow; a graph of more than 2^31 - 2
+        infinite capacity from source to sink; integer overflow; a graph of more than 2^30 - 1
         nodes or 2^30 - 1 edges.
 
     Notes

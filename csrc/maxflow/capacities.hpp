@@ -26,29 +26,7 @@ struct Rows {
 // `element` what its last dimension counts ("edge", "node").
 template <class Capacity>
 bool check_capacities(const Rows<Capacity>& rows, std::int64_t cuts, const char* name,
-                      const char* element) {
-  bool infinite = false;
-  for (std::int64_t c = 0; c < rows.distinct(cuts); ++c) {
-    const Capacity* row = rows.row(c);
-    bool bad = false;
-    for (std::int64_t i = 0; i < rows.length; ++i) {
-      bad |= !(row[i] >= Capacity{0});
-      if constexpr (std::is_floating_point_v<Capacity>) {
-        infinite |= row[i] == std::numeric_limits<Capacity>::infinity();
-      }
-    }
-    if (!bad) continue;
-    for (std::int64_t i = 0;; ++i) {
-      if (row[i] >= Capacity{0}) continue;
-      std::ostringstream message;
-      message << name << " is " << row[i] << " at " << element << " " << i;
-      if (rows.stride != 0 && cuts > 1) message << " of cut " << c;
-      message << "; capacities must be >= 0 (inf is allowed, NaN is not)";
-      throw std::invalid_argument(message.str());
-    }
-  }
-  return infinite;
-}
+                      const char* element);
 
 // Whether forward + backward leaves the range of R; infinities do not count.
 template <class R>
@@ -72,25 +50,14 @@ void check_sum(R forward, R backward, const char* name, std::int64_t position) {
   throw std::invalid_argument(message.str());
 }
 
+// The same for every edge, whose `capacity` and `reverse` have `edges` entries; for int32, widened
+// to 64 bits, there is nothing to refuse.
+template <class Capacity>
+void check_sums(const Capacity* capacity, const Capacity* reverse, std::int64_t edges);
+
 // Refuses integer terminals whose flow could exceed int64: a flow is at most the smaller of the sum
 // of `source` and the sum of `sink`.
 template <class Capacity>
-void check_total(const Capacity* source, const Capacity* sink, std::int64_t nodes) {
-  if constexpr (std::is_same_v<Capacity, std::int64_t>) {
-    auto overflows = [nodes](const Capacity* terminal) {
-      std::uint64_t sum = 0;  // a sum past int64 is seen before it can pass uint64
-      for (std::int64_t i = 0; i < nodes; ++i) {
-        sum += static_cast<std::uint64_t>(terminal[i]);
-        if (sum > static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max())) return true;
-      }
-      return false;
-    };
-    if (overflows(source) && overflows(sink)) {
-      throw std::invalid_argument(
-          "source and sink: both sums exceed the largest int64, so the flow could overflow; scale "
-          "the capacities down or use float64");
-    }
-  }
-}
+void check_total(const Capacity* source, const Capacity* sink, std::int64_t nodes);
 
 }  // namespace graphcut::maxflow

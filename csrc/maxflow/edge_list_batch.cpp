@@ -2,106 +2,30 @@
 
 #include <algorithm>
 #include <limits>
-#include <numeric>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "maxflow/cut.hpp"
+#include "maxflow/edge_groups.hpp"
 #include "parallel/parallel_for.hpp"
 
 namespace graphcut::maxflow {
 namespace {
 
-void check_ptr(const std::int64_t* ptr, std::int64_t graphs, std::int64_t nodes) {
-  auto fail = [](const std::string& what) { throw std::invalid_argument("ptr " + what); };
-  if (ptr[0] != 0) fail("must start at 0, not " + std::to_string(ptr[0]));
-  for (std::int64_t g = 0; g < graphs; ++g) {
-    if (ptr[g + 1] < ptr[g]) {
-      fail("must not decrease: ptr[" + std::to_string(g + 1) + "] = " + std::to_string(ptr[g + 1]) +
-           " after " + std::to_string(ptr[g]));
-    }
-    if (ptr[g + 1] - ptr[g] >= std::numeric_limits<std::int32_t>::max()) {
-      fail("gives graph " + std::to_string(g) + " too many nodes; at most 2^31 - 2 per graph");
-    }
-  }
-  if (ptr[graphs] != nodes) {
-    fail("must end at the number of nodes, " + std::to_string(nodes) + ", not " +
-         std::to_string(ptr[graphs]));
-  }
-}
-
-void check_edges(const std::int64_t* edge_index, std::int64_t edges, std::int64_t nodes) {
-  for (int end = 0; end < 2; ++end) {
-    const std::int64_t* ends = edge_index + end * edges;
-    for (std::int64_t e = 0; e < edges; ++e) {
-      if (ends[e] < 0 || ends[e] >= nodes) {
-        throw std::out_of_range("edge_index[" + std::to_string(end) + ", " + std::to_string(e) +
-                                "] = " + std::to_string(ends[e]) + " is out of range for " +
-                                std::to_string(nodes) + " nodes");
-      }
-    }
-  }
-}
-
-// The edges of every graph: those of graph g are order[begin[g]] .. order[begin[g+1]-1], or the
-// indices begin[g] .. begin[g+1]-1 themselves where `order` is empty (edges already grouped).
-struct EdgeGroups {
-  std::vector<std::int64_t> begin, order;
-
-  EdgeGroups(const std::int64_t* edge_index, std::int64_t edges, const std::int64_t* ptr,
-             std::int64_t graphs)
-      : begin(static_cast<std::size_t>(graphs) + 1, 0) {
-    if (graphs == 1) {
-      begin[1] = edges;
-      return;
-    }
-    const std::int64_t* end = ptr + graphs + 1;
-    std::vector<std::int64_t> graph_of(static_cast<std::size_t>(edges));
-    std::int64_t g = 0;  // mostly that of the edge before
-    for (std::int64_t e = 0; e < edges; ++e) {
-      const std::int64_t u = edge_index[e], v = edge_index[edges + e];
-      if (u < ptr[g] || u >= ptr[g + 1]) g = std::upper_bound(ptr, end, u) - ptr - 1;
-      if (v < ptr[g] || v >= ptr[g + 1]) {
-        throw std::invalid_argument("edge_index: edge " + std::to_string(e) + " joins node " +
-                                    std::to_string(u) + " of graph " + std::to_string(g) +
-                                    " to node " + std::to_string(v) + " of another graph");
-      }
-      graph_of[static_cast<std::size_t>(e)] = g;
-      ++begin[static_cast<std::size_t>(g) + 1];
-    }
-    std::partial_sum(begin.begin(), begin.end(), begin.begin());
-    if (std::is_sorted(graph_of.begin(), graph_of.end())) return;
-    order.resize(static_cast<std::size_t>(edges));
-    auto next = begin;
-    for (std::int64_t e = 0; e < edges; ++e) {
-      auto& place = next[static_cast<std::size_t>(graph_of[static_cast<std::size_t>(e)])];
-      order[static_cast<std::size_t>(place++)] = e;
-    }
-  }
-
-  std::int64_t edge(std::int64_t place) const {
-    return order.empty() ? place : order[static_cast<std::size_t>(place)];
-  }
-};
-
+// Whether a path of infinite capacity is possible.
 template <class Capacity>
 bool check(const EdgeListBatch<Capacity>& batch) {
-  using R = Residual<Capacity>;
-  check_ptr(batch.ptr, batch.graphs, batch.nodes);
-  check_edges(batch.edge_index, batch.edges, batch.nodes);
   check_capacities(batch.capacity, batch.cuts, "capacity", "edge");
-  check_capacities(batch.reverse_capacity, batch.cuts, "reverse_capacity", "edge");
+  if (batch.reverse_capacity.data != batch.capacity.data) {
+    check_capacities(batch.reverse_capacity, batch.cuts, "reverse_capacity", "edge");
+  }
   const bool infinite_source = check_capacities(batch.source, batch.cuts, "source", "node");
   const bool infinite_sink = check_capacities(batch.sink, batch.cuts, "sink", "node");
   const std::int64_t rows =
       std::max(batch.capacity.distinct(batch.cuts), batch.reverse_capacity.distinct(batch.cuts));
   for (std::int64_t c = 0; c < rows; ++c) {
-    const Capacity* forward = batch.capacity.row(c);
-    const Capacity* backward = batch.reverse_capacity.row(c);
-    for (std::int64_t e = 0; e < batch.edges; ++e) {
-      check_sum(static_cast<R>(forward[e]), static_cast<R>(backward[e]), "capacity", e);
-    }
+    check_sums(batch.capacity.row(c), batch.reverse_capacity.row(c), batch.edges);
   }
   for (std::int64_t c = 0; c < batch.cuts; ++c) {
     for (std::int64_t g = 0; g < batch.graphs; ++g) {
@@ -183,7 +107,8 @@ void solve_one(const EdgeListBatch<Capacity>& batch, const EdgeGroups& groups, s
     const std::int64_t e = groups.edge(first_edge + place);
     const bool tail = side[batch.edge_index[e] - base];
     const bool head = side[batch.edge_index[batch.edges + e] - base];
-    if (tail != head) value += static_cast<Value<Capacity>>(tail ? capacity[e] : reverse[e]);
+    const Capacity paid[] = {Capacity{0}, capacity[e], reverse[e]};  // cheaper than a branch
+    value += static_cast<Value<Capacity>>(paid[(tail & !head) + 2 * (head & !tail)]);
   }
   batch.value[c * batch.graphs + g] = checked_value(value, where);
 }
@@ -192,8 +117,8 @@ void solve_one(const EdgeListBatch<Capacity>& batch, const EdgeGroups& groups, s
 
 template <class Capacity>
 void solve(const EdgeListBatch<Capacity>& batch, int threads) {
+  const EdgeGroups groups(batch.edge_index, batch.edges, batch.ptr, batch.graphs, batch.nodes);
   const bool infinite = check(batch);
-  const EdgeGroups groups(batch.edge_index, batch.edges, batch.ptr, batch.graphs);
   const int workers = worker_count(batch.graphs * batch.cuts, threads);
   std::vector<Workspace<Capacity>> workspaces(static_cast<std::size_t>(workers));
 

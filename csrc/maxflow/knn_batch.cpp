@@ -13,8 +13,7 @@ namespace {
 
 template <class Capacity>
 bool check(const KnnBatch<Capacity>& batch) {
-  if (batch.nodes >= std::numeric_limits<std::int32_t>::max() ||
-      batch.k > std::numeric_limits<std::int32_t>::max() ||
+  if (batch.nodes > kMaxNodes || batch.k > std::numeric_limits<std::int32_t>::max() ||
       batch.nodes * batch.k > std::numeric_limits<std::int32_t>::max() / 2) {
     throw std::invalid_argument("indices: " + std::to_string(batch.nodes) + " nodes with " +
                                 std::to_string(batch.k) +

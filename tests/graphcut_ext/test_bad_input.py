@@ -139,7 +139,7 @@ MAXFLOW = {
             "sink": torch.zeros(1).expand(2**31),
         },
         ValueError,
-        "source has 2147483648 nodes, but a graph has at most 2147483646",
+        "source has 2147483648 nodes, but a graph has at most 1073741823",
     ),
     "2^40 nodes in two graphs": (
         {
@@ -220,7 +220,7 @@ KNN = {
             "sink": torch.zeros(1, 1, 1).expand(1, 1, 2**31),
         },
         ValueError,
-        "indices has 2147483648 nodes, but a graph has at most 2147483646",
+        "indices has 2147483648 nodes, but a graph has at most 1073741823",
     ),
     "2^30 entries": (
         {
@@ -265,7 +265,7 @@ LABELS = {
     "2^31 nodes": (
         {"unary": torch.zeros(1, 1).expand(2**31, 2)},
         ValueError,
-        "unary has 2147483648 nodes, but a graph has at most 2147483646",
+        "unary has 2147483648 nodes, but a graph has at most 1073741823",
     ),
     "2^30 edges": (
         {
