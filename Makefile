@@ -41,7 +41,8 @@ fuzz: .venv/installed sanitize-address,undefined  ## SECONDS=60 each: the solver
 	mkdir -p build/fuzz
 	build/sanitize-address,undefined/mincut_fuzz -max_total_time=$(SECONDS) -timeout=10 -artifact_prefix=build/fuzz/mincut-
 	$(BIN)/python -m pip install -q -c constraints.txt atheris
-	$(BIN)/python tests/fuzz_dimacs.py -max_total_time=$(SECONDS) -timeout=10 -artifact_prefix=build/fuzz/dimacs-
+	$(BIN)/python tests/fuzz_dimacs.py -max_total_time=$(SECONDS) -timeout=10 -artifact_prefix=build/fuzz/dimacs- \
+	  -rss_limit_mb=8192  # atheris' own bookkeeping grows by some KB per input
 
 bench: .venv/installed
 	$(BIN)/python -m benchmarks maxflow
