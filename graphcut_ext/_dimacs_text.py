@@ -20,7 +20,7 @@ from graphcut_ext._dimacs_arcs import INT64_MAX, Arcs, parse_arcs
 
 BLOCK = 1 << 18  # bytes parsed at once; its arrays stay in the cache
 LONGEST_LINE = 1 << 20
-MOST_NODES = 2**31 - 1  # nodes are int32 in the core
+MOST_NODES = 2**30 - 1  # the core keeps heads of arcs in 30 bits
 BEYOND = 10**30  # stands for integers of more digits than that: above every limit
 
 WHOLE = re.compile(rb"[+-]?[0-9]+")

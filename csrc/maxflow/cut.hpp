@@ -46,7 +46,7 @@ void cut(Graph<Residual<Capacity>>& graph, Solvers<Residual<Capacity>>& solvers,
     graph.excess[static_cast<std::size_t>(i)] = excess;
     terminals += static_cast<std::int64_t>(excess != R{0});
   }
-  const Method used = chosen(method, n, graph.arc_count(), terminals);
+  const Method used = chosen(method, graph, terminals);
   if (used == Method::push_relabel && solvers.push_relabel.solve(graph)) {
     write_side(solvers.push_relabel, n, side);
     return;
