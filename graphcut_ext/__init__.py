@@ -12,6 +12,8 @@ alpha_expansion, alpha_beta_swap
     Labellings of low energy with many labels, by moves that are minimum cuts.
 read_dimacs, write_dimacs
     Maximum-flow problems in files of the DIMACS format.
+Graph
+    One graph in NumPy arrays: solve, change capacities, solve again from where it was.
 build_info
     How the compiled core was built.
 """
@@ -29,6 +31,7 @@ from graphcut_ext._build import __version__, build_info
 from graphcut_ext._dimacs import read_dimacs, write_dimacs
 from graphcut_ext._expansion import alpha_beta_swap, alpha_expansion
 from graphcut_ext._flow_problem import FlowProblem
+from graphcut_ext._graph import Graph
 from graphcut_ext._knn import KNN, knn
 from graphcut_ext._knn_maxflow import knn_maxflow
 from graphcut_ext._labelling import Labelling
@@ -38,6 +41,7 @@ from graphcut_ext._mincut import MinCut, MinCutFlow
 __all__ = [
     "KNN",
     "FlowProblem",
+    "Graph",
     "Labelling",
     "MinCut",
     "MinCutFlow",

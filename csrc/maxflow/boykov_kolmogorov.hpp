@@ -25,27 +25,25 @@
 
 namespace graphcut::maxflow {
 
-template <class R>
+// A ledger is told of every flow that is sent through an arc; this one keeps nothing.
+struct NoLedger {
+  template <class R>
+  void record(std::int32_t /*arc*/, std::int32_t /*sister*/, R /*flow*/) {}
+};
+
+template <class R, class Ledger = NoLedger>
 class BoykovKolmogorov {
  public:
   // Requires non-negative residuals and no path of infinite capacity from source to sink.
   void solve(Graph<R>& graph) {
-    graph_ = &graph;
-    arcs_ = graph.arcs.data();
-    first_ = graph.first.data();
+    attach(graph);
     plant();
-    for (std::int32_t i = pop_active(); i != kNone; i = pop_active()) {
-      if (nodes_[i].tree == Tree::source) {
-        grow<Tree::source>(i);
-      } else if (nodes_[i].tree == Tree::sink) {
-        grow<Tree::sink>(i);
-      }
-    }
+    run();
   }
 
   bool in_source_set(std::int32_t i) const { return nodes_[i].tree == Tree::source; }
 
- private:
+ protected:
   enum class Tree : std::uint8_t { free, source, sink };
 
   // Values of Node::parent beside arc indices, and of Node::next_active beside node indices.
@@ -59,6 +57,24 @@ class BoykovKolmogorov {
     R excess;                  // what is left from the source (> 0) or to the sink (< 0)
     Tree tree;
   };
+
+  void attach(Graph<R>& graph) {
+    graph_ = &graph;
+    arcs_ = graph.arcs.data();
+    first_ = graph.first.data();
+    nodes_ = node_store_.data();
+  }
+
+  // Grows the trees until no node is active. Requires that no node is an orphan.
+  void run() {
+    for (std::int32_t i = pop_active(); i != kNone; i = pop_active()) {
+      if (nodes_[i].tree == Tree::source) {
+        grow<Tree::source>(i);
+      } else if (nodes_[i].tree == Tree::sink) {
+        grow<Tree::sink>(i);
+      }
+    }
+  }
 
   void plant() {
     const std::int32_t n = graph_->nodes();
@@ -161,11 +177,11 @@ class BoykovKolmogorov {
     }
     flow = std::min(flow, static_cast<R>(-nodes_[i].excess));
 
-    push(arcs_, arcs_[middle], flow);
+    send(middle, flow);
     for (i = source_end; nodes_[i].parent != kTerminal;) {
       const std::int32_t up = nodes_[i].parent;
       const std::int32_t next = arcs_[up].head();
-      if (push(arcs_, arcs_[arcs_[up].sister], flow)) orphan_first(i);
+      if (send(arcs_[up].sister, flow)) orphan_first(i);
       i = next;
     }
     nodes_[i].excess -= flow;
@@ -173,11 +189,16 @@ class BoykovKolmogorov {
     for (i = sink_end; nodes_[i].parent != kTerminal;) {
       const std::int32_t up = nodes_[i].parent;
       const std::int32_t next = arcs_[up].head();
-      if (push(arcs_, arcs_[up], flow)) orphan_first(i);
+      if (send(up, flow)) orphan_first(i);
       i = next;
     }
     nodes_[i].excess += flow;
     if (nodes_[i].excess == R{0}) orphan_first(i);
+  }
+
+  bool send(std::int32_t a, R flow) {
+    ledger_.record(a, arcs_[a].sister, flow);
+    return push(arcs_, arcs_[a], flow);
   }
 
   // A node is an orphan at most once at a time, so a ring of nodes + 1 places never overflows.
@@ -192,11 +213,19 @@ class BoykovKolmogorov {
     if (++orphan_tail_ == orphan_ring_.size()) orphan_tail_ = 0;
   }
 
-  void adopt_orphans() {
-    if (++time_ == std::numeric_limits<std::int32_t>::max()) {
-      for (auto& node : node_store_) node.stamp = 0;
-      time_ = 1;
+  // Starts a new time. When numbers run out all distances become equally old and, roots apart,
+  // equally far: comparing stale ones could hang a node below itself.
+  void tick() {
+    if (++time_ < std::numeric_limits<std::int32_t>::max()) return;
+    for (auto& node : node_store_) {
+      node.stamp = 0;
+      node.distance = node.parent == kTerminal ? 1 : std::numeric_limits<std::int32_t>::max() / 2;
     }
+    time_ = 1;
+  }
+
+  void adopt_orphans() {
+    tick();
     while (orphan_head_ != orphan_tail_) {
       const std::int32_t i = orphan_ring_[orphan_head_];
       if (++orphan_head_ == orphan_ring_.size()) orphan_head_ = 0;
@@ -274,6 +303,7 @@ class BoykovKolmogorov {
   std::size_t orphan_head_ = 0, orphan_tail_ = 0;
   std::int32_t active_head_ = kNone, active_tail_ = kNone;
   std::int32_t time_ = 0;
+  [[no_unique_address]] Ledger ledger_;
 };
 
 }  // namespace graphcut::maxflow

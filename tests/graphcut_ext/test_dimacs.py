@@ -285,13 +285,13 @@ def test_more_nodes_than_memory(monkeypatch):
             return getattr(np, name)
 
         def zeros(self, shape: object, **options: object) -> np.ndarray:
-            if shape == 2_000_000_000 - 2:
+            if shape == 1_000_000_000 - 2:
                 raise MemoryError
             return np.zeros(shape, **options)
 
     monkeypatch.setattr(_flow_problem, "np", Numpy())
-    with pytest.raises(ValueError, match="line 2: no memory for 2000000000 nodes"):
-        read(b"c\np max 2000000000 1\nn 1 s\nn 2 t\na 1 3 5\n")
+    with pytest.raises(ValueError, match="line 2: no memory for 1000000000 nodes"):
+        read(b"c\np max 1000000000 1\nn 1 s\nn 2 t\na 1 3 5\n")
 
 
 def problem(**changes: object) -> gx.FlowProblem:

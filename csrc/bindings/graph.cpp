@@ -1,0 +1,269 @@
+// Array checks, locking and GIL handling for graphs that change; no algorithm lives here.
+#include <pybind11/numpy.h>
+#include <pybind11/pybind11.h>
+#include <pybind11/stl.h>
+
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "bindings/bindings.hpp"
+#include "maxflow/dynamic_cut.hpp"
+
+namespace py = pybind11;
+
+namespace graphcut::bindings {
+namespace {
+
+using maxflow::DynamicCut;
+using maxflow::Network;
+using maxflow::Value;
+
+template <class T>
+using Array = py::array_t<T, py::array::c_style>;
+using Ids = Array<std::int64_t>;
+
+// Callers hand over contiguous arrays of agreeing lengths; this guards against memory errors only.
+template <class T>
+void expect(const Array<T>& array, const char* name, std::int64_t length) {
+  if (array.ndim() != 1 || array.shape(0) != length) {
+    throw std::invalid_argument(std::string(name) + ": unexpected shape");
+  }
+}
+
+template <class T>
+const T* optional_data(const std::optional<Array<T>>& array, const char* name,
+                       std::int64_t length) {
+  if (!array) return nullptr;
+  expect(*array, name, length);
+  return array->data();
+}
+
+// A graph that several Python threads may use, one at a time. Nobody waits for the lock while
+// holding the GIL, so the two cannot wait for each other.
+template <class Capacity>
+class SharedGraph {
+ public:
+  using Wide = Value<Capacity>;
+
+  SharedGraph() = default;
+  SharedGraph(const SharedGraph&) = delete;
+  SharedGraph& operator=(const SharedGraph&) = delete;
+
+  template <class Use>
+  auto locked(Use&& use) {
+    const std::unique_lock<std::mutex> lock = acquire();
+    return std::forward<Use>(use)(cut_);
+  }
+
+  // Reads the results of a solve. `use` runs without the GIL.
+  template <class Use>
+  auto solved(const char* name, Use&& use) {
+    const py::gil_scoped_release release;
+    const std::lock_guard<std::mutex> lock(mutex_);
+    if (!cut_.solved()) {
+      throw std::runtime_error(std::string(name) +
+                               " is not known: call solve() first, and again after every change");
+    }
+    return std::forward<Use>(use)(std::as_const(cut_));
+  }
+
+  Wide solve(bool reuse) {
+    const py::gil_scoped_release release;
+    const std::lock_guard<std::mutex> lock(mutex_);
+    return cut_.solve(reuse);
+  }
+
+  std::unique_ptr<SharedGraph> copy() {
+    auto twin = std::make_unique<SharedGraph>();
+    const py::gil_scoped_release release;
+    const std::lock_guard<std::mutex> lock(mutex_);
+    twin->cut_ = cut_;
+    return twin;
+  }
+
+ private:
+  std::unique_lock<std::mutex> acquire() {
+    const py::gil_scoped_release release;
+    return std::unique_lock<std::mutex>(mutex_);
+  }
+
+  DynamicCut<Capacity> cut_;
+  std::mutex mutex_;
+};
+
+template <class Capacity>
+std::int64_t add_edges(SharedGraph<Capacity>& graph, const Ids& tail, const Ids& head,
+                       const Array<Capacity>& capacity, const Array<Capacity>& reverse) {
+  const std::int64_t count = tail.size();
+  expect(tail, "tail", count);
+  expect(head, "head", count);
+  expect(capacity, "capacity", count);
+  expect(reverse, "reverse_capacity", count);
+  return graph.locked([&](DynamicCut<Capacity>& cut) {
+    return cut.add_edges(count, tail.data(), head.data(), capacity.data(), reverse.data());
+  });
+}
+
+template <class Capacity>
+void add_terminals(SharedGraph<Capacity>& graph, const Ids& nodes, const Array<Capacity>& source,
+                   const Array<Capacity>& sink) {
+  const std::int64_t count = nodes.size();
+  expect(nodes, "nodes", count);
+  expect(source, "source", count);
+  expect(sink, "sink", count);
+  graph.locked([&](DynamicCut<Capacity>& cut) {
+    cut.add_terminals(count, nodes.data(), source.data(), sink.data());
+  });
+}
+
+template <class Capacity>
+void set_terminals(SharedGraph<Capacity>& graph, const Ids& nodes,
+                   const std::optional<Array<Capacity>>& source,
+                   const std::optional<Array<Capacity>>& sink) {
+  const std::int64_t count = nodes.size();
+  expect(nodes, "nodes", count);
+  const Capacity* from_source = optional_data(source, "source", count);
+  const Capacity* to_sink = optional_data(sink, "sink", count);
+  graph.locked([&](DynamicCut<Capacity>& cut) {
+    cut.set_terminals(count, nodes.data(), from_source, to_sink);
+  });
+}
+
+template <class Capacity>
+void set_capacities(SharedGraph<Capacity>& graph, const Ids& edges, const Array<Capacity>& capacity,
+                    const Array<Capacity>& reverse) {
+  const std::int64_t count = edges.size();
+  expect(edges, "edges", count);
+  expect(capacity, "capacity", count);
+  expect(reverse, "reverse_capacity", count);
+  graph.locked([&](DynamicCut<Capacity>& cut) {
+    cut.set_capacities(count, edges.data(), capacity.data(), reverse.data());
+  });
+}
+
+template <class Capacity>
+void write_source_side(SharedGraph<Capacity>& graph, Array<bool>& side) {
+  bool* const out = side.mutable_data();
+  graph.solved("source_side", [&](const DynamicCut<Capacity>& cut) {
+    expect(side, "side", cut.network().nodes());
+    cut.write_source_side(out);
+  });
+}
+
+template <class Capacity>
+void write_flow(SharedGraph<Capacity>& graph, Array<Capacity>& flow) {
+  Capacity* const out = flow.mutable_data();
+  graph.solved("flow", [&](const DynamicCut<Capacity>& cut) {
+    expect(flow, "flow", cut.network().edges());
+    cut.write_flow(out);
+  });
+}
+
+template <class Capacity>
+void write_residual(SharedGraph<Capacity>& graph, Array<Value<Capacity>>& forward,
+                    Array<Value<Capacity>>& backward) {
+  Value<Capacity>* const out = forward.mutable_data();
+  Value<Capacity>* const back = backward.mutable_data();
+  graph.solved("residual", [&](const DynamicCut<Capacity>& cut) {
+    expect(forward, "forward", cut.network().edges());
+    expect(backward, "backward", cut.network().edges());
+    cut.write_residual(out, back);
+  });
+}
+
+template <class T>
+Array<T> to_array(const std::vector<T>& values) {
+  return Array<T>(static_cast<py::ssize_t>(values.size()), values.data());
+}
+
+template <class Capacity>
+Ids cut_edges(SharedGraph<Capacity>& graph) {
+  return to_array(
+      graph.solved("cut_edges", [](const DynamicCut<Capacity>& cut) { return cut.cut_edges(); }));
+}
+
+// tail, head, capacity, reverse_capacity (edges each); source, sink (nodes each).
+template <class Capacity>
+py::tuple columns(SharedGraph<Capacity>& graph) {
+  const Network<Capacity> all =
+      graph.locked([](DynamicCut<Capacity>& cut) { return cut.network(); });
+  return py::make_tuple(to_array(all.tail), to_array(all.head), to_array(all.capacity),
+                        to_array(all.reverse), to_array(all.source), to_array(all.sink));
+}
+
+// One of them alone, copied under the lock.
+template <class Capacity, class T>
+auto column(std::vector<T> Network<Capacity>::* member) {
+  return [member](SharedGraph<Capacity>& graph) {
+    return to_array(
+        graph.locked([member](DynamicCut<Capacity>& cut) { return cut.network().*member; }));
+  };
+}
+
+template <class Capacity>
+void bind_type(py::module_& module, const char* name) {
+  using Shared = SharedGraph<Capacity>;
+  using Cut = DynamicCut<Capacity>;
+  py::class_<Shared>(module, name)
+      .def(py::init<>())
+      .def("copy", &Shared::copy)
+      .def("add_nodes",
+           [](Shared& graph, std::int64_t count) {
+             return graph.locked([&](Cut& cut) { return cut.add_nodes(count); });
+           })
+      .def("add_edges", &add_edges<Capacity>, py::arg("tail").noconvert(),
+           py::arg("head").noconvert(), py::arg("capacity").noconvert(),
+           py::arg("reverse_capacity").noconvert())
+      .def("add_terminals", &add_terminals<Capacity>, py::arg("nodes").noconvert(),
+           py::arg("source").noconvert(), py::arg("sink").noconvert())
+      .def("set_terminals", &set_terminals<Capacity>, py::arg("nodes").noconvert(),
+           py::arg("source").noconvert(), py::arg("sink").noconvert())
+      .def("set_capacities", &set_capacities<Capacity>, py::arg("edges").noconvert(),
+           py::arg("capacity").noconvert(), py::arg("reverse_capacity").noconvert())
+      .def("solve", &Shared::solve, py::arg("reuse"))
+      .def("nodes",
+           [](Shared& graph) {
+             return graph.locked([](Cut& cut) { return cut.network().nodes(); });
+           })
+      .def("edges",
+           [](Shared& graph) {
+             return graph.locked([](Cut& cut) { return cut.network().edges(); });
+           })
+      .def("reused",
+           [](Shared& graph) {
+             return graph.solved("reused", [](const Cut& cut) { return cut.reused(); });
+           })
+      .def("value",
+           [](Shared& graph) {
+             return graph.solved("value", [](const Cut& cut) { return cut.value(); });
+           })
+      .def("write_source_side", &write_source_side<Capacity>, py::arg("side").noconvert())
+      .def("write_flow", &write_flow<Capacity>, py::arg("flow").noconvert())
+      .def("write_residual", &write_residual<Capacity>, py::arg("forward").noconvert(),
+           py::arg("backward").noconvert())
+      .def("cut_edges", &cut_edges<Capacity>)
+      .def("tail", column(&Network<Capacity>::tail))
+      .def("head", column(&Network<Capacity>::head))
+      .def("capacity", column(&Network<Capacity>::capacity))
+      .def("reverse_capacity", column(&Network<Capacity>::reverse))
+      .def("source", column(&Network<Capacity>::source))
+      .def("sink", column(&Network<Capacity>::sink))
+      .def("columns", &columns<Capacity>);
+}
+
+}  // namespace
+
+void bind_graph(py::module_& module) {
+  bind_type<float>(module, "GraphFloat32");
+  bind_type<double>(module, "GraphFloat64");
+  bind_type<std::int32_t>(module, "GraphInt32");
+  bind_type<std::int64_t>(module, "GraphInt64");
+}
+
+}  // namespace graphcut::bindings

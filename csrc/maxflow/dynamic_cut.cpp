@@ -1,0 +1,286 @@
+#include "maxflow/dynamic_cut.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+
+#include "maxflow/capacities.hpp"
+#include "maxflow/cut.hpp"
+#include "maxflow/infinite_path.hpp"
+#include "maxflow/maximum_flow.hpp"
+
+// Note [Reparameterisation]: any flow within the capacities will do to start from. What a node gets
+// from its terminals and does not pass on by its arcs is its excess, of either sign, and the
+// minimum cuts of residuals and excesses are those of the capacities. So a capacity that falls
+// below its flow takes the flow with it, and both ends have their excess computed anew. Kohli and
+// Torr add the difference to terminal capacities instead, which comes to the same.
+
+namespace graphcut::maxflow {
+
+template <class Capacity>
+std::int64_t DynamicCut<Capacity>::add_nodes(std::int64_t count) {
+  const std::int64_t first = network_.add_nodes(count);
+  solved_ = laid_out_ = resumable_ = false;
+  return first;
+}
+
+template <class Capacity>
+std::int64_t DynamicCut<Capacity>::add_edges(std::int64_t count, const std::int64_t* tail,
+                                             const std::int64_t* head, const Capacity* capacity,
+                                             const Capacity* reverse) {
+  const std::int64_t first = network_.add_edges(count, tail, head, capacity, reverse);
+  solved_ = laid_out_ = resumable_ = false;
+  unchecked_infinity_ = true;
+  return first;
+}
+
+template <class Capacity>
+void DynamicCut<Capacity>::add_terminals(std::int64_t count, const std::int64_t* nodes,
+                                         const Capacity* source, const Capacity* sink) {
+  std::vector<Capacity> source_sums(static_cast<std::size_t>(count)), sink_sums(source_sums);
+  network_.sum_terminals(count, nodes, source, sink, source_sums.data(), sink_sums.data());
+  set_terminals(count, nodes, source_sums.data(), sink_sums.data());
+}
+
+template <class Capacity>
+void DynamicCut<Capacity>::set_terminals(std::int64_t count, const std::int64_t* nodes,
+                                         const Capacity* source, const Capacity* sink) {
+  const bool infinite = network_.check_terminals(count, nodes, source, sink);
+  changed_.reserve(network_.source.size());  // so that marking cannot fail halfway
+  unchecked_infinity_ |= infinite;
+  for (std::int64_t k = 0; k < count; ++k) {
+    Capacity& old_source = network_.source[static_cast<std::size_t>(nodes[k])];
+    Capacity& old_sink = network_.sink[static_cast<std::size_t>(nodes[k])];
+    const Capacity new_source = source == nullptr ? old_source : source[k];
+    const Capacity new_sink = sink == nullptr ? old_sink : sink[k];
+    if (new_source == old_source && new_sink == old_sink) continue;
+    old_source = new_source;
+    old_sink = new_sink;
+    mark(static_cast<std::int32_t>(nodes[k]), kExcess);
+  }
+  solved_ = false;
+}
+
+template <class Capacity>
+void DynamicCut<Capacity>::set_capacities(std::int64_t count, const std::int64_t* edges,
+                                          const Capacity* capacity, const Capacity* reverse) {
+  const bool infinite = network_.check_capacities(count, edges, capacity, reverse);
+  changed_.reserve(network_.source.size());
+  unchecked_infinity_ |= infinite;
+  for (std::int64_t k = 0; k < count; ++k) {
+    const auto e = static_cast<std::size_t>(edges[k]);
+    if (resumable_ && slot_[e] >= 0) change_edge(e, capacity[k], reverse[k]);
+    network_.capacity[e] = capacity[k];
+    network_.reverse[e] = reverse[k];
+  }
+  solved_ = false;
+}
+
+template <class Capacity>
+void DynamicCut<Capacity>::mark(std::int32_t i, Mark what) {
+  if (!resumable_) return;
+  std::uint8_t& marks = mark_[static_cast<std::size_t>(i)];
+  if (marks == kUnmarked) changed_.push_back(i);
+  marks |= what;
+}
+
+// Fits the residuals of edge e to new capacities, which the caller then stores. Residuals of a
+// direction that does not change stay as they are: computed anew they might round differently.
+template <class Capacity>
+void DynamicCut<Capacity>::change_edge(std::size_t e, Capacity capacity, Capacity reverse) {
+  const std::int32_t slot = slot_[e];
+  const Arc<Wide>& arc = graph_.arcs[static_cast<std::size_t>(slot)];
+  const Arc<Wide>& sister = graph_.arcs[static_cast<std::size_t>(arc.sister)];
+  const bool open = arc.open(), sister_open = sister.open();
+  const Wide before =
+      settled_flow(arc, solver_.flow(slot, arc.sister), static_cast<Wide>(network_.capacity[e]),
+                   static_cast<Wide>(network_.reverse[e]));
+  const Wide flow = std::clamp(before, -static_cast<Wide>(reverse), static_cast<Wide>(capacity));
+  const bool kept = flow == before;
+  const Wide forward =
+      kept && capacity == network_.capacity[e] ? arc.residual : static_cast<Wide>(capacity) - flow;
+  const Wide backward =
+      kept && reverse == network_.reverse[e] ? sister.residual : static_cast<Wide>(reverse) + flow;
+  graph_.set_residuals(slot, forward, backward);
+  solver_.set_flow(slot, arc.sister, flow);
+  const bool toggled = open != arc.open() || sister_open != sister.open();
+  if (kept && !toggled) return;
+  const Mark what = kept ? kArcs : kExcess;
+  mark(network_.tail[e], what);
+  mark(network_.head[e], what);
+}
+
+// What node i has left of its terminals. Returns false where it is out of range.
+template <class Capacity>
+bool DynamicCut<Capacity>::excess_after_changes(std::int32_t i, Wide* excess) {
+  const auto node = static_cast<std::size_t>(i);
+  const Wide supply =
+      static_cast<Wide>(network_.source[node]) - static_cast<Wide>(network_.sink[node]);
+  double size = static_cast<double>(supply), passed = 0;
+  for (std::int32_t a = graph_.first[node]; a != graph_.first[node + 1]; ++a) {
+    const Wide flow = solver_.flow(a, graph_.arcs[static_cast<std::size_t>(a)].sister);
+    size -= static_cast<double>(flow);
+    passed += std::abs(static_cast<double>(flow));
+  }
+  const Wide out = net_outflow(graph_, solver_, i);
+  if constexpr (std::is_floating_point_v<Wide>) {
+    *excess = supply - out;
+    rounding_ += passed * std::numeric_limits<Wide>::epsilon();
+    return std::isfinite(passed) && (std::isfinite(*excess) || std::isinf(supply));
+  } else {
+    *excess =
+        static_cast<Wide>(static_cast<std::uint64_t>(supply) - static_cast<std::uint64_t>(out));
+    return std::abs(size) < 0x1p62;
+  }
+}
+
+template <class Capacity>
+void DynamicCut<Capacity>::load_capacities() {
+  resumable_ = false;
+  if (!laid_out_) {
+    build_topology(
+        graph_, static_cast<std::int32_t>(network_.nodes()), network_.edges(),
+        [this](std::int64_t e) {
+          const auto place = static_cast<std::size_t>(e);
+          return std::pair{network_.tail[place], network_.head[place]};
+        },
+        slot_);
+    side_.resize(network_.source.size());
+    laid_out_ = true;
+  }
+  for (std::size_t e = 0; e < slot_.size(); ++e) {
+    if (slot_[e] < 0) continue;
+    graph_.set_residuals(slot_[e], static_cast<Wide>(network_.capacity[e]),
+                         static_cast<Wide>(network_.reverse[e]));
+  }
+}
+
+// Solves from the capacities, which are loaded.
+template <class Capacity>
+void DynamicCut<Capacity>::restart() {
+  graph_.excess.resize(network_.source.size());
+  for (std::size_t i = 0; i < network_.source.size(); ++i) {
+    graph_.excess[i] = static_cast<Wide>(network_.source[i]) - static_cast<Wide>(network_.sink[i]);
+  }
+  mark_.assign(network_.source.size(), kUnmarked);
+  changed_.clear();
+  solver_.solve(graph_);
+  rounding_ = 0;
+  reparameterised_ = false;
+  resumable_ = true;
+}
+
+// Solves from the last flow and trees. Returns false, with nothing solved, where an excess is out
+// of range.
+template <class Capacity>
+bool DynamicCut<Capacity>::resume() {
+  reparameterised_ |= !changed_.empty();
+  for (const std::int32_t i : changed_) {
+    if ((mark_[static_cast<std::size_t>(i)] & kExcess) == 0) continue;
+    Wide excess{0};
+    if (!excess_after_changes(i, &excess)) return false;
+    solver_.set_excess(i, excess);
+  }
+  solver_.resume(graph_, changed_);
+  for (const std::int32_t i : changed_) mark_[static_cast<std::size_t>(i)] = kUnmarked;
+  changed_.clear();
+  return true;
+}
+
+// The source set and its cost, summed in the order of the edge-list solver.
+template <class Capacity>
+void DynamicCut<Capacity>::read_cut() {
+  value_ = Wide{0};
+  for (std::size_t i = 0; i < side_.size(); ++i) {
+    const bool inside = solver_.in_source_set(static_cast<std::int32_t>(i));
+    side_[i] = static_cast<std::uint8_t>(inside);
+    value_ += static_cast<Wide>(inside ? network_.sink[i] : network_.source[i]);
+  }
+  for (std::size_t e = 0; e < network_.tail.size(); ++e) {
+    const bool tail = side_[static_cast<std::size_t>(network_.tail[e])] != 0;
+    const bool head = side_[static_cast<std::size_t>(network_.head[e])] != 0;
+    if (tail == head) continue;
+    value_ += static_cast<Wide>(tail ? network_.capacity[e] : network_.reverse[e]);
+  }
+}
+
+template <class Capacity>
+typename DynamicCut<Capacity>::Wide DynamicCut<Capacity>::solve(bool reuse) {
+  // Cuts that cost this much more than the minimum, relatively, are not accepted from a resume.
+  constexpr double kTolerance = 0x1p-30;
+  const bool resumes = reuse && resumable_;
+  if (resumes && solved_) {
+    reused_ = true;
+    return value_;
+  }
+  solved_ = false;
+  check_total(network_.source.data(), network_.sink.data(), network_.nodes());
+  if (!resumes) load_capacities();
+  if constexpr (std::is_floating_point_v<Capacity>) {
+    if (unchecked_infinity_) {
+      refuse_infinite_path(graph_, network_.source.data(), network_.sink.data(), "");
+    }
+    unchecked_infinity_ = false;
+  }
+  bool reused = resumes && resume();
+  if (reused) read_cut();
+  if (reused && value_ > Wide{0} && rounding_ > kTolerance * static_cast<double>(value_)) {
+    reused = false;
+  }
+  if (!reused) {
+    if (resumes) load_capacities();
+    restart();
+    read_cut();
+  }
+  checked_value(value_, "");
+  solved_ = true;
+  reused_ = reused;
+  return value_;
+}
+
+template <class Capacity>
+void DynamicCut<Capacity>::write_source_side(bool* side) const {
+  for (std::size_t i = 0; i < side_.size(); ++i) side[i] = side_[i] != 0;
+}
+
+template <class Capacity>
+MaximumFlow<Capacity> DynamicCut<Capacity>::maximum_flow() const {
+  return {network_, graph_, solver_, slot_, side_, !reparameterised_};
+}
+
+template <class Capacity>
+void DynamicCut<Capacity>::write_flow(Capacity* flow) const {
+  const MaximumFlow<Capacity> found = maximum_flow();
+  for (std::size_t e = 0; e < slot_.size(); ++e) flow[e] = static_cast<Capacity>(found.net(e));
+}
+
+template <class Capacity>
+void DynamicCut<Capacity>::write_residual(Wide* forward, Wide* backward) const {
+  const MaximumFlow<Capacity> found = maximum_flow();
+  for (std::size_t e = 0; e < slot_.size(); ++e) {
+    std::tie(forward[e], backward[e]) = found.residual(e);
+  }
+}
+
+template <class Capacity>
+std::vector<std::int64_t> DynamicCut<Capacity>::cut_edges() const {
+  std::vector<std::int64_t> cut;
+  for (std::size_t e = 0; e < network_.tail.size(); ++e) {
+    const bool tail = side_[static_cast<std::size_t>(network_.tail[e])] != 0;
+    const bool head = side_[static_cast<std::size_t>(network_.head[e])] != 0;
+    if (tail != head && (tail ? network_.capacity[e] : network_.reverse[e]) > Capacity{0}) {
+      cut.push_back(static_cast<std::int64_t>(e));
+    }
+  }
+  return cut;
+}
+
+template class DynamicCut<float>;
+template class DynamicCut<double>;
+template class DynamicCut<std::int32_t>;
+template class DynamicCut<std::int64_t>;
+
+}  // namespace graphcut::maxflow

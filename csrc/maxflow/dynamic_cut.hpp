@@ -1,0 +1,90 @@
+// One graph, its minimum cut, and new minimum cuts after changes of it.
+//
+//   DynamicCut<float> cut;
+//   cut.add_nodes(2);
+//   cut.add_edges(1, &tail, &head, &capacity, &reverse);
+//   cut.set_terminals(2, nodes, source, sink);
+//   cut.solve(true);
+//   cut.set_capacities(1, &edge, &capacity, &reverse);
+//   cut.solve(true);                        // goes on from the flow and the trees it has
+//
+// Changes throw as those of Network do, with nothing changed. Numbers that are given repeatedly
+// count in turn. Not for use from several threads at once.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "maxflow/graph.hpp"
+#include "maxflow/maximum_flow.hpp"
+#include "maxflow/network.hpp"
+#include "maxflow/resumable_boykov_kolmogorov.hpp"
+
+namespace graphcut::maxflow {
+
+template <class Capacity>
+class DynamicCut {
+ public:
+  // Of residuals too, even for float32, so that changes do not add up to visible errors.
+  using Wide = Value<Capacity>;
+
+  const Network<Capacity>& network() const { return network_; }
+
+  // Both return the number of the first that is new; the others follow.
+  std::int64_t add_nodes(std::int64_t count);
+  std::int64_t add_edges(std::int64_t count, const std::int64_t* tail, const std::int64_t* head,
+                         const Capacity* capacity, const Capacity* reverse);
+
+  void add_terminals(std::int64_t count, const std::int64_t* nodes, const Capacity* source,
+                     const Capacity* sink);
+  // Null: that terminal is left as it is.
+  void set_terminals(std::int64_t count, const std::int64_t* nodes, const Capacity* source,
+                     const Capacity* sink);
+  void set_capacities(std::int64_t count, const std::int64_t* edges, const Capacity* capacity,
+                      const Capacity* reverse);
+
+  // Capacity of the minimum cut. `reuse`: go on from the last solve, where there is one and neither
+  // nodes nor edges were added since. Throws std::invalid_argument where no finite cut exists or
+  // its value is out of range; the graph can then still be changed and solved.
+  Wide solve(bool reuse);
+
+  bool solved() const { return solved_; }  // since the last change
+  bool reused() const { return reused_; }  // whether the last solve went on from the one before
+
+  // Of the last solve; all require solved().
+  Wide value() const { return value_; }
+  void write_source_side(bool* side) const;                  // (nodes)
+  void write_flow(Capacity* flow) const;                     // (edges): net, tail to head
+  void write_residual(Wide* forward, Wide* backward) const;  // (edges) each
+  std::vector<std::int64_t> cut_edges() const;               // ascending
+
+ private:
+  enum Mark : std::uint8_t { kUnmarked = 0, kArcs = 1, kExcess = 2 };
+
+  void mark(std::int32_t i, Mark what);
+  void change_edge(std::size_t e, Capacity capacity, Capacity reverse);
+  MaximumFlow<Capacity> maximum_flow() const;
+  bool excess_after_changes(std::int32_t i, Wide* excess);
+  void load_capacities();
+  void restart();
+  bool resume();
+  void read_cut();
+
+  Network<Capacity> network_;
+  Graph<Wide> graph_;
+  std::vector<std::int32_t> slot_;   // (edges): arc from tail to head, -1 for a self-loop
+  bool laid_out_ = false;            // graph_ and slot_ have all nodes and edges
+  bool resumable_ = false;           // solver_ holds trees and a flow within the capacities
+  bool unchecked_infinity_ = false;  // infinite capacities came in since paths were searched for
+  ResumableBoykovKolmogorov<Wide> solver_;
+  std::vector<std::uint8_t> mark_;     // (nodes), of Mark; kept while resumable_
+  std::vector<std::int32_t> changed_;  // the marked nodes
+  bool reparameterised_ = false;       // since the restart: the flow may exceed terminals
+  double rounding_ = 0;                // bound of what changes since the restart rounded away
+
+  std::vector<std::uint8_t> side_;  // (nodes)
+  Wide value_{0};
+  bool solved_ = false, reused_ = false;
+};
+
+}  // namespace graphcut::maxflow
