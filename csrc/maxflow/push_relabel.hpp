@@ -83,7 +83,7 @@ class PushRelabel {
     source_set_.resize(n);
     count_.resize(n + 2);
     bucket_.resize(n + 2);
-    near_.resize(static_cast<std::size_t>(degree / 4 + 1));
+    near_.resize(static_cast<std::size_t>(degree) / 4 + 1);
     label_ = label_store_.data();
   }
 
