@@ -89,22 +89,23 @@ class MaximumFlow {
 
   void settle() {
     std::vector<Wide> excess(side_.size());
-    bool needed = false;
+    std::vector<std::int32_t> wrong;
     for (std::size_t i = 0; i < side_.size(); ++i) {
       const Wide out = net_outflow(solved_, solver_, static_cast<std::int32_t>(i));
       const bool inside = side_[i] != 0;
       // Too much (> 0) or what could be taken back; outside missing (< 0) or what could be given.
       excess[i] = inside ? -(out + static_cast<Wide>(network_.sink[i]))
                          : static_cast<Wide>(network_.source[i]) - out;
-      needed |= inside ? excess[i] > Wide{0} : excess[i] < Wide{0};
+      const bool right = inside ? excess[i] <= Wide{0} : excess[i] >= Wide{0};
+      if (!right) wrong.push_back(static_cast<std::int32_t>(i));
     }
-    if (!needed) return;
+    if (wrong.empty()) return;
     settled_ = solved_;
     settled_.excess = std::move(excess);
     for (std::size_t e = 0; e < slots_.size(); ++e) {
       if (slots_[e] >= 0 && crosses(e)) settled_.set_residuals(slots_[e], Wide{0}, Wide{0});
     }
-    settling_.solve(settled_);
+    settling_.solve_from(settled_, wrong);
   }
 
   const Network<Capacity>& network_;

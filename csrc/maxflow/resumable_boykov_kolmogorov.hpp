@@ -35,8 +35,11 @@ struct FlowLedger {
 template <class R>
 class ResumableBoykovKolmogorov : private BoykovKolmogorov<R, FlowLedger<R>> {
   using Base = BoykovKolmogorov<R, FlowLedger<R>>;
+  using Base::active_head_;
+  using Base::active_tail_;
   using Base::arcs_;
   using Base::first_;
+  using Base::kNone;
   using Base::kOrphan;
   using Base::kTerminal;
   using Base::ledger_;
@@ -53,6 +56,18 @@ class ResumableBoykovKolmogorov : private BoykovKolmogorov<R, FlowLedger<R>> {
   void solve(Graph<R>& graph) {
     ledger_.net.assign(graph.arcs.size(), R{0});
     Base::solve(graph);
+  }
+
+  // As solve, but paths are looked for from these nodes only, which is enough where one of them is
+  // at the end of every path. Only the flow is of use then, not the trees.
+  void solve_from(Graph<R>& graph, const std::vector<std::int32_t>& ends) {
+    ledger_.net.assign(graph.arcs.size(), R{0});
+    this->attach(graph);
+    this->plant();
+    for (auto& node : node_store_) node.next_active = kNone;
+    active_head_ = active_tail_ = kNone;
+    for (const std::int32_t i : ends) this->activate(i);
+    this->run();
   }
 
   // Net flow from the tail of arc `a` to its head.
