@@ -46,8 +46,8 @@ def knn_maxflow(
     source, sink : Tensor, shape (B, L, N), same dtype
         Terminal capacities, >= 0, of L cuts per item (one per class, say).
     solver : {"auto", "bk", "push_relabel"}
-        ``"bk"`` is Boykov-Kolmogorov, fast where nodes have few neighbours; ``"push_relabel"`` is
-        faster where they have many, and where paths are long; ``"auto"`` chooses.
+        ``"auto"`` takes push-relabel, faster here than ``"bk"``, Boykov-Kolmogorov, unless rows are
+        short and look like those of a grid.
     num_threads : int, optional
         CPU threads over items and cuts. Default ``torch.get_num_threads()``. Results do not depend
         on it.

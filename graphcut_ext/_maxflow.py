@@ -84,8 +84,9 @@ def maxflow(
         ``G`` independent graphs concatenated: graph g holds the nodes ``ptr[g] .. ptr[g+1]-1``, and
         edges may not cross. Default: one graph.
     solver : {"auto", "bk", "push_relabel"}
-        ``"bk"`` is Boykov-Kolmogorov, fast where nodes have few neighbours; ``"push_relabel"`` is
-        faster where they have many, and where paths are long; ``"auto"`` chooses.
+        ``"bk"`` is Boykov-Kolmogorov, the faster one on 4- and 6-connected grids;
+        ``"push_relabel"`` is faster elsewhere; ``"auto"`` chooses. All give the same answer as far
+        as sums are exact: where floats round, a node may lie on either side of a near tie.
     return_flow : bool, default False
         Whether to return a maximum flow too. It is Boykov-Kolmogorov's; an edge that is infinite
         both ways is solved with a capacity above every finite cut instead.
