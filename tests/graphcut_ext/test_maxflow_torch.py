@@ -182,6 +182,18 @@ def test_vmap(mapped):
         assert result[i] == expected
 
 
+def test_vmap_of_the_flow():
+    base = edge_list()
+    capacities = torch.stack([base["capacity"], 3 * base["capacity"]])
+
+    def flow(capacity):
+        return gx.maxflow(**{**base, "capacity": capacity}, return_flow=True).flow
+
+    result = torch.vmap(flow)(capacities)
+    assert torch.equal(result, torch.stack([flow(c) for c in capacities]))
+    assert not torch.equal(result[0], result[1])
+
+
 def test_vmap_knn():
     a, b = knn_list(0), knn_list(1)
     stacked = [torch.stack([a[k], b[k]]) for k in a]
