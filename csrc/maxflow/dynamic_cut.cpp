@@ -141,13 +141,14 @@ template <class Capacity>
 void DynamicCut<Capacity>::load_capacities() {
   resumable_ = false;
   if (!laid_out_) {
+    slot_.resize(static_cast<std::size_t>(network_.edges()));
     build_topology(
         graph_, static_cast<std::int32_t>(network_.nodes()), network_.edges(),
         [this](std::int64_t e) {
           const auto place = static_cast<std::size_t>(e);
           return std::pair{network_.tail[place], network_.head[place]};
         },
-        slot_);
+        [this](std::int64_t e, std::int32_t a) { slot_[static_cast<std::size_t>(e)] = a; });
     side_.resize(network_.source.size());
     laid_out_ = true;
   }

@@ -41,8 +41,8 @@ template <class Capacity>
 struct Workspace {
   Graph<Residual<Capacity>> graph;
   Solvers<Residual<Capacity>> solvers;
-  std::vector<std::int32_t> slot;
-  std::int64_t built = -1;  // graph whose topology `graph` and `slot` hold
+  std::vector<std::int32_t> slot;  // arc of every edge of graph `built`, where it is needed again
+  std::int64_t built = -1;
 };
 
 // Net flow of the edges of graph g, whose residuals are those of a maximum flow.
@@ -69,7 +69,16 @@ void solve_one(const EdgeListBatch<Capacity>& batch, const EdgeGroups& groups, s
   const std::int64_t first_edge = groups.begin[static_cast<std::size_t>(g)];
   const std::int64_t edges = groups.begin[static_cast<std::size_t>(g) + 1] - first_edge;
   const auto nodes = static_cast<std::int32_t>(batch.ptr[g + 1] - base);
+  const Capacity* capacity = batch.capacity.row(c);
+  const Capacity* reverse = batch.reverse_capacity.row(c);
+  auto set_residuals = [&](std::int64_t place, std::int32_t arc) {
+    if (arc < 0) return;
+    const std::int64_t e = groups.edge(first_edge + place);
+    work.graph.set_residuals(arc, static_cast<R>(capacity[e]), static_cast<R>(reverse[e]));
+  };
   if (work.built != g) {
+    const bool again = batch.cuts > 1 || batch.flow != nullptr;  // whether arcs are looked up later
+    if (again) work.slot.resize(static_cast<std::size_t>(edges));
     build_topology(
         work.graph, nodes, edges,
         [&](std::int64_t place) {
@@ -77,17 +86,15 @@ void solve_one(const EdgeListBatch<Capacity>& batch, const EdgeGroups& groups, s
           return std::pair{static_cast<std::int32_t>(batch.edge_index[e] - base),
                            static_cast<std::int32_t>(batch.edge_index[batch.edges + e] - base)};
         },
-        work.slot);
+        [&](std::int64_t place, std::int32_t arc) {
+          if (again) work.slot[static_cast<std::size_t>(place)] = arc;
+          set_residuals(place, arc);
+        });
     work.built = g;
-  }
-
-  const Capacity* capacity = batch.capacity.row(c);
-  const Capacity* reverse = batch.reverse_capacity.row(c);
-  for (std::int64_t place = 0; place < edges; ++place) {
-    const std::int32_t slot = work.slot[static_cast<std::size_t>(place)];
-    if (slot < 0) continue;
-    const std::int64_t e = groups.edge(first_edge + place);
-    work.graph.set_residuals(slot, static_cast<R>(capacity[e]), static_cast<R>(reverse[e]));
+  } else {
+    for (std::int64_t place = 0; place < edges; ++place) {
+      set_residuals(place, work.slot[static_cast<std::size_t>(place)]);
+    }
   }
 
   std::string where;

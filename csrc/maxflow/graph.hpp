@@ -83,12 +83,13 @@ bool push(Arc<R>* arcs, Arc<R>& arc, R flow) {
 }
 
 // Lays out the arcs of `edges` edges over `nodes` nodes, grouped by tail. endpoints(e) gives the
-// two ends of edge e as a pair of int32. slot[e] becomes the arc from the first end to the second,
-// its sister is the arc back; a self-loop, which no cut can separate, gets slot -1 and no arc.
-// Residuals are left unset, to be given by set_residuals.
-template <class R, class Endpoints>
+// two ends of edge e as a pair of int32. placed(e, a) is called once for every edge: `a` is its arc
+// from the first end to the second, whose sister is the arc back; or -1, and no arc, for a
+// self-loop, which no cut can separate. Residuals are left unset, to be given by set_residuals, in
+// `placed` or later.
+template <class R, class Endpoints, class Placed>
 void build_topology(Graph<R>& graph, std::int32_t nodes, std::int64_t edges, Endpoints&& endpoints,
-                    std::vector<std::int32_t>& slot) {
+                    Placed&& placed) {
   if (edges > std::numeric_limits<std::int32_t>::max() / 2) {
     throw std::invalid_argument("edge_index: a graph of " + std::to_string(edges) +
                                 " edges is too large; at most 2^30 - 1 edges per graph");
@@ -108,12 +109,10 @@ void build_topology(Graph<R>& graph, std::int32_t nodes, std::int64_t edges, End
   for (std::size_t a = 0; a < Graph<R>::kPadding; ++a) {
     graph.arcs[static_cast<std::size_t>(total) + a] = {0, 0, R{0}};
   }
-  slot.resize(static_cast<std::size_t>(edges));
   for (std::int64_t e = edges - 1; e >= 0; --e) {
     const auto [u, v] = endpoints(e);
-    auto& s = slot[static_cast<std::size_t>(e)];
     if (u == v) {
-      s = -1;
+      placed(e, -1);
       continue;
     }
     const std::int32_t a = --first[static_cast<std::size_t>(u)];
@@ -124,7 +123,7 @@ void build_topology(Graph<R>& graph, std::int32_t nodes, std::int64_t edges, End
     arc.sister = b;
     sister.bits = 4 * static_cast<std::uint32_t>(u);
     sister.sister = a;
-    s = a;
+    placed(e, a);
   }
 }
 

@@ -59,11 +59,10 @@ void build_knn_topology(const std::int64_t* indices, const Capacity* weights, st
         const auto& edge = edges[static_cast<std::size_t>(e)];
         return std::pair{edge.u, edge.v};
       },
-      scratch.slot);
-  for (std::size_t e = 0; e < edges.size(); ++e) {
-    const R weight = edges[e].weight;
-    graph.set_residuals(scratch.slot[e], weight, weight);
-  }
+      [&edges, &graph](std::int64_t e, std::int32_t arc) {
+        const R weight = edges[static_cast<std::size_t>(e)].weight;
+        graph.set_residuals(arc, weight, weight);  // there are no self-loops
+      });
 }
 
 template void build_knn_topology(const std::int64_t*, const float*, std::int32_t, std::int32_t,

@@ -22,7 +22,6 @@ struct KnnEdges {
   std::vector<KnnEdge<R>> edges;
   std::vector<std::int32_t> listed;  // (nodes): first edge of an earlier row that lists the node
   std::vector<std::int32_t> joined;  // (nodes): edge between the node and the current row
-  std::vector<std::int32_t> slot;
 };
 
 // Builds the graph with one undirected edge {i, j} for every pair in which j is listed in row i or
