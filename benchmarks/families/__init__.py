@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-from benchmarks.families import dimacs, expansion, grid, knn
+from benchmarks.families import dimacs, expansion, grid, knn, sparse
 from benchmarks.problem import Batch
 
 # generate(scale, graphs): ``scale`` multiplies the sides of every graph; ``graphs`` is the size of
@@ -21,6 +21,8 @@ FAMILIES: dict[str, Generate] = {
     "photo8": partial(grid.photographs, 8),
     "sphere3d": grid.sphere,
     "stereo": expansion.stereo,
+    "random2": partial(sparse.uniform, 2),
+    "random4": partial(sparse.uniform, 4),
     "genrmf-long": partial(dimacs.genrmf, 11, 128),
     "genrmf-wide": partial(dimacs.genrmf, 48, 7),
     "washington-long": partial(dimacs.random_level, 64, 256),

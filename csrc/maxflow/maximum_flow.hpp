@@ -113,8 +113,8 @@ class MaximumFlow {
   const ResumableBoykovKolmogorov<Wide>& solver_;
   const std::vector<std::int32_t>& slots_;
   const std::vector<std::uint8_t>& side_;
-  Graph<Wide>
-      settled_;  // as solved_ after settling, but closed across the cut; empty if not needed
+  // As solved_ after settling, but closed across the cut; empty if not needed.
+  Graph<Wide> settled_;
   ResumableBoykovKolmogorov<Wide> settling_;
 };
 

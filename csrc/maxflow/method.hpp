@@ -42,11 +42,11 @@ bool looks_like_grid(const Graph<R>& graph) {
 }
 
 // Note [Choice of solver]: Boykov-Kolmogorov wins on grids of few neighbours where most nodes have
-// a terminal link, so that paths are short: 4-connected pictures, 6-connected volumes, moves of
-// stereo matching (1.2 to 3 times). Push-relabel wins everywhere else: where nodes have many
-// neighbours, as in feature space (2 to 3.5 times), on graphs without the geometry of a grid (4 to
-// 10 times), and where terminal links are rare, so that paths are long (20 times and more).
-// `python -m benchmarks maxflow` shows both on every family.
+// a terminal link, so that paths are short: 4-connected pictures and moves of stereo matching (2
+// times), 6-connected volumes (by a tenth). Push-relabel wins on small graphs in feature space (1.6
+// to 2.7 times), on sparse graphs without geometry (2 to 5 times), and where terminal links are
+// rare, so that paths are long (25 times). On large graphs in feature space either may win, by a
+// quarter at most. `python -m benchmarks maxflow` shows both on every family.
 template <class R>
 Method chosen(Method method, const Graph<R>& graph, std::int64_t terminals) {
   if (method != Method::automatic) return method;

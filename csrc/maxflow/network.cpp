@@ -44,10 +44,9 @@ bool check_links(const Capacity* forward, const Capacity* backward, std::int64_t
 
 template <class Capacity>
 std::int64_t Network<Capacity>::add_nodes(std::int64_t count) {
-  constexpr std::int64_t kMost = kMaxNodes;
   const std::int64_t before = nodes();
   if (count < 0) throw std::invalid_argument("n must be >= 0, not " + std::to_string(count));
-  if (count > kMost - before) {
+  if (count > kMaxNodes - before) {
     throw std::invalid_argument("n is " + std::to_string(count) + " after " +
                                 std::to_string(before) +
                                 " nodes, too many: a graph has at most 2^30 - 1");
