@@ -20,7 +20,7 @@ lint: .venv/installed
 	$(BIN)/mypy
 	$(BIN)/clang-format --dry-run --Werror $(CPP)
 	$(BIN)/python -c "import json, glob; print(*sorted({c['file'] for p in glob.glob('build/*/compile_commands.json') for c in json.load(open(p)) if '/csrc/' in c['file'] and c['file'].endswith('.cpp')}))" \
-	  | xargs $(BIN)/clang-tidy --quiet -p $$(ls -d build/cp*/ | head -1)
+	  | tr ' ' '\n' | xargs -P 2 -n 1 $(BIN)/clang-tidy --quiet -p $$(ls -d build/cp*/ | head -1)
 	$(BIN)/clang-tidy --quiet --checks=-bugprone-exception-escape $(filter %.cpp,$(CORE_TESTS)) -- -std=c++20 -Icsrc
 
 format: .venv/installed

@@ -45,9 +45,9 @@ def knn_maxflow(
         Capacities of the links, >= 0; ``inf`` means "never cut".
     source, sink : Tensor, shape (B, L, N), same dtype
         Terminal capacities, >= 0, of L cuts per item (one per class, say).
-    solver : {"auto", "bk", "push_relabel"}
-        ``"push_relabel"`` is up to 2.5 times as fast as ``"bk"``, Boykov-Kolmogorov, on small maps;
-        on large ones neither is much faster. ``"auto"`` chooses by the form of the graph.
+    solver : {"auto", "bk", "ibfs", "push_relabel"}
+        ``"push_relabel"`` is the fastest on small maps, ``"ibfs"`` on large ones; ``"bk"`` is
+        Boykov-Kolmogorov. ``"auto"`` chooses by the form of the graph.
     num_threads : int, optional
         CPU threads over items and cuts. Default ``torch.get_num_threads()``. Results do not depend
         on it.

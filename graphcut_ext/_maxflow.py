@@ -83,10 +83,11 @@ def maxflow(
     ptr : Tensor, shape (G + 1,), int64, optional
         ``G`` independent graphs concatenated: graph g holds the nodes ``ptr[g] .. ptr[g+1]-1``, and
         edges may not cross. Default: one graph.
-    solver : {"auto", "bk", "push_relabel"}
-        ``"bk"`` is Boykov-Kolmogorov, the faster one on 4- and 6-connected grids;
-        ``"push_relabel"`` is faster elsewhere; ``"auto"`` chooses. All give the same answer as far
-        as sums are exact: where floats round, a node may lie on either side of a near tie.
+    solver : {"auto", "bk", "ibfs", "push_relabel"}
+        ``"bk"`` is Boykov-Kolmogorov, the fastest on grids whose edges are directed;
+        ``"ibfs"``, incremental breadth-first search with excesses, on other grids and on large
+        neighbour graphs; ``"push_relabel"`` elsewhere; ``"auto"`` chooses. All give the same answer
+        as far as sums are exact: where floats round, a node may lie on either side of a near tie.
     return_flow : bool, default False
         Whether to return a maximum flow too. It is Boykov-Kolmogorov's; an edge that is infinite
         both ways is solved with a capacity above every finite cut instead.
@@ -126,6 +127,8 @@ def maxflow(
     energy minimization in vision", PAMI 2004.
     B. V. Cherkassky and A. V. Goldberg, "On implementing the push-relabel method for the maximum
     flow problem", Algorithmica 1997.
+    A. V. Goldberg, S. Hed, H. Kaplan, P. Kohli, R. E. Tarjan and R. F. Werneck, "Faster and more
+    dynamic maximum flow by incremental breadth-first search", ESA 2015.
 
     Examples
     --------
@@ -149,8 +152,8 @@ def maxflow(
     check_devices(**indices, **capacities)
     _check_shapes(edge_index, capacity, source, sink, reverse_capacity, ptr)
     solver = check_solver(solver)
-    if return_flow and solver == "push_relabel":
-        raise ValueError("return_flow needs solver 'bk' or 'auto', not 'push_relabel'")
+    if return_flow and solver not in ("auto", "bk"):
+        raise ValueError(f"return_flow needs solver 'bk' or 'auto', not {solver!r}")
     threads = check_num_threads(num_threads)
     value, source_side, flow = torch.ops.graphcut_ext.maxflow(
         edge_index, capacity, reverse_capacity, source, sink, ptr, solver, return_flow, threads

@@ -9,6 +9,7 @@
 
 #include "maxflow/boykov_kolmogorov.hpp"
 #include "maxflow/graph.hpp"
+#include "maxflow/incremental_bfs.hpp"
 #include "maxflow/infinite_path.hpp"
 #include "maxflow/method.hpp"
 #include "maxflow/push_relabel.hpp"
@@ -19,6 +20,7 @@ namespace graphcut::maxflow {
 template <class R>
 struct Solvers {
   BoykovKolmogorov<R> boykov_kolmogorov;
+  IncrementalBfs<R> incremental_bfs;
   PushRelabel<R> push_relabel;
 };
 
@@ -49,6 +51,10 @@ void cut(Graph<Residual<Capacity>>& graph, Solvers<Residual<Capacity>>& solvers,
   const Method used = chosen(method, graph, terminals);
   if (used == Method::push_relabel && solvers.push_relabel.solve(graph)) {
     write_side(solvers.push_relabel, n, side);
+    return;
+  }
+  if (used == Method::incremental_bfs && solvers.incremental_bfs.solve(graph)) {
+    write_side(solvers.incremental_bfs, n, side);
     return;
   }
   solvers.boykov_kolmogorov.solve(graph);  // sums nothing, so it can take any capacities

@@ -27,11 +27,14 @@ inline Lanes operator>(Lanes a, Lanes b) { return {_mm_cmpgt_epi32(a.v, b.v)}; }
 inline Lanes operator==(Lanes a, Lanes b) { return {_mm_cmpeq_epi32(a.v, b.v)}; }
 inline Lanes operator|(Lanes a, Lanes b) { return {_mm_or_si128(a.v, b.v)}; }
 inline Lanes odd(Lanes a) { return {_mm_and_si128(a.v, _mm_set1_epi32(1))}; }
+inline Lanes operator-(Lanes a) { return {_mm_sub_epi32(_mm_setzero_si128(), a.v)}; }
 // The largest int32 where the mask is -1.
 inline Lanes halved(Lanes mask) { return {_mm_srli_epi32(mask.v, 1)}; }
-// Bit i: the lane i of `mask` is -1.
-inline std::uint64_t bits(Lanes mask) {
-  return static_cast<std::uint64_t>(_mm_movemask_ps(_mm_castsi128_ps(mask.v)));
+// 0 where the mask is -1.
+inline Lanes cleared(Lanes a, Lanes mask) { return {_mm_andnot_si128(mask.v, a.v)}; }
+// Bit i: lane i is negative.
+inline std::uint64_t bits(Lanes a) {
+  return static_cast<std::uint64_t>(_mm_movemask_ps(_mm_castsi128_ps(a.v)));
 }
 inline Lanes lesser(Lanes a, Lanes b) {
   const __m128i greater = _mm_cmpgt_epi32(a.v, b.v);
@@ -73,9 +76,15 @@ inline Lanes odd(Lanes a) {
 inline Lanes halved(Lanes mask) {
   return Lanes::each([&](int i) { return mask.v[i] & 0x7fffffff; });
 }
-inline std::uint64_t bits(Lanes mask) {
-  return static_cast<std::uint64_t>((mask.v[0] & 1) | (mask.v[1] & 2) | (mask.v[2] & 4) |
-                                    (mask.v[3] & 8));
+inline Lanes operator-(Lanes a) {
+  return Lanes::each([&](int i) { return -a.v[i]; });
+}
+inline Lanes cleared(Lanes a, Lanes mask) {
+  return Lanes::each([&](int i) { return a.v[i] & ~mask.v[i]; });
+}
+inline std::uint64_t bits(Lanes a) {
+  const auto bit = [&a](int i) { return static_cast<std::uint64_t>(a.v[i] < 0) << i; };
+  return bit(0) | bit(1) | bit(2) | bit(3);
 }
 inline Lanes lesser(Lanes a, Lanes b) {
   return Lanes::each([&](int i) { return std::min(a.v[i], b.v[i]); });
@@ -85,5 +94,14 @@ inline std::int32_t least(Lanes a) {
 }
 
 #endif
+
+// Asks for the memory at `p`, which is read soon.
+inline void prefetch(const void* p) {
+#ifdef GRAPHCUT_SSE2
+  _mm_prefetch(static_cast<const char*>(p), _MM_HINT_T0);
+#else
+  static_cast<void>(p);
+#endif
+}
 
 }  // namespace graphcut::maxflow

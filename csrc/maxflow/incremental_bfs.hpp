@@ -1,0 +1,420 @@
+// Incremental breadth-first search with excesses: maximum flow from two growing trees.
+//
+//   IncrementalBfs<float> solver;           // keeps its memory from one solve to the next
+//   solver.solve(graph);                    // graph.arcs end as residuals of a pseudoflow
+//   bool foreground = solver.in_source_set(i);
+//
+// Written from: A. Goldberg, S. Hed, H. Kaplan, R. Tarjan, R. Werneck, "Maximum flows by
+// incremental breadth-first search", ESA 2011; A. Goldberg, S. Hed, H. Kaplan, P. Kohli, R. Tarjan,
+// R. Werneck, "Faster and more dynamic maximum flow by incremental breadth-first search", ESA 2015.
+//
+// A tree grows from the supply along arcs that are open, one from the demand against them, a level
+// at a time and in turns. Where they meet, flow goes from a root of the source tree, as much as
+// fits, to the node of the sink tree across the arc, and from there down that tree with all that
+// arrives meanwhile, wherever arcs let it through. A node whose link to its parent was closed looks
+// for a new parent on the same level; where there is none, its children become orphans as well, and
+// once all of them are known they are hung again, nearest first. Excess whose node finds no place
+// in the sink tree makes it a root of the source tree. When one tree cannot grow no path is left.
+//
+// Note [Levels]: a node of a level that has been grown has open arcs to nodes of its own tree only;
+// that is why a node which is not hung by adopt() can be left to the next level's growth, and why a
+// new root of the source tree may stand on the level that is grown next. A tree's levels number its
+// nodes' generations; those of the source tree are distances only as long as all roots are first.
+//
+// Note [Mispredicted branches]: as in push_relabel.hpp, four arcs are looked at at a time, and what
+// is done for those that matter follows from a mask.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <vector>
+
+#include "maxflow/forest.hpp"
+#include "maxflow/graph.hpp"
+#include "maxflow/imbalances.hpp"
+#include "maxflow/lanes.hpp"
+
+namespace graphcut::maxflow {
+
+template <class R>
+class IncrementalBfs {
+ public:
+  // Requires non-negative residuals and no path of infinite capacity from source to sink. Returns
+  // false, with nothing solved, where sums of capacities may leave the range of R.
+  [[nodiscard]] bool solve(Graph<R>& graph) {
+    Imbalances<R> imbalances(graph);
+    if (!imbalances.arrange(Turn::when_needed)) return false;
+    reversed_ = imbalances.reversed();
+    imbalances.push_to_neighbours();
+    plant(graph);
+    while (!tree(Side::source).front.empty() && !tree(Side::sink).front.empty()) {
+      if (tree(Side::source).grown < tree(Side::sink).grown) {
+        grow<Side::source>();
+      } else {
+        grow<Side::sink>();
+      }
+    }
+    // No path is left: the one tree takes what else it reaches.
+    while (!reversed_ && !tree(Side::source).front.empty()) grow<Side::source>();
+    while (reversed_ && !tree(Side::sink).front.empty()) grow<Side::sink>();
+    return true;
+  }
+
+  bool in_source_set(std::int32_t i) const { return reversed_ ? level_[i] < 0 : level_[i] > 0; }
+
+ private:
+  static constexpr std::int32_t kFree = Forest<R>::kFree, kAdrift = 1, kRootLevel = 3;
+  static constexpr std::int32_t kNone = Forest<R>::kNone, kRoot = Forest<R>::kRoot;
+  static constexpr std::int32_t kOrphan = Forest<R>::kOrphan;
+  static constexpr std::int32_t kFar = std::numeric_limits<std::int32_t>::max();
+
+  template <Side side>
+  static constexpr std::int32_t kSign = side == Side::source ? 1 : -1;
+
+  void plant(Graph<R>& graph) {
+    forest_.plant(graph, kRootLevel);
+    arcs_ = graph.arcs.data();
+    excess_ = graph.excess.data();
+    level_ = forest_.level;
+    parent_ = forest_.parent;
+    tree(Side::source).clear();
+    tree(Side::sink).clear();
+    std::int32_t degree = 0;
+    for (std::int32_t v = 0; v < graph.nodes(); ++v) {
+      degree = std::max(degree, graph.first[v + 1] - graph.first[v]);
+      if (level_[v] != kFree) tree(level_[v] > 0 ? Side::source : Side::sink).front.push_back(v);
+    }
+    const auto n = static_cast<std::size_t>(graph.nodes());
+    next_orphan_.resize(n);
+    next_excess_.resize(n);
+    row_.resize(static_cast<std::size_t>(degree) / 4 + 1);
+  }
+
+  // Grows the tree by one level.
+  template <Side side>
+  void grow() {
+    const std::int32_t level = ++tree(side).grown;
+    const auto levels = static_cast<std::size_t>(level) + 3;
+    if (orphans_on_.size() < levels) orphans_on_.resize(levels, kNone);
+    if (excess_on_.size() < levels) excess_on_.resize(levels, kNone);
+    now_.clear();
+    std::swap(now_, tree(side).front);
+    for (std::size_t k = 0; k < now_.size(); ++k) {
+      if (k + 2 < now_.size()) forest_.prefetch_arcs(now_[k + 2]);
+      if (level_[now_[k]] == kSign<side> * level) scan<side>(now_[k], level);
+    }
+    adopt<Side::source>();
+  }
+
+  // Takes in the free neighbours of v, which is on `level`, and sends flow to or from those of the
+  // other tree.
+  template <Side side>
+  void scan(std::int32_t v, std::int32_t level) {
+    constexpr std::int32_t sign = kSign<side>;
+    bool met = false;
+    forest_.each_arc(
+        v,
+        [this](std::int32_t a) {
+          return bits(forest_.outward(side, a)) & ~bits(forest_.levels(side, a) > Lanes{});
+        },
+        [&](std::int32_t a) {
+          const std::int32_t w = arcs_[a].head();
+          while (side == Side::source ? arcs_[a].open() : arcs_[a].sister_open()) {
+            if (sign * level_[w] > 0) return true;
+            if (level_[w] == kFree) {
+              level_[w] = sign * (level + 1);
+              parent_[w] = arcs_[a].sister;
+              tree(side).front.push_back(w);
+              return true;
+            }
+            met = true;
+            augment(side == Side::source ? a : arcs_[a].sister);
+            if (level_[v] != sign * level) return false;
+          }
+          return true;
+        });
+    if (met) drain();
+  }
+
+  // Sends flow from a root of the source tree through `middle`, an arc from there to the sink tree;
+  // or, where an orphan is in the way, sees to the orphans.
+  void augment(std::int32_t middle) {
+    const std::int32_t end = arcs_[arcs_[middle].sister].head();
+    R flow = arcs_[middle].residual;
+    std::int32_t i = end;
+    for (std::int32_t up = parent_[i]; up != kRoot; up = parent_[i]) {
+      if (up == kOrphan) return adopt<Side::source>();
+      flow = std::min(flow, arcs_[arcs_[up].sister].residual);
+      i = arcs_[up].head();
+    }
+    flow = std::min(flow, excess_[i]);
+    push(arcs_, arcs_[middle], flow);
+    for (i = end; parent_[i] != kRoot;) {
+      const std::int32_t up = parent_[i];
+      if (push(arcs_, arcs_[arcs_[up].sister], flow)) orphan(Side::source, i);
+      i = arcs_[up].head();
+    }
+    excess_[i] -= flow;
+    if (excess_[i] == R{0}) orphan(Side::source, i);
+    receive(arcs_[middle].head(), flow);
+  }
+
+  // Adds `flow` to the excess of w in the sink tree.
+  void receive(std::int32_t w, R flow) {
+    const R before = excess_[w];
+    const R after = before + flow;
+    excess_[w] = after;
+    if (before < R{0} && !(after < R{0})) orphan(Side::sink, w);
+    if (!(before > R{0}) && after > R{0}) queue_excess(w);
+  }
+
+  void queue_excess(std::int32_t w) {
+    const std::int32_t level = -level_[w];
+    next_excess_[w] = excess_on_[level];
+    excess_on_[level] = w;
+    highest_excess_ = std::max(highest_excess_, level);
+  }
+
+  void orphan(Side side, std::int32_t v) {
+    if (parent_[v] == kOrphan) return;
+    parent_[v] = kOrphan;
+    tree(side).orphans.push_back(v);
+  }
+
+  // Sends all excess of the sink tree down to its roots, or out of the tree.
+  void drain() {
+    while (highest_excess_ != 0) {
+      stuck_.clear();
+      for (std::int32_t level = highest_excess_; level >= kRootLevel; --level) {
+        for (std::int32_t v = excess_on_[level]; v != kNone; v = next_excess_[v]) {
+          discharge(v, level);
+        }
+        excess_on_[level] = kNone;
+      }
+      highest_excess_ = 0;
+      adopt<Side::sink>();
+      for (const std::int32_t v : stuck_) {
+        if (level_[v] < 0) queue_excess(v);
+      }
+    }
+    adopt<Side::sink>();
+  }
+
+  // Pushes the excess of v to its parent, and to others it could have on the same level.
+  void discharge(std::int32_t v, std::int32_t level) {
+    if (parent_[v] != kOrphan) {
+      if (push_to_parent(v, parent_[v])) return;
+      const bool gone = !forest_.each_arc(
+          v,
+          [this, above = Lanes::all(level - 1)](std::int32_t a) {
+            return bits(forest_.inward(Side::sink, a)) &
+                   bits(forest_.levels(Side::sink, a) == above);
+          },
+          [this, v](std::int32_t a) {
+            parent_[v] = a;
+            return !push_to_parent(v, a);
+          });
+      if (gone) return;
+      orphan(Side::sink, v);
+    }
+    stuck_.push_back(v);
+  }
+
+  // Whether no excess is left.
+  bool push_to_parent(std::int32_t v, std::int32_t a) {
+    Arc<R>& arc = arcs_[a];
+    const R flow = std::min(excess_[v], arc.residual);
+    const R left = excess_[v] - flow;
+    excess_[v] = left;
+    const bool closed = push(arcs_, arc, flow);
+    receive(arc.head(), flow);
+    if (left > R{0}) return false;
+    if (closed) orphan(Side::sink, v);
+    return true;
+  }
+
+  // Finds every orphan of the tree, and those they make orphans, a new parent or lets it go.
+  template <Side side>
+  void adopt() {
+    auto& orphans = tree(side).orphans;
+    if (orphans.empty()) return;
+    std::int32_t level = kFar, last = 0;
+    for (const std::int32_t v : orphans) {
+      const std::int32_t l = kSign<side> * level_[v];
+      link_orphan(v, l);
+      level = std::min(level, l);
+      last = std::max(last, l);
+    }
+    orphans.clear();
+    adrift_.clear();
+    for (; level <= last; ++level) {
+      for (std::int32_t v = orphans_on_[level], next = kNone; v != kNone; v = next) {
+        next = next_orphan_[v];
+        if (next != kNone) forest_.prefetch_arcs(next);
+        if (hang<side>(v, level)) continue;
+        level_[v] = kSign<side> * kAdrift;
+        adrift_.push_back(v);
+        if (leave_children(v, level)) last = std::max(last, level + 1);
+      }
+      orphans_on_[level] = kNone;
+    }
+    if (!adrift_.empty()) hang_again<side>();
+  }
+
+  void link_orphan(std::int32_t v, std::int32_t level) {
+    next_orphan_[v] = orphans_on_[level];
+    orphans_on_[level] = v;
+  }
+
+  // Whether v finds a parent on the level above.
+  template <Side side>
+  bool hang(std::int32_t v, std::int32_t level) {
+    return !forest_.each_arc(
+        v,
+        [this, above = Lanes::all(level - 1)](std::int32_t a) {
+          return bits(forest_.inward(side, a)) & bits(forest_.levels(side, a) == above);
+        },
+        [this, v](std::int32_t a) {
+          parent_[v] = a;
+          return false;
+        });
+  }
+
+  // Makes the children of v, which was on `level`, orphans; returns whether there are any.
+  bool leave_children(std::int32_t v, std::int32_t level) {
+    bool any = false;
+    forest_.each_arc(
+        v, [this](std::int32_t a) { return bits(forest_.parents(a) == forest_.sisters(a)); },
+        [&](std::int32_t a) {
+          const std::int32_t w = arcs_[a].head();
+          parent_[w] = kOrphan;
+          link_orphan(w, level + 1);
+          any = true;
+          return true;
+        });
+    return any;
+  }
+
+  // Hangs the nodes of adrift_, as near to the root as they can, on levels that have been grown or
+  // are grown next; what finds no place leaves the tree.
+  template <Side side>
+  void hang_again() {
+    std::int32_t level = kFar, last = 0;
+    for (std::size_t k = 0; k < adrift_.size(); ++k) {
+      if (k + 1 < adrift_.size()) forest_.prefetch_arcs(adrift_[k + 1]);
+      const std::int32_t v = adrift_[k];
+      const std::int32_t found = find_parent<side>(v);
+      next_excess_[v] = found;  // see Note [One link, two lists]
+      if (found == kFar) continue;
+      link_orphan(v, found);
+      level = std::min(level, found);
+      last = std::max(last, found);
+    }
+    for (offered_.clear(); level <= last; ++level) {
+      std::swap(offered_, offers_);
+      offered_.clear();
+      for (std::int32_t v = orphans_on_[level], next = kNone; v != kNone; v = next) {
+        next = next_orphan_[v];
+        settle<side>(v, level);
+      }
+      orphans_on_[level] = kNone;
+      for (const std::int32_t v : offers_) settle<side>(v, level);
+      if (!offered_.empty()) last = std::max(last, level + 1);
+    }
+    for (const std::int32_t v : adrift_) {
+      if (level_[v] == kSign<side> * kAdrift) leave<side>(v);
+    }
+  }
+
+  // The level below the nearest neighbour that could be the parent of v, which parent_ then names;
+  // or kFar.
+  template <Side side>
+  std::int32_t find_parent(std::int32_t v) {
+    const std::int32_t begin = forest_.first[v];
+    const std::int32_t end = forest_.first[v + 1];
+    Lanes nearest = Lanes::all(kFar);
+    for (std::int32_t a = begin, c = 0; a < end; a += 4, ++c) {
+      const Lanes level = forest_.levels(side, a);
+      const Lanes never = (Lanes::all(kRootLevel) > level) |
+                          (Lanes::of(0, 1, 2, 3) > Lanes::all(end - 1 - a)) |
+                          (forest_.inward(side, a) > Lanes::all(-1));
+      row_[c] = cleared(level, never) | halved(never);
+      nearest = lesser(nearest, row_[c]);
+    }
+    const std::int32_t level = least(nearest);
+    if (level > tree(side).grown) return kFar;
+    std::int32_t c = 0;
+    std::uint64_t here = 0;
+    while ((here = bits(row_[c] == Lanes::all(level))) == 0) ++c;
+    parent_[v] = begin + 4 * c + std::countr_zero(here);
+    return level + 1;
+  }
+
+  // Hangs v on `level`, if that is still its nearest, and offers itself to neighbours adrift.
+  template <Side side>
+  void settle(std::int32_t v, std::int32_t level) {
+    if (level_[v] != kSign<side> * kAdrift || next_excess_[v] != level) return;
+    level_[v] = kSign<side> * level;
+    if (level > tree(side).grown) {
+      tree(side).front.push_back(v);
+      return;
+    }
+    forest_.each_arc(
+        v,
+        [this](std::int32_t a) {
+          return bits(forest_.outward(side, a)) &
+                 bits(forest_.levels(side, a) == Lanes::all(kAdrift));
+        },
+        [this, level](std::int32_t a) {
+          const std::int32_t w = arcs_[a].head();
+          if (next_excess_[w] <= level + 1) return true;
+          next_excess_[w] = level + 1;
+          parent_[w] = arcs_[a].sister;
+          offered_.push_back(w);
+          return true;
+        });
+  }
+
+  template <Side side>
+  void leave(std::int32_t v) {
+    const bool supplies = side == Side::sink && excess_[v] > R{0};
+    level_[v] = supplies ? tree(Side::source).grown + 1 : kFree;
+    parent_[v] = supplies ? kRoot : kNone;
+    if (supplies) tree(Side::source).front.push_back(v);
+  }
+
+  struct Tree {
+    std::int32_t grown = 0;             // levels below and this one have been grown, or are now
+    std::vector<std::int32_t> front;    // the next level, and nodes that have left it
+    std::vector<std::int32_t> orphans;  // not looked at yet
+
+    void clear() {
+      grown = kRootLevel - 1;
+      front.clear();
+      orphans.clear();
+    }
+  };
+  Tree& tree(Side side) { return trees_[static_cast<std::size_t>(side)]; }
+
+  Forest<R> forest_;
+  Arc<R>* arcs_ = nullptr;
+  R* excess_ = nullptr;
+  std::int32_t* level_ = nullptr;
+  std::int32_t* parent_ = nullptr;
+  std::int32_t highest_excess_ = 0;
+  bool reversed_ = false;
+  std::array<Tree, 2> trees_;
+  std::vector<std::int32_t> now_;                       // nodes of the level that is being grown
+  std::vector<std::int32_t> orphans_on_, next_orphan_;  // lists of orphans, one a level
+  // Note [One link, two lists]: nodes with excess in the sink tree, one list a level; of nodes
+  // adrift, which are in none of these lists, the level on which they are to be hung.
+  std::vector<std::int32_t> excess_on_, next_excess_;
+  std::vector<std::int32_t> adrift_, offers_, offered_, stuck_;
+  std::vector<Lanes> row_;
+};
+
+}  // namespace graphcut::maxflow
