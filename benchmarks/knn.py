@@ -1,64 +1,133 @@
-"""K nearest neighbours of feature maps, against torch.cdist + topk and the bare batched product.
+"""K nearest neighbours of feature maps and point clouds, against what users write instead.
 
-Indices are compared with a float64 brute force first.
+Indices are compared with a float64 brute force first; of the peers, which compute in float32, the
+recall is printed.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
 
 import torch
+from torch import Tensor
 
-import graphcut_ext as gx
+from benchmarks.knn_contenders import BARE, contenders
+from benchmarks.probe import reset_peak, status_bytes
 from benchmarks.timing import interleaved, summary, write_json
+
+SHAPES = ("16x1681x1280", "16x1681x64", "1x25921x64", "1x25921x3")
+CHECKED = 256
+"""Rows of an item that are compared."""
+LEAST_RECALL = 0.99
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of this benchmark."""
-    parser.add_argument("--batch", type=int, default=16)
-    parser.add_argument("--points", type=int, default=1681)
-    parser.add_argument("--channels", type=int, nargs="+", default=[1280])
+    parser.add_argument("--shapes", nargs="+", default=SHAPES, help="items x points x channels")
     parser.add_argument("--k", type=int, default=9)
     parser.add_argument("--device", default="cpu")
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument("--no-memory", action="store_true", help="do not measure peak memory")
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Check, time, print and store."""
+    torch.set_num_threads(arguments.threads)
     results = {}
-    for channels in arguments.channels:
-        g = torch.Generator().manual_seed(0)
-        x = torch.randn(arguments.batch, arguments.points, channels, generator=g)
-        x = x.to(arguments.device)
-        check_indices(x, arguments.k)
-        seconds = interleaved(contenders(x, arguments.k), arguments.repeats)
-        rows = {name: summary(times) for name, times in seconds.items()}
-        results[f"B={len(x)} N={x.shape[1]} C={channels} k={arguments.k}"] = rows
-        bmm = rows["torch.bmm alone"]["median_ms"]
-        print(
-            f"\nB={len(x)} N={x.shape[1]} C={channels} k={arguments.k} fp32 on {x.device}; "
-            "indices equal to float64 brute force"
-        )
-        print(f"{'':28}{'ms':>9}{'q1':>9}{'q3':>9}{'/ bmm':>8}")
-        for name, row in rows.items():
-            ms = row["median_ms"]
-            print(f"{name:28}{ms:9.1f}{row['q1_ms']:9.1f}{row['q3_ms']:9.1f}{ms / bmm:8.2f}")
-    write_json(arguments.json, results)
+    for shape in arguments.shapes:
+        x = cloud(shape, arguments.device)
+        searches = contenders(x)
+        recall = {name: check(name, search(x, arguments.k), x, arguments.k) for name, search in
+                  searches.items() if name != BARE}
+        memory = {} if arguments.no_memory else {
+            name: peak_bytes(shape, name, arguments) for name in searches
+        }
+        work = {name: (lambda s=search: s(x, arguments.k)) for name, search in searches.items()}
+        seconds = interleaved(work, arguments.repeats)
+        rows: dict[str, dict[str, Any]] = {
+            name: summary(times) | {"recall": recall.get(name), "peak_bytes": memory.get(name)}
+            for name, times in seconds.items()
+        }
+        results[shape] = rows
+        show(shape, rows, arguments)
+    write_json(arguments.json, results, threads=arguments.threads, k=arguments.k)
 
 
-def contenders(x: torch.Tensor, k: int) -> dict[str, Callable[[], object]]:
-    """The operator, what users write instead, and the product that bounds both."""
-    return {
-        "gx.knn": lambda: gx.knn(x, k),
-        "torch.cdist + topk": lambda: torch.cdist(x, x).topk(k + 1, largest=False),
-        "torch.bmm alone": lambda: torch.bmm(x, x.mT),
-    }
+def cloud(shape: str, device: str) -> Tensor:
+    """Make random points."""
+    batch, points, channels = map(int, shape.split("x"))
+    generator = torch.Generator().manual_seed(0)
+    return torch.randn(batch, points, channels, generator=generator).to(device)
 
 
-def check_indices(x: torch.Tensor, k: int) -> None:
-    """Raise unless the neighbours of the first item are those of a float64 brute force."""
+def check(name: str, indices: Tensor, x: Tensor, k: int) -> float:
+    """Share of the true neighbours that were found; ours must have all, in order."""
+    rows = x.shape[1] // CHECKED * torch.arange(CHECKED) if x.shape[1] > CHECKED else slice(None)
     points = x[0].double()
-    exact = torch.cdist(points, points, compute_mode="donot_use_mm_for_euclid_dist").square()
-    exact.fill_diagonal_(torch.inf)
-    if not torch.equal(gx.knn(x, k).indices[0], exact.topk(k, largest=False).indices):
-        raise AssertionError("gx.knn differs from the float64 brute force")
+    exact = torch.cdist(points[rows], points, compute_mode="donot_use_mm_for_euclid_dist")
+    own = torch.arange(x.shape[1], device=x.device)[rows]
+    exact[torch.arange(len(own), device=x.device), own] = torch.inf
+    expected = exact.topk(k, largest=False).indices
+    found = indices[0][rows]
+    if name.startswith("gx.knn") and not torch.equal(found, expected):
+        raise AssertionError(f"{name} differs from the float64 brute force")
+    recall = float((found[:, :, None] == expected[:, None]).any(1).double().mean())
+    if recall < LEAST_RECALL:
+        raise AssertionError(f"{name} finds only {recall:.3f} of the neighbours")
+    return recall
+
+
+def peak_bytes(shape: str, name: str, arguments: argparse.Namespace) -> int | None:
+    """Peak of memory above the input, in a process of its own."""
+    command = [sys.executable, "-m", "benchmarks.knn", shape, name, str(arguments.k)]
+    command += [arguments.device, str(arguments.threads)]
+    root = Path(__file__).parents[1]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=root)
+    found: int | None = json.loads(done.stdout)
+    return found
+
+
+def measure(shape: str, name: str, k: int, device: str) -> int | None:
+    """Search once; libraries are loaded and warm before."""
+    x = cloud(shape, device)
+    search = contenders(x)[name]
+    search(x[:1, : 2 * k + 2].contiguous(), k)
+    if x.is_cuda:
+        before = torch.cuda.memory_allocated()
+        torch.cuda.reset_peak_memory_stats()
+        search(x, k)
+        return torch.cuda.max_memory_allocated() - before
+    start = reset_peak()
+    search(x, k)
+    return None if start is None else status_bytes("VmHWM") - start
+
+
+def show(shape: str, rows: dict[str, dict[str, Any]], arguments: argparse.Namespace) -> None:
+    """Print a table."""
+    ours = rows["gx.knn"]["median_ms"]
+    bare = rows[BARE]["median_ms"] if BARE in rows else None
+    print(
+        f"\n{shape} (items x points x channels), k={arguments.k}, float32 on {arguments.device}, "
+        f"{arguments.threads} threads; our indices equal to float64 brute force"
+    )
+    print(f"{'':28}{'ms':>10}{'q1':>10}{'q3':>10}{'/ ours':>8}{'/ bmm':>8}{'recall':>9}{'MB':>8}")
+    for name, row in rows.items():
+        ms, peak = row["median_ms"], row["peak_bytes"]
+        cells = [
+            f"{ms:10.1f}{row['q1_ms']:10.1f}{row['q3_ms']:10.1f}{ms / ours:8.2f}",
+            f"{'-' if bare is None else format(ms / bare, '.2f'):>8}",
+            f"{'-' if row['recall'] is None else format(row['recall'], '.5f'):>9}",
+            f"{'-' if peak is None else format(peak / 1e6, '.0f'):>8}",
+        ]
+        print(f"{name:28}" + "".join(cells))
+
+
+if __name__ == "__main__":
+    shape, name, k, device, threads = sys.argv[1:]
+    torch.set_num_threads(int(threads))
+    print(json.dumps(measure(shape, name, int(k), device)))

@@ -7,7 +7,9 @@ maxflow
 knn_maxflow
     Minimum cuts over K-nearest-neighbour graphs, many cuts per graph.
 knn
-    K nearest neighbours of every point, batched.
+    K nearest neighbours of every point, or of queries, batched.
+knn_graph
+    Weights of the links between neighbours.
 alpha_expansion, alpha_beta_swap
     Labellings of low energy with many labels, by moves that are minimum cuts.
 read_dimacs, write_dimacs
@@ -33,6 +35,7 @@ from graphcut_ext._expansion import alpha_beta_swap, alpha_expansion
 from graphcut_ext._flow_problem import FlowProblem
 from graphcut_ext._graph import Graph
 from graphcut_ext._knn import KNN, knn
+from graphcut_ext._knn_graph import knn_graph
 from graphcut_ext._knn_maxflow import knn_maxflow
 from graphcut_ext._labelling import Labelling
 from graphcut_ext._maxflow import maxflow
@@ -50,6 +53,7 @@ __all__ = [
     "alpha_expansion",
     "build_info",
     "knn",
+    "knn_graph",
     "knn_maxflow",
     "maxflow",
     "read_dimacs",

@@ -7,9 +7,11 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from graphcut_ext._arguments import check_tensor
-from graphcut_ext._knn_search import output_dtype, search_cpu, search_cuda
+from graphcut_ext._arguments import check_devices, check_index_dtype, check_tensor
+from graphcut_ext._knn_search import Clouds, output_dtype, search_cpu, search_cuda
+from graphcut_ext._knn_tree import search_tree, suits_tree
 
+PRECISIONS = ("exact", "fast")
 DTYPES = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 
 
@@ -19,7 +21,8 @@ class KNN(NamedTuple):
     Attributes
     ----------
     distances : Tensor, shape (B, N, k)
-        Squared Euclidean distances, ascending; (N, k) for points without a batch dimension.
+        Squared Euclidean distances, ascending; (N, k) for points without a batch dimension; M in
+        place of N where queries are given.
     indices : Tensor, shape (B, N, k), int64
         The neighbours' positions within their item.
     """
@@ -28,8 +31,15 @@ class KNN(NamedTuple):
     indices: Tensor
 
 
-def knn(x: Tensor, k: int, *, precision: str = "exact") -> KNN:
-    """K nearest neighbours of every point among the other points of its item.
+def knn(
+    x: Tensor,
+    k: int,
+    *,
+    query: Tensor | None = None,
+    lengths: Tensor | None = None,
+    precision: str = "exact",
+) -> KNN:
+    """K nearest neighbours of every point among the other points of its item, or of queries.
 
     A point is excluded from its own neighbours by its index, so a duplicate of it counts as a
     neighbour at distance 0. Equal distances are ordered by index. The result does not depend on the
@@ -44,24 +54,36 @@ def knn(x: Tensor, k: int, *, precision: str = "exact") -> KNN:
     x : Tensor, shape (B, N, C) or (N, C), float16, bfloat16, float32 or float64
         Points, finite, on the CPU or a CUDA device.
     k : int
-        Number of neighbours, 1 <= k <= N - 1.
-    precision : {"exact"}, default "exact"
-        Only exact neighbours are offered.
+        Number of neighbours, 1 <= k <= N - 1; with queries 1 <= k <= N.
+    query : Tensor, shape (B, M, C) or (M, C), same dtype, optional
+        Points whose neighbours among ``x`` are found. A query is no point of ``x``: one that equals
+        a point has it as a neighbour at distance 0. Default: the points themselves, each among the
+        others.
+    lengths : Tensor, shape (B,), int64, optional
+        Only the first ``lengths[b]`` points of item b exist, what stands behind them is not looked
+        at. Places for which there is no neighbour, all those of such padding among them, get the
+        index -1 and the distance ``inf``. Default: N everywhere.
+    precision : {"exact", "fast"}, default "exact"
+        ``"fast"`` lets CUDA devices discard points by float32 products of TF32 operands, with
+        bounds as much wider. The result is the same; on the CPU there is no difference.
 
     Returns
     -------
     KNN
         ``distances`` (B, N, k) in the dtype of ``x``, float32 for half types, and ``indices``
-        (B, N, k) int64; without B where ``x`` has none. ``distances`` are differentiable in ``x``,
-        twice too. A distance beyond the dtype's range is ``inf``, its rank is right all the same.
+        (B, N, k) int64, with M in place of N where queries are given; without B where ``x`` has
+        none. ``distances`` are differentiable in ``x`` and ``query``, twice too. A distance beyond
+        the dtype's range is ``inf``, its rank is right all the same.
 
     Raises
     ------
     TypeError
-        ``x`` is no strided tensor of a supported dtype, or ``k`` is no int.
+        ``x`` is no strided tensor of a supported dtype, ``query`` has another one, ``lengths`` is
+        not int64, or ``k`` is no int.
     ValueError
-        ``x`` has other than 2 or 3 dimensions or no channels, or has a NaN or an infinity (the
-        message names the first position); ``k`` is out of range; ``precision`` is unknown.
+        ``x`` has other than 2 or 3 dimensions or no channels; shapes or devices do not fit each
+        other; a point has a NaN or an infinity, or a length is out of range (the message names the
+        first position); ``k`` is out of range; ``precision`` is unknown.
     RuntimeError
         ``x`` is on a CUDA device and the package was built without CUDA.
 
@@ -70,14 +92,15 @@ def knn(x: Tensor, k: int, *, precision: str = "exact") -> KNN:
     Memory beyond inputs and outputs: centred copies of some items (one item, or less than 16 MB,
     on CUDA 128 MB) and a block of the product of at most 64 MB, whatever N and B; the N x N matrix
     of a large item never exists. A product costs N^2 C multiplications per item; on the CPU about
-    half of them where the item's matrix fits in 32 MB, by symmetry. Where thousands of points lie
-    within the rounding of the product of each other, though not on each other, their distances are
-    all recomputed.
+    half of them where the item's matrix fits in 32 MB, by symmetry. Many points of few channels on
+    the CPU are searched with SciPy's k-d tree, if SciPy is installed, with the same result. Where
+    thousands of points lie within the rounding of the product of each other, though not on each
+    other, their distances are all recomputed.
 
     On CUDA the check for NaN and infinity reads one flag at the end of the call and so waits for
-    the device; while a CUDA graph is captured it is not read, and points of an item with such
-    values get the index -1 or arbitrary neighbours. The backward pass on CUDA adds up in an order
-    that varies unless ``torch.use_deterministic_algorithms(True)`` is set.
+    the device; while a CUDA graph is captured neither it nor ``lengths`` is read, and points of an
+    item with such values get the index -1 or arbitrary neighbours. The backward pass on CUDA adds
+    up in an order that varies unless ``torch.use_deterministic_algorithms(True)`` is set.
 
     Under autocast the operator keeps the dtype of ``x``. Where TF32 or bfloat16 products are
     allowed for float32 (``torch.set_float32_matmul_precision``) they are used, with wider bounds
@@ -88,7 +111,33 @@ def knn(x: Tensor, k: int, *, precision: str = "exact") -> KNN:
     >>> x = torch.tensor([[0.0], [1.0], [3.0]])
     >>> knn(x, 1).indices.flatten().tolist()
     [1, 0, 1]
+    >>> knn(x, 2, query=torch.tensor([[2.5]])).indices.tolist()
+    [[2, 1]]
     """
+    _check_points(x, query, lengths)
+    if isinstance(k, bool) or not isinstance(k, (int, torch.SymInt)):
+        raise TypeError(f"k must be an int, not {type(k).__name__}")
+    points = x.shape[-2]
+    if k < 1:
+        raise ValueError(f"k must be at least 1, not {k}")
+    if query is None and k > points - 1:
+        raise ValueError(
+            f"k must be at most N - 1 = {points - 1}: x has N = {points} points, k is {k}"
+        )
+    if query is not None and k > points:
+        raise ValueError(f"k must be at most N = {points}, the points of x, but k is {k}")
+    if precision not in PRECISIONS:
+        raise ValueError(
+            f"precision must be one of {', '.join(map(repr, PRECISIONS))}, not {precision!r}"
+        )
+    if x.dim() == 3:
+        return KNN(*_knn(x, k, query, lengths, precision))
+    query = None if query is None else query.unsqueeze(0)
+    distances, indices = _knn(x.unsqueeze(0), k, query, None, precision)
+    return KNN(distances.squeeze(0), indices.squeeze(0))
+
+
+def _check_points(x: Tensor, query: Tensor | None, lengths: Tensor | None) -> None:
     check_tensor("x", x)
     if x.dtype not in DTYPES:
         raise TypeError(
@@ -96,69 +145,116 @@ def knn(x: Tensor, k: int, *, precision: str = "exact") -> KNN:
         )
     if x.dim() not in (2, 3):
         raise ValueError(f"x must have shape (B, N, C) or (N, C), not {tuple(x.shape)}")
-    if isinstance(k, bool) or not isinstance(k, (int, torch.SymInt)):
-        raise TypeError(f"k must be an int, not {type(k).__name__}")
-    points, channels = x.shape[-2:]
-    if channels == 0:
+    if x.shape[-1] == 0:
         raise ValueError(f"x must have at least one channel, not shape {tuple(x.shape)}")
-    if k < 1:
-        raise ValueError(f"k must be at least 1, not {k}")
-    if k > points - 1:
-        raise ValueError(
-            f"k must be at most N - 1 = {points - 1}: x has N = {points} points, k is {k}"
-        )
-    if precision != "exact":
-        raise ValueError(f"precision must be 'exact', not {precision!r}")
-    if x.dim() == 3:
-        return KNN(*_knn(x, k))
-    distances, indices = _knn(x.unsqueeze(0), k)
-    return KNN(distances.squeeze(0), indices.squeeze(0))
+    if query is not None:
+        check_tensor("query", query)
+        if query.dtype != x.dtype:
+            raise TypeError(f"query must have the dtype of x, {x.dtype}, not {query.dtype}")
+        check_devices(x=x, query=query)
+        batch = x.shape[:-2]
+        if query.dim() != x.dim() or query.shape[:-2] != batch or query.shape[-1] != x.shape[-1]:
+            expected = ", ".join(map(str, [*batch, "M", x.shape[-1]]))
+            raise ValueError(f"query must have shape ({expected}), not {tuple(query.shape)}")
+    if lengths is not None:
+        check_tensor("lengths", lengths)
+        check_index_dtype("lengths", lengths)
+        check_devices(x=x, lengths=lengths)
+        if x.dim() != 3:
+            raise ValueError("lengths needs x of shape (B, N, C)")
+        if lengths.shape != x.shape[:1]:
+            raise ValueError(
+                f"lengths must have shape ({x.shape[0]},), not {tuple(lengths.shape)}"
+            )
 
 
 @torch.library.custom_op("graphcut_ext::knn", mutates_args=(), device_types="cpu")
-def _knn(x: Tensor, k: int) -> tuple[Tensor, Tensor]:
-    return search_cpu(x.detach(), k)
+def _knn(
+    x: Tensor, k: int, query: Tensor | None, lengths: Tensor | None, precision: str
+) -> tuple[Tensor, Tensor]:
+    clouds = Clouds(x.detach(), None if query is None else query.detach(), lengths)
+    if suits_tree(clouds):
+        found = search_tree(clouds, k)
+        if found is not None:
+            return found
+    return search_cpu(clouds, k)
 
 
 @_knn.register_kernel("cuda")
-def _(x: Tensor, k: int) -> tuple[Tensor, Tensor]:
-    return search_cuda(x.detach(), k)
+def _(
+    x: Tensor, k: int, query: Tensor | None, lengths: Tensor | None, precision: str
+) -> tuple[Tensor, Tensor]:
+    clouds = Clouds(x.detach(), None if query is None else query.detach(), lengths)
+    return search_cuda(clouds, k, precision)
 
 
 @_knn.register_fake
-def _(x: Tensor, k: int) -> tuple[Tensor, Tensor]:
-    shape = (x.shape[0], x.shape[1], k)
+def _(
+    x: Tensor, k: int, query: Tensor | None, lengths: Tensor | None, precision: str
+) -> tuple[Tensor, Tensor]:
+    shape = (x.shape[0], (x if query is None else query).shape[1], k)
     return x.new_empty(shape, dtype=output_dtype(x.dtype)), x.new_empty(shape, dtype=torch.int64)
 
 
-def _setup_context(ctx: Any, inputs: tuple[Tensor, int], output: tuple[Tensor, Tensor]) -> None:
+def _setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]) -> None:
+    x, _, query, lengths, _ = inputs
     ctx.mark_non_differentiable(output[1])
-    ctx.save_for_backward(inputs[0], output[1])
+    ctx.padded = lengths is not None
+    ctx.save_for_backward(x, query, output[1])
 
 
-def _backward(ctx: Any, grad: Tensor, _grad_indices: Tensor | None) -> tuple[Tensor, None]:
-    """Gradient of d_ij = |x_i - x_j|^2: 2 g (x_i - x_j) to x_i, its negative to x_j.
+def _backward(ctx: Any, grad: Tensor, _grad_indices: Tensor | None) -> tuple[Tensor | None, ...]:
+    """Gradient of d_ij = |q_i - x_j|^2: 2 g (q_i - x_j) to q_i, its negative to x_j.
 
     One neighbour rank at a time, so that no (B, N, k, C) tensor is needed.
     """
-    x, indices = ctx.saved_tensors  # (B, N, C), (B, N, k)
+    x, query, indices = ctx.saved_tensors  # (B, N, C), (B, M, C) or None, (B, M, k)
     points = x.to(grad.dtype)
+    centres = points if query is None else query.to(grad.dtype)
     total = torch.zeros_like(points)
+    total_query = total if query is None else torch.zeros_like(centres)
     for rank in range(indices.shape[2]):
-        neighbour = indices[:, :, rank, None].expand_as(points)
-        pull = 2 * grad[:, :, rank, None] * (points - points.gather(1, neighbour))
-        total = (total + pull).scatter_add(1, neighbour, -pull)
-    return total.to(x.dtype), None
+        index, weight = indices[:, :, rank, None], grad[:, :, rank, None]
+        if ctx.padded:  # where there is no neighbour
+            weight = weight.masked_fill(index < 0, 0)
+            index = index.clamp(min=0)
+        neighbour = index.expand_as(centres)
+        pull = 2 * weight * (centres - points.gather(1, neighbour))
+        total_query = total_query + pull
+        if query is None:
+            total_query = total_query.scatter_add(1, neighbour, -pull)
+        else:
+            total = total.scatter_add(1, neighbour, -pull)
+    if query is None:
+        return total_query.to(x.dtype), None, None, None, None
+    return total.to(x.dtype), None, total_query.to(query.dtype), None, None
 
 
 _knn.register_autograd(_backward, setup_context=_setup_context)
 
 
 @_knn.register_vmap
-def _(info: Any, in_dims: tuple[int | None, ...], x: Tensor, k: int) -> tuple[Any, Any]:
+def _(
+    info: Any,
+    in_dims: tuple[int | None, ...],
+    x: Tensor,
+    k: int,
+    query: Tensor | None,
+    lengths: Tensor | None,
+    precision: str,
+) -> tuple[Any, Any]:
     size = info.batch_size
-    axis = in_dims[0]
-    stacked = x.expand(size, *x.shape) if axis is None else x.movedim(axis, 0)
-    distances, indices = _knn(stacked.flatten(0, 1), k)
-    shape = stacked.shape[:2]
+
+    def flat(tensor: Tensor | None, axis: int | None) -> Tensor | None:
+        if tensor is None:
+            return None
+        stacked = tensor.expand(size, *tensor.shape) if axis is None else tensor.movedim(axis, 0)
+        return stacked.flatten(0, 1)
+
+    points = flat(x, in_dims[0])
+    assert points is not None
+    distances, indices = _knn(
+        points, k, flat(query, in_dims[2]), flat(lengths, in_dims[3]), precision
+    )
+    shape = (size, len(points) // size)
     return (distances.unflatten(0, shape), indices.unflatten(0, shape)), (0, 0)

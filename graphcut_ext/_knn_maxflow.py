@@ -40,9 +40,10 @@ def knn_maxflow(
     ----------
     indices : Tensor, shape (B, N, K), int64
         Neighbours of every node, as returned by :func:`graphcut_ext.knn`. A node that lists itself
-        gains no link.
+        or -1 gains no link.
     weights : Tensor, shape (B, N, K), float32, float64, int32 or int64
-        Capacities of the links, >= 0; ``inf`` means "never cut".
+        Capacities of the links, >= 0; ``inf`` means "never cut". See
+        :func:`graphcut_ext.knn_graph`.
     source, sink : Tensor, shape (B, L, N), same dtype
         Terminal capacities, >= 0, of L cuts per item (one per class, say).
     solver : {"auto", "bk", "ibfs", "push_relabel"}
@@ -150,9 +151,9 @@ def _backward(ctx: Any, grad_value: Tensor, _grad_side: Tensor | None) -> tuple[
     grad = grad_value.to(ctx.dtype).unsqueeze(-1)  # (B, L, 1)
     grad_weights = None
     if ctx.needs_input_grad[1]:
-        listed = indices.reshape(items, 1, nodes * k).expand(-1, side.shape[1], -1)
+        listed = indices.clamp(min=0).reshape(items, 1, nodes * k).expand(-1, side.shape[1], -1)
         other = side.gather(2, listed).reshape(items, -1, nodes, k)
-        cut = other != side.unsqueeze(-1)  # (B, L, N, K)
+        cut = (other != side.unsqueeze(-1)) & (indices >= 0).unsqueeze(1)  # (B, L, N, K)
         grad_weights = torch.where(cut, grad.unsqueeze(-1), 0.0).sum(1)
     return (
         None,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import torch
@@ -44,103 +46,176 @@ def output_dtype(dtype: torch.dtype) -> torch.dtype:
     return torch.float64 if dtype == torch.float64 else torch.float32
 
 
-def search_cpu(x: Tensor, k: int) -> tuple[Tensor, Tensor]:
-    """Neighbours of x (B, N, C) on the CPU; arguments as checked by :func:`graphcut_ext.knn`."""
-    batch, points, channels = x.shape
-    work = _work_dtype(x)
-    distances = torch.empty((batch, points, k), dtype=work)
-    indices = torch.empty((batch, points, k), dtype=torch.int64)
+class Clouds(NamedTuple):
+    """What is searched, as checked by :func:`graphcut_ext.knn`."""
+
+    x: Tensor  # (B, N, C): neighbours are found among these points
+    query: Tensor | None  # (B, M, C): of these points; None: of x, each among the others
+    lengths: Tensor | None  # (B,): how many of x there are in an item; None: all
+
+    @property
+    def results(self) -> Tensor:
+        """The points whose neighbours are found."""
+        return self.x if self.query is None else self.query
+
+    def group(self, items: slice, dtype: torch.dtype) -> Tensor:
+        """Searched points and then queries of some items, dense, with nothing odd for padding."""
+        points = self.x[items].to(dtype)
+        if self.lengths is not None:
+            lengths = self.lengths[items, None, None]
+            some = torch.where(lengths > 0, points[:, :1], 0)
+            points = torch.where(_positions(self.x)[:, None] < lengths, points, some)
+        if self.query is not None:
+            points = torch.cat([points, self.query[items].to(dtype)], 1)
+        return points.contiguous()
+
+    def check_lengths(self) -> None:
+        """Refuse lengths that no item can have."""
+        if self.lengths is None:
+            return
+        wrong = ((self.lengths < 0) | (self.lengths > self.x.shape[1])).nonzero()
+        if len(wrong):
+            item = int(wrong[0])
+            raise ValueError(
+                f"lengths must be from 0 to N = {self.x.shape[1]}, but lengths[{item}] is "
+                f"{self.lengths[item]}"
+            )
+
+    def not_finite(self) -> ValueError:
+        """Name the first NaN or infinity."""
+        for name, points in (("query", self.query), ("x", self.x)):
+            if points is None:
+                continue
+            wrong = ~points.isfinite()
+            if name == "x" and self.lengths is not None:
+                wrong &= _positions(points)[:, None] < self.lengths[:, None, None]
+            found = wrong.nonzero()
+            if len(found):
+                item, point, channel = found[0].tolist()
+                return ValueError(
+                    f"{name} must be finite, but {name}[{item}, {point}, {channel}] is "
+                    f"{points[item, point, channel].item()} (item, point, channel)"
+                )
+        raise AssertionError("all values are finite")
+
+
+def _positions(points: Tensor) -> Tensor:
+    return torch.arange(points.shape[1], device=points.device)
+
+
+def search_cpu(clouds: Clouds, k: int) -> tuple[Tensor, Tensor]:
+    """Neighbours on the CPU."""
+    clouds.check_lengths()
+    work = _work_dtype(clouds.x)
+    batch, results = clouds.results.shape[:2]
+    searched = clouds.x.shape[1]
+    distances = torch.empty((batch, results, k), dtype=work)
+    indices = torch.empty((batch, results, k), dtype=torch.int64)
     error = _operand_error("cpu", work)
     threads = torch.get_num_threads()
-    group, rows = _blocks(x.shape, work, CPU_BUDGET)
+    group, rows = _blocks(clouds, work, CPU_BUDGET)
+    points = searched + (0 if clouds.query is None else results)
     size = min(group, batch)
-    centred = torch.empty((size, points, channels), dtype=work)
-    norm = torch.empty((size, points), dtype=work)
-    rescale = torch.empty(size, dtype=torch.float64)
-    product = torch.empty(size * rows * points, dtype=work)
+    centred = torch.empty((size, points, clouds.x.shape[2]), dtype=work)
+    norms = torch.empty((size, points), dtype=work)
+    rescales = torch.empty(size, dtype=torch.float64)
+    product = torch.empty(size * rows * searched, dtype=work)
     with torch.autocast("cpu", enabled=False):
         for first in range(0, batch, group):
-            items = min(group, batch - first)
-            cloud = x[first : first + items].to(work).contiguous()
-            y, norms, scales = centred[:items], norm[:items], rescale[:items]
-            bad = _core.knn_center(cloud.numpy(), y.numpy(), norms.numpy(), scales.numpy(), threads)
+            some = slice(first, first + group)
+            cloud = clouds.group(some, work)
+            items = len(cloud)
+            y, norm, rescale = centred[:items], norms[:items], rescales[:items]
+            bad = _core.knn_center(
+                cloud.numpy(), y.numpy(), norm.numpy(), rescale.numpy(), threads
+            )
             if bad >= 0:
-                raise _not_finite(cloud, first)
-            for start in range(0, points, rows):
+                raise clouds.not_finite()
+            for start in range(points - results, points, rows):
                 count = min(rows, points - start)
-                part = product[: items * count * points].view(items, count, points)
+                part = product[: items * count * searched].view(items, count, searched)
                 _core.knn_select(
                     cloud.numpy(),
-                    norms.numpy(),
-                    scales.numpy(),
+                    norm.numpy(),
+                    rescale.numpy(),
+                    None if clouds.lengths is None else clouds.lengths[some].contiguous().numpy(),
                     part.numpy(),
                     start,
                     _multiply(y, start, part),
                     error,
-                    distances[first : first + items].numpy(),
-                    indices[first : first + items].numpy(),
+                    distances[some].numpy(),
+                    indices[some].numpy(),
                     threads,
                 )
-    return distances.to(output_dtype(x.dtype)), indices
+    return distances.to(output_dtype(clouds.x.dtype)), indices
 
 
 def _multiply(y: Tensor, start: int, product: Tensor) -> int:
-    """Write rows of y y^T, y (G, N, C), from row `start` on to product (G, R, N).
+    """Write rows of y y^T, y (G, P, C), from row `start` on to product (G, R, N), N <= P.
 
     A single item's whole product is symmetric: then only the part right of diagonal blocks is
     written. Returns the size of these blocks, else 0.
     """
-    items, rows, points = product.shape
+    items, rows, searched = product.shape
     if items > 1:
-        torch.bmm(y, y.mT, out=product)
+        torch.bmm(y[:, start : start + rows], y[:, :searched].mT, out=product)
         return 0
-    if rows < points or points < SYMMETRY_POINTS:
-        torch.mm(y[0, start : start + rows], y[0].T, out=product[0])
+    if rows < y.shape[1] or rows < SYMMETRY_POINTS:
+        torch.mm(y[0, start : start + rows], y[0, :searched].T, out=product[0])
         return 0
-    block = CHUNK_ROWS * -(-points // (SYMMETRY_BLOCKS * CHUNK_ROWS))
-    for top in range(0, points, block):
-        bottom = min(top + block, points)
+    block = CHUNK_ROWS * -(-rows // (SYMMETRY_BLOCKS * CHUNK_ROWS))
+    for top in range(0, rows, block):
+        bottom = min(top + block, rows)
         torch.mm(y[0, top:bottom], y[0, top:].T, out=product[0, top:bottom, top:])
     return block
 
 
-def search_cuda(x: Tensor, k: int) -> tuple[Tensor, Tensor]:
-    """Neighbours of x (B, N, C) on x's device; arguments as checked by :func:`graphcut_ext.knn`."""
+def search_cuda(clouds: Clouds, k: int, precision: str) -> tuple[Tensor, Tensor]:
+    """Neighbours on the points' device."""
     if not hasattr(_core, "knn_select_cuda_float32"):
         raise RuntimeError(
             "x is on a CUDA device but graphcut_ext was built without CUDA; install nvcc and build "
             "with GRAPHCUT_CUDA=ON, or move x to the CPU"
         )
-    batch, points, channels = x.shape
+    x = clouds.x
     work = _work_dtype(x)
     select = (
         _core.knn_select_cuda_float64 if work == torch.float64 else _core.knn_select_cuda_float32
     )
-    error = _operand_error("cuda", work)
-    group, rows = _blocks(x.shape, work, CUDA_BUDGET)
-    distances = x.new_empty((batch, points, k), dtype=work)
-    indices = x.new_empty((batch, points, k), dtype=torch.int64)
+    batch, results, channels = clouds.results.shape
+    searched = x.shape[1]
+    group, rows = _blocks(clouds, work, CUDA_BUDGET)
+    distances = x.new_empty((batch, results, k), dtype=work)
+    indices = x.new_empty((batch, results, k), dtype=torch.int64)
     largest = x.new_zeros(batch, dtype=work)
-    with torch.cuda.device(x.device), torch.autocast("cuda", enabled=False):
+    lengths = None if clouds.lengths is None else clouds.lengths.contiguous()
+    fast = contextlib.nullcontext() if precision == "exact" else tf32_products()
+    with torch.cuda.device(x.device), torch.autocast("cuda", enabled=False), fast:
+        error = _operand_error("cuda", work)
+        watched = not torch.cuda.is_current_stream_capturing()
+        if watched:
+            clouds.check_lengths()
         stream = torch.cuda.current_stream().cuda_stream
         for first in range(0, batch, group):
-            cloud = x[first : first + group].to(work).contiguous()
-            items = cloud.shape[0]
+            cloud = clouds.group(slice(first, first + group), work)
+            items, points, _ = cloud.shape
             peak = torch.linalg.vector_norm(cloud, ord=float("inf"), dim=(1, 2))
             largest[first : first + items] = peak
             y, norm, rescale = center_on_device(cloud, peak)
-            for start in range(0, points, rows):
+            for start in range(points - results, points, rows):
                 count = min(rows, points - start)
-                product = torch.bmm(y[:, start : start + count], y.mT)
+                product = torch.bmm(y[:, start : start + count], y[:, :searched].mT)
                 workspace = x.new_empty((items, count, k), dtype=torch.float64)
                 select(
                     cloud.data_ptr(),
                     norm.data_ptr(),
                     rescale.data_ptr(),
+                    0 if lengths is None else lengths[first].data_ptr(),
                     product.data_ptr(),
                     items,
                     points,
                     channels,
+                    searched,
                     start,
                     count,
                     error,
@@ -151,9 +226,22 @@ def search_cuda(x: Tensor, k: int) -> tuple[Tensor, Tensor]:
                     x.device.index,
                     stream,
                 )
-        if not torch.cuda.is_current_stream_capturing() and not largest.isfinite().all().item():
-            raise _not_finite(x, 0)
+        if watched and not largest.isfinite().all().item():
+            raise clouds.not_finite()
     return distances.to(output_dtype(x.dtype)), indices
+
+
+@contextlib.contextmanager
+def tf32_products() -> Iterator[None]:
+    """Let float32 matrix products on CUDA round their operands to TF32 meanwhile."""
+    matmul = torch.backends.cuda.matmul
+    name = "fp32_precision" if hasattr(matmul, "fp32_precision") else "allow_tf32"
+    before = getattr(matmul, name)
+    setattr(matmul, name, "tf32" if name == "fp32_precision" else True)
+    try:
+        yield
+    finally:
+        setattr(matmul, name, before)
 
 
 def center_on_device(x: Tensor, peak: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -179,13 +267,17 @@ def _work_dtype(x: Tensor) -> torch.dtype:
     return torch.float64 if wide else torch.float32
 
 
-def _blocks(shape: torch.Size, work: torch.dtype, budget: Budget) -> tuple[int, int]:
-    """Items per group and rows per block: (G, N) or (1, R)."""
-    _, points, channels = shape
-    row = points * work.itemsize
-    if points * row <= budget.whole:
+def _blocks(clouds: Clouds, work: torch.dtype, budget: Budget) -> tuple[int, int]:
+    """Items per group and rows per block: (G, all) or (1, R)."""
+    _, searched, channels = clouds.x.shape
+    results = clouds.results.shape[1]
+    row = searched * work.itemsize
+    if results * row <= budget.whole:
+        points = searched + (0 if clouds.query is None else results)
         centred = points * channels * work.itemsize
-        return max(1, min(budget.whole // (points * row), budget.centred // centred)), points
+        return max(1, min(budget.whole // max(results * row, 1), budget.centred // centred)), max(
+            results, 1
+        )
     return 1, max(1, min(max(budget.block // row, BLOCK_ROWS), BLOCK_BYTES // row))
 
 
@@ -207,13 +299,3 @@ def _operand_error(device: str, work: torch.dtype) -> float:
             medium = torch.get_float32_matmul_precision() == "medium"
             precision = "bf16" if medium else "ieee"
     return OPERAND_ERROR.get(precision, OPERAND_ERROR["bf16"])
-
-
-def _not_finite(x: Tensor, first: int) -> ValueError:
-    """Name the first NaN or infinity of x, whose first item is `first` of the batch."""
-    item, point, channel = (~x.isfinite()).nonzero()[0].tolist()
-    value = x[item, point, channel].item()
-    return ValueError(
-        f"x must be finite, but x[{first + item}, {point}, {channel}] is {value} "
-        "(item, point, channel)"
-    )

@@ -57,8 +57,8 @@ struct Scratch {
   std::vector<std::int64_t> found;
   std::vector<Candidate> candidates;
 
-  explicit Scratch(std::int64_t points) : products(kChunkRows * points), found(points) {
-    upper.reserve(std::max(points, loops::kGroups));
+  explicit Scratch(std::int64_t searched) : products(kChunkRows * searched), found(searched) {
+    upper.reserve(std::max(searched, loops::kGroups));
   }
 };
 
@@ -80,30 +80,38 @@ T kth_upper(const Bounds<T>& bounds, const T* norm, const T* product, std::int64
 }
 
 // Rows [first, first + count) of an item's products, whole and with -infinity at their own points.
-// products: (rows, points) of this item.
+// products: (rows, searched) of this item.
 template <class T>
-void complete_rows(const Rows<T>& rows, const T* products, std::int64_t points, std::int64_t first,
-                   std::int64_t count, T* out) {
+void complete_rows(const Rows<T>& rows, const T* products, std::int64_t searched,
+                   std::int64_t first, std::int64_t count, T* out) {
   const std::int64_t edge = rows.block == 0 ? 0 : first / rows.block * rows.block;
   for (std::int64_t j = 0; j < edge; ++j) {
-    const T* mirrored = products + j * points + first;
-    for (std::int64_t r = 0; r < count; ++r) out[r * points + j] = mirrored[r];
+    const T* mirrored = products + j * searched + first;
+    for (std::int64_t r = 0; r < count; ++r) out[r * searched + j] = mirrored[r];
   }
   for (std::int64_t r = 0; r < count; ++r) {
-    const T* row = products + (first + r) * points;
-    std::copy(row + edge, row + points, out + r * points + edge);
-    out[r * points + rows.first_row + first + r] = -std::numeric_limits<T>::infinity();
+    const T* row = products + (first + r) * searched;
+    std::copy(row + edge, row + searched, out + r * searched + edge);
+    const std::int64_t self = rows.first_row + first + r;
+    if (self < searched) out[r * searched + self] = -std::numeric_limits<T>::infinity();
   }
 }
 
 template <class T>
 void select_row(const Points<T>& points, const Bounds<T>& bounds, std::int64_t item,
-                std::int64_t row, const T* product, std::int64_t k, T* distances,
+                std::int64_t row, const T* product, std::int64_t most, T* distances,
                 std::int64_t* indices, Scratch<T>& scratch) {
   const std::int64_t n = points.points;
+  const std::int64_t length = points.length(item);
+  const std::int64_t others = length - static_cast<std::int64_t>(row < length);
+  const std::int64_t k = points.padding(item, row) ? 0 : std::min(most, others);
+  std::fill(distances + k, distances + most, std::numeric_limits<T>::infinity());
+  std::fill(indices + k, indices + most, -1);
+  if (k == 0) return;
   const T* norm = points.norm + item * n;
-  const T limit = bounds.limit(kth_upper(bounds, norm, product, n, k, scratch.upper), norm[row]);
-  const std::int64_t found = loops::collect(bounds, norm, product, n, limit, scratch.found.data());
+  const T nearest = kth_upper(bounds, norm, product, length, k, scratch.upper);
+  const std::int64_t found = loops::collect(bounds, norm, product, length,
+                                            bounds.limit(nearest, norm[row]), scratch.found.data());
 
   const T* x = points.x + item * n * points.channels;
   const double rescale = points.rescale[item];
@@ -182,19 +190,23 @@ void select(const Points<T>& points, const Rows<T>& rows, std::int64_t k, T* dis
   const std::int64_t chunks = pieces(rows.rows, kChunkRows);
   const std::int64_t tasks = points.items * chunks;
   const int workers = worker_count(tasks, threads);
-  std::vector<Scratch<T>> scratch(static_cast<std::size_t>(workers), Scratch<T>(points.points));
+  std::vector<Scratch<T>> scratch(static_cast<std::size_t>(workers), Scratch<T>(points.searched));
+  // Rows of the results: those of the points, or of the queries behind them.
+  const std::int64_t n = points.points;
+  const std::int64_t searched = points.searched;
+  const std::int64_t skipped = n > searched ? searched : 0;
   parallel_for(tasks, workers, [&](int worker, std::int64_t task) {
     const std::int64_t item = task / chunks;
     const std::int64_t first = task % chunks * kChunkRows;
     const std::int64_t count = std::min(kChunkRows, rows.rows - first);
-    const std::int64_t n = points.points;
     T* products = scratch[worker].products.data();
-    complete_rows(rows, rows.products + item * rows.rows * n, n, first, count, products);
+    complete_rows(rows, rows.products + item * rows.rows * searched, searched, first, count,
+                  products);
     for (std::int64_t r = 0; r < count; ++r) {
       const std::int64_t row = rows.first_row + first + r;
-      const std::int64_t out = (item * n + row) * k;
-      select_row(points, bounds, item, row, products + r * n, k, distances + out, indices + out,
-                 scratch[worker]);
+      const std::int64_t out = (item * (n - skipped) + row - skipped) * k;
+      select_row(points, bounds, item, row, products + r * searched, k, distances + out,
+                 indices + out, scratch[worker]);
     }
   });
 }

@@ -6,6 +6,7 @@
 // equal distance never overtakes, so ties go to the lower index; there is no atomic operation.
 #include <cuda_runtime.h>
 
+#include <cmath>
 #include <cstdint>
 #include <stdexcept>
 #include <string>
@@ -99,7 +100,7 @@ struct Row {
   const T* x;        // (points, channels)
   double rescale;
   std::int64_t self;
-  std::int64_t points;
+  std::int64_t points;  // that may be neighbours
   std::int64_t channels;
 };
 
@@ -168,8 +169,8 @@ struct Best {
   std::int64_t k;
   std::int64_t count = 0;
 
-  // Whether no later candidate can enter: the list is full of zeros.
-  __device__ bool closed() const { return count == k && distance[k - 1] == 0.0; }
+  // Whether no later candidate can enter: the list is full of zeros, or has no places.
+  __device__ bool closed() const { return count == k && (k == 0 || distance[k - 1] == 0.0); }
 
   __device__ void insert(double candidate, std::int64_t j, int lane) {
     if (count == k && !(candidate < distance[k - 1])) return;
@@ -213,21 +214,26 @@ __global__ void __launch_bounds__(kWarp* kWarpsPerBlock)
   if (warp >= points.items * rows.rows) return;
   const std::int64_t item = warp / rows.rows;
   const std::int64_t n = points.points;
-  const Row<T> row{rows.products + warp * n,
+  const std::int64_t length = points.length(item);
+  const Row<T> row{rows.products + warp * points.searched,
                    points.norm + item * n,
                    points.x + item * n * points.channels,
                    points.rescale[item],
                    rows.first_row + warp % rows.rows,
-                   n,
+                   length,
                    points.channels};
-  const std::int64_t out = (item * n + row.self) * k;
-  Best best{workspace + warp * k, indices + out, k};
+  const std::int64_t skipped = n > points.searched ? points.searched : 0;
+  const std::int64_t out = (item * (n - skipped) + row.self - skipped) * k;
+  const std::int64_t others = length - (row.self < length ? 1 : 0);
+  const std::int64_t most = points.padding(item, row.self) ? 0 : (k < others ? k : others);
+  Best best{workspace + warp * k, indices + out, most};
 
-  const T limit = bounds.limit(kth_upper(bounds, row, k, lane), row.norm[row.self]);
-  for (std::int64_t first = 0; first < n && !best.closed(); first += kWarp) {
+  const T limit =
+      most == 0 ? T{0} : bounds.limit(kth_upper(bounds, row, most, lane), row.norm[row.self]);
+  for (std::int64_t first = 0; first < length && !best.closed(); first += kWarp) {
     const std::int64_t j = first + lane;
     unsigned candidates = __ballot_sync(
-        kAll, j < n && j != row.self && bounds.lower(row.norm[j], row.product[j]) <= limit);
+        kAll, j < length && j != row.self && bounds.lower(row.norm[j], row.product[j]) <= limit);
     while (candidates != 0U) {
       const int next = __ffs(static_cast<int>(candidates)) - 1;
       candidates &= candidates - 1;
@@ -237,8 +243,8 @@ __global__ void __launch_bounds__(kWarp* kWarpsPerBlock)
 
   const double undo = 1.0 / row.rescale;
   for (std::int64_t t = lane; t < k; t += kWarp) {
-    const bool found = t < best.count;  // false only where values are NaN or infinite
-    distances[out + t] = static_cast<T>(found ? best.distance[t] * undo * undo : nan(""));
+    const bool found = t < best.count;
+    distances[out + t] = found ? static_cast<T>(best.distance[t] * undo * undo) : static_cast<T>(INFINITY);
     if (!found) best.index[t] = -1;
   }
 }

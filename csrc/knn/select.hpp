@@ -9,6 +9,8 @@
 
 #include <cstdint>
 
+#include "knn/bounds.hpp"
+
 namespace graphcut::knn {
 
 // Rows handed to a thread at a time.
@@ -22,6 +24,18 @@ struct Points {
   std::int64_t items;
   std::int64_t points;
   std::int64_t channels;
+  // Neighbours are looked for among the first `searched` points of an item, or the first
+  // lengths[item] of those, if that is no nullptr. The points behind them are queries.
+  std::int64_t searched;
+  const std::int64_t* lengths;
+
+  GRAPHCUT_HD std::int64_t length(std::int64_t item) const {
+    return lengths == nullptr ? searched : lengths[item];
+  }
+  // A point that is not searched though it stands among those that are; it has no neighbours.
+  GRAPHCUT_HD bool padding(std::int64_t item, std::int64_t row) const {
+    return row < searched && row >= length(item);
+  }
 };
 
 // Writes y (items, points, channels) = s x - m with s a power of two that brings the largest value
@@ -35,7 +49,7 @@ std::int64_t center(const T* x, std::int64_t items, std::int64_t points, std::in
 // Rows [first_row, first_row + rows) of every item.
 template <class T>
 struct Rows {
-  const T* products;  // (items, rows, points)
+  const T* products;  // (items, rows, searched)
   std::int64_t first_row;
   std::int64_t rows;
   double operand_error;  // see Bounds::make
@@ -44,14 +58,16 @@ struct Rows {
   std::int64_t block;
 };
 
-// distances, indices: (items, points, k), of which the given rows are written. 1 <= k < points.
+// distances, indices: (items, results, k), results being the points where these are searched for
+// neighbours of one another, else the queries; the given rows are written. Where there are fewer
+// than k neighbours the rest is (infinity, -1).
 template <class T>
 void select(const Points<T>& points, const Rows<T>& rows, std::int64_t k, T* distances,
             std::int64_t* indices, int threads);
 
 // The same on a CUDA device: every pointer is the device's, work is queued on `stream`
 // (a cudaStream_t), rows.block is not used. workspace: (items, rows, k) doubles. Rows whose points
-// are NaN or infinite get index -1. Throws std::runtime_error with CUDA's message when the launch
+// are NaN or infinite get (infinity, -1). Throws std::runtime_error with CUDA's message when the launch
 // fails.
 template <class T>
 void select_cuda(const Points<T>& points, const Rows<T>& rows, std::int64_t k, T* distances,

@@ -21,7 +21,7 @@ bool check(const KnnBatch<Capacity>& batch) {
   }
   const std::int64_t entries = batch.nodes * batch.k;
   for (std::int64_t e = 0; e < batch.items * entries; ++e) {
-    if (batch.indices[e] < 0 || batch.indices[e] >= batch.nodes) {
+    if (batch.indices[e] < -1 || batch.indices[e] >= batch.nodes) {
       throw std::out_of_range(
           "indices[" + std::to_string(e / entries) + ", " + std::to_string(e % entries / batch.k) +
           ", " + std::to_string(e % batch.k) + "] = " + std::to_string(batch.indices[e]) +

@@ -23,14 +23,16 @@ void collect_edges(const std::int64_t* indices, const Capacity* weights, std::in
   std::int64_t entry = 0;
   for (std::int32_t i = 0; i < nodes; ++i) {
     // joined[j] is looked at for the j of this row only, and holds for them either -1 or the edge.
-    for (std::int32_t p = 0; p < k; ++p) joined[indices[entry + p]] = -1;
+    for (std::int32_t p = 0; p < k; ++p) {
+      if (indices[entry + p] >= 0) joined[indices[entry + p]] = -1;
+    }
     for (std::int32_t e = listed[i]; e >= 0; e = edges[static_cast<std::size_t>(e)].next_listed) {
       joined[edges[static_cast<std::size_t>(e)].u] = e;
     }
     for (std::int32_t p = 0; p < k; ++p, ++entry) {
       const auto j = static_cast<std::int32_t>(indices[entry]);
       const auto weight = static_cast<R>(weights[entry]);
-      if (j == i) continue;
+      if (j == i || j < 0) continue;
       if (joined[j] >= 0) {
         R& sum = edges[static_cast<std::size_t>(joined[j])].weight;
         check_sum(sum, weight, "weights", entry);

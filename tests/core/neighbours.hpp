@@ -24,9 +24,9 @@ struct Neighbours {
     nodes = choices.between(0, most_nodes);
     k = choices.between(0, most_k);
     const std::int64_t entries = items * nodes * k;
-    for (std::int64_t e = 0; e < entries; ++e) indices.push_back(choices.between(0, nodes - 1));
+    for (std::int64_t e = 0; e < entries; ++e) indices.push_back(choices.between(-1, nodes - 1));
     if (values == Values::any && entries > 0 && choices.one_in(8)) {
-      const std::int64_t odd[] = {-1, nodes, std::numeric_limits<std::int64_t>::min(),
+      const std::int64_t odd[] = {-2, nodes, std::numeric_limits<std::int64_t>::min(),
                                   std::numeric_limits<std::int64_t>::max()};
       indices[choices.below(indices.size())] = choices.of(odd);
     }
@@ -59,7 +59,7 @@ struct Neighbours {
   }
 
   bool valid() const {
-    auto numbered = [this](std::int64_t j) { return j >= 0 && j < nodes; };
+    auto numbered = [this](std::int64_t j) { return j >= -1 && j < nodes; };
     auto positive = [](C c) { return c >= C{0}; };
     return std::all_of(indices.begin(), indices.end(), numbered) &&
            std::all_of(weights.begin(), weights.end(), positive) &&
@@ -72,6 +72,7 @@ struct Neighbours {
     const auto first = static_cast<std::size_t>(item * nodes * k);
     for (std::size_t e = 0; e < static_cast<std::size_t>(nodes * k); ++e) {
       const C weight = weights[first + e];
+      if (indices[first + e] < 0) continue;  // no neighbour
       oracle.add_edge(static_cast<std::int64_t>(e) / k, indices[first + e], weight, weight);
     }
     const auto row = static_cast<std::size_t>((item * cuts + cut) * nodes);

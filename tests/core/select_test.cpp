@@ -58,10 +58,12 @@ struct Cloud {
     }
   }
 
-  // By squared distances in double, ties by the lower index.
-  std::vector<std::int64_t> nearest(std::int64_t item, std::int64_t i, std::int64_t k) const {
+  // Among the first `length` points, by squared distances in double, ties by the lower index; -1
+  // where there are no more.
+  std::vector<std::int64_t> nearest(std::int64_t item, std::int64_t i, std::int64_t length,
+                                    std::int64_t k) const {
     std::vector<std::pair<double, std::int64_t>> others;
-    for (std::int64_t j = 0; j < points; ++j) {
+    for (std::int64_t j = 0; j < length; ++j) {
       if (j == i) continue;
       double sum = 0;  // exact for few values; else ties are improbable
       for (std::int64_t c = 0; c < channels; ++c) {
@@ -72,8 +74,10 @@ struct Cloud {
       others.emplace_back(sum, j);
     }
     std::sort(others.begin(), others.end());
-    std::vector<std::int64_t> found(static_cast<std::size_t>(k));
-    for (std::size_t t = 0; t < found.size(); ++t) found[t] = others[t].second;
+    std::vector<std::int64_t> found(static_cast<std::size_t>(k), -1);
+    for (std::size_t t = 0; t < std::min(found.size(), others.size()); ++t) {
+      found[t] = others[t].second;
+    }
     return found;
   }
 };
@@ -86,12 +90,22 @@ void check_seed(std::uint64_t seed) {
   const int threads = static_cast<int>(choices.between(1, 4));
   require(cloud.center(threads) == -1, "finite clouds are centred");
   cloud.multiply();
-  const std::int64_t k = choices.between(1, std::min<std::int64_t>(cloud.points - 1, 9));
-  std::vector<T> distances(Cloud<T>::size(cloud.items, cloud.points, k));
-  std::vector<std::int64_t> indices(distances.size(), -1);
-  const knn::Points<T> points{cloud.x.data(), cloud.norm.data(), cloud.rescale.data(),
-                              cloud.items,    cloud.points,      cloud.channels};
-  if (choices.one_in(2)) {  // only entries on and above the diagonal of blocks are read
+  // Points are searched for neighbours of one another, or for those of the points behind them.
+  const std::int64_t searched =
+      choices.one_in(2) ? cloud.points : choices.between(1, cloud.points - 1);
+  const std::int64_t skipped = searched < cloud.points ? searched : 0;
+  const std::int64_t results = cloud.points - skipped;
+  std::vector<std::int64_t> lengths(static_cast<std::size_t>(cloud.items), searched);
+  const bool shorter = choices.one_in(2);
+  for (std::int64_t& length : lengths) length = shorter ? choices.between(0, searched) : searched;
+  const std::int64_t k = choices.between(1, 9);
+  std::vector<T> distances(Cloud<T>::size(cloud.items, results, k));
+  std::vector<std::int64_t> indices(distances.size(), -2);
+  const knn::Points<T> points{cloud.x.data(),       cloud.norm.data(),
+                              cloud.rescale.data(), cloud.items,
+                              cloud.points,         cloud.channels,
+                              searched,             shorter ? lengths.data() : nullptr};
+  if (skipped == 0 && choices.one_in(2)) {  // only what is right of diagonal blocks is read
     const std::int64_t block = choices.between(1, 3) * knn::kChunkRows;
     for (std::int64_t at = 0; at < cloud.items * cloud.points * cloud.points; ++at) {
       const std::int64_t i = at / cloud.points % cloud.points;
@@ -101,22 +115,31 @@ void check_seed(std::uint64_t seed) {
     const knn::Rows<T> rows{cloud.products.data(), 0, cloud.points, 0.0, block};
     knn::select(points, rows, k, distances.data(), indices.data(), threads);
   } else {
-    const std::int64_t step = choices.between(1, cloud.points);
-    for (std::int64_t first = 0; first < cloud.points; first += step) {
+    const std::int64_t step = choices.between(1, results);
+    for (std::int64_t first = skipped; first < cloud.points; first += step) {
       const std::int64_t count = std::min(step, cloud.points - first);
       std::vector<T> some;
-      for (std::int64_t item = 0; item < cloud.items; ++item) {
-        const auto begin = cloud.products.begin() + (item * cloud.points + first) * cloud.points;
-        some.insert(some.end(), begin, begin + count * cloud.points);
+      for (std::int64_t row = 0; row < cloud.items * count; ++row) {
+        const std::int64_t point = row / count * cloud.points + first + row % count;
+        const auto begin = cloud.products.begin() + point * cloud.points;
+        some.insert(some.end(), begin, begin + searched);
       }
       const knn::Rows<T> rows{some.data(), first, count, 0.0, 0};
       knn::select(points, rows, k, distances.data(), indices.data(), threads);
     }
   }
-  for (std::int64_t row = 0; row < cloud.items * cloud.points; ++row) {
-    const auto expected = cloud.nearest(row / cloud.points, row % cloud.points, k);
+  for (std::int64_t row = 0; row < cloud.items * results; ++row) {
+    const std::int64_t item = row / results;
+    const std::int64_t point = skipped + row % results;
+    const std::int64_t length = lengths[static_cast<std::size_t>(item)];
+    const bool padding = skipped == 0 && point >= length;
+    const auto expected = cloud.nearest(item, point, padding ? 0 : length, k);
     require(std::equal(expected.begin(), expected.end(), indices.begin() + row * k),
             "the neighbours are the nearest");
+    for (std::int64_t t = row * k; t < (row + 1) * k; ++t) {
+      const auto at = static_cast<std::size_t>(t);
+      require(std::isinf(distances[at]) == (indices[at] < 0), "what is missing is far");
+    }
   }
   cloud.x[choices.below(cloud.x.size())] =
       choices.of({std::numeric_limits<T>::quiet_NaN(), std::numeric_limits<T>::infinity()});

@@ -187,10 +187,10 @@ KNN = {
         IndexError,
         r"indices\[1, 0, 0\] = 3 is out of range for 3 nodes",
     ),
-    "node -1": (
-        {"indices": changed(LINKS, (0, 2, 0), -1).long()},
+    "node -2": (
+        {"indices": changed(LINKS, (0, 2, 0), -2).long()},
         IndexError,
-        r"indices\[0, 2, 0\] = -1 is out of range",
+        r"indices\[0, 2, 0\] = -2 is out of range",
     ),
     "negative capacity": (
         {"sink": changed(ONES, (1, 1, 2), -2)},

@@ -178,6 +178,7 @@ def test_exact_with_a_coarse_product(format: torch.dtype, error: str):
         x.numpy(),
         norm.numpy(),
         rescale.numpy(),
+        None,
         product.numpy(),
         0,
         0,
@@ -246,8 +247,8 @@ def test_bad_arguments(x: object, k: object, error: type[Exception], message: st
 
 
 def test_unknown_precision():
-    with pytest.raises(ValueError, match="precision must be 'exact', not 'fast'"):
-        gx.knn(torch.zeros(3, 2), 1, precision="fast")
+    with pytest.raises(ValueError, match="precision must be one of 'exact', 'fast', not 'tf32'"):
+        gx.knn(torch.zeros(3, 2), 1, precision="tf32")
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

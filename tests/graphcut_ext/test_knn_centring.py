@@ -30,6 +30,7 @@ def test_centred_points_and_norms(dtype: torch.dtype, scale: float):
         x.numpy(),
         norm.numpy(),
         rescale.numpy(),
+        None,
         (y @ y.mT).numpy(),
         0,
         0,

@@ -52,7 +52,7 @@ def test_indices_carry_no_gradient():
 @pytest.mark.parametrize("shape", [(2, 6, 3), (0, 6, 3)])
 def test_opcheck(dtype: torch.dtype, shape: tuple[int, ...]):
     x = random_points(*shape).to(dtype).requires_grad_()
-    torch.library.opcheck(torch.ops.graphcut_ext.knn.default, (x, 3))
+    torch.library.opcheck(torch.ops.graphcut_ext.knn.default, (x, 3, None, None, "exact"))
 
 
 def test_compile_without_graph_break():

@@ -91,7 +91,7 @@ class GraphCutSupervision:
         of_other = cues.any(1).flatten(1)[:, None] & ~of_class
 
         neighbours = gx.knn(features.flatten(2).transpose(1, 2).contiguous(), self.k)
-        weights = self._n_links(neighbours.distances.float())
+        weights = self._n_links(neighbours.indices, neighbours.distances.float())
         seed = self._seed_capacity(neighbours.indices, weights)
         source, sink = t_links(belief, of_class, of_other, seed)
         padding = ~real[:, :, None]
@@ -113,16 +113,10 @@ class GraphCutSupervision:
         possible = probabilities * present[:, :, None, None]
         return possible / possible.sum(1, keepdim=True).clamp_min(FLOOR)
 
-    def _n_links(self, distances: Tensor) -> Tensor:
+    def _n_links(self, indices: Tensor, distances: Tensor) -> Tensor:
         """Capacities (B, N, k) of the neighbour relations from squared distances (B, N, k)."""
-        if self.n_links == "unit":
-            return torch.ones_like(distances)
-        if self.sigma2 is None:
-            # Identical features everywhere have a mean of 0: then every link is 1.
-            variance = distances.mean((1, 2), keepdim=True).clamp_min(torch.finfo().tiny)
-        else:
-            variance = torch.full_like(distances[:, :1, :1], self.sigma2)
-        return torch.exp(-distances / (2 * variance))
+        sigma: float | Literal["item"] = "item" if self.sigma2 is None else self.sigma2**0.5
+        return gx.knn_graph(indices, distances, weighting=self.n_links, sigma=sigma)
 
     def _seed_capacity(self, indices: Tensor, weights: Tensor) -> Tensor:
         """Capacity (B, 1, 1) of a cue's t-link."""
