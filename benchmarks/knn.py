@@ -10,6 +10,7 @@ import argparse
 import json
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -42,12 +43,17 @@ def run(arguments: argparse.Namespace) -> None:
     for shape in arguments.shapes:
         x = cloud(shape, arguments.device)
         searches = contenders(x)
-        recall = {name: check(name, search(x, arguments.k), x, arguments.k) for name, search in
-                  searches.items() if name != BARE}
-        memory = {} if arguments.no_memory else {
-            name: peak_bytes(shape, name, arguments) for name in searches
+        recall = {
+            name: check(name, search(x, arguments.k), x, arguments.k)
+            for name, search in searches.items()
+            if name != BARE
         }
-        work = {name: (lambda s=search: s(x, arguments.k)) for name, search in searches.items()}
+        memory = (
+            {}
+            if arguments.no_memory
+            else {name: peak_bytes(shape, name, arguments) for name in searches}
+        )
+        work = {name: partial(search, x, arguments.k) for name, search in searches.items()}
         seconds = interleaved(work, arguments.repeats)
         rows: dict[str, dict[str, Any]] = {
             name: summary(times) | {"recall": recall.get(name), "peak_bytes": memory.get(name)}

@@ -99,7 +99,9 @@ def contenders(x: Tensor) -> dict[str, Search]:
     found: dict[str, Search] = {"gx.knn": exact}
     if x.is_cuda:
         found["gx.knn, fast"] = fast
-    found |= {"torch.cdist + topk": cdist} if whole else {"torch.cdist + topk, chunks": chunked_cdist}
+    found |= (
+        {"torch.cdist + topk": cdist} if whole else {"torch.cdist + topk, chunks": chunked_cdist}
+    )
     if whole:
         found |= {"torch.matmul + topk": matmul, BARE: bare_product}
     if x.is_cuda:

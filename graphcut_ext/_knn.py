@@ -163,9 +163,7 @@ def _check_points(x: Tensor, query: Tensor | None, lengths: Tensor | None) -> No
         if x.dim() != 3:
             raise ValueError("lengths needs x of shape (B, N, C)")
         if lengths.shape != x.shape[:1]:
-            raise ValueError(
-                f"lengths must have shape ({x.shape[0]},), not {tuple(lengths.shape)}"
-            )
+            raise ValueError(f"lengths must have shape ({x.shape[0]},), not {tuple(lengths.shape)}")
 
 
 @torch.library.custom_op("graphcut_ext::knn", mutates_args=(), device_types="cpu")

@@ -94,9 +94,7 @@ def knn_graph(
         known = distances.masked_fill(missing, 0)
         weights = _decay(known, _doubled_variance(indices, known, missing, sigma))
     else:
-        raise ValueError(
-            f"weighting must be 'unit', 'gaussian' or a callable, not {weighting!r}"
-        )
+        raise ValueError(f"weighting must be 'unit', 'gaussian' or a callable, not {weighting!r}")
     return weights.masked_fill(missing, 0)
 
 

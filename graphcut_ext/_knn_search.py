@@ -126,9 +126,7 @@ def search_cpu(clouds: Clouds, k: int) -> tuple[Tensor, Tensor]:
             cloud = clouds.group(some, work)
             items = len(cloud)
             y, norm, rescale = centred[:items], norms[:items], rescales[:items]
-            bad = _core.knn_center(
-                cloud.numpy(), y.numpy(), norm.numpy(), rescale.numpy(), threads
-            )
+            bad = _core.knn_center(cloud.numpy(), y.numpy(), norm.numpy(), rescale.numpy(), threads)
             if bad >= 0:
                 raise clouds.not_finite()
             for start in range(points - results, points, rows):

@@ -57,7 +57,8 @@ def search_tree(clouds: Clouds, k: int) -> tuple[Tensor, Tensor] | None:
         if found is None:
             return None
         undo = 1.0 / rescale
-        distances[item] = found[0] * undo * undo
+        with np.errstate(over="ignore"):  # distances beyond float64 are infinite
+            distances[item] = found[0] * undo * undo
         indices[item] = found[1]
     dtype = output_dtype(clouds.x.dtype)
     return torch.from_numpy(distances).to(dtype), torch.from_numpy(indices)
@@ -103,4 +104,5 @@ def _squared_distances(
     while width > 0:
         lanes[:width] += lanes[width : 2 * width]
         width //= 2
-    return lanes[0]
+    total: NDArray[np.float64] = lanes[0]
+    return total

@@ -50,6 +50,21 @@ def test_against_scipy(dtype, distinct, items, cuts, n, k):
             assert cut.source_side[b, c].tolist() == side.tolist()
 
 
+def test_no_neighbour_is_no_link():
+    rng = np.random.default_rng(0)
+    indices, weights, source, sink = map(torch.as_tensor, random_batch(rng, 3, 2, 12, 4))
+    none = torch.as_tensor(rng.random((3, 12, 4)) < 0.5)
+    own = torch.arange(12)[None, :, None].expand_as(indices)
+    floats = [t.double().requires_grad_() for t in (weights, source, sink)]
+    cut = gx.knn_maxflow(torch.where(none, -1, indices), *floats)
+    expected = gx.knn_maxflow(torch.where(none, own, indices), *floats)
+    assert torch.equal(cut.value, expected.value)
+    assert torch.equal(cut.source_side, expected.source_side)
+    (gradient,) = torch.autograd.grad(cut.value.sum(), floats[0])
+    assert torch.equal(gradient, torch.autograd.grad(expected.value.sum(), floats[0])[0])
+    assert not gradient[none].any()
+
+
 def test_mutual_pair_is_one_link_with_both_weights():
     cut = gx.knn_maxflow(
         torch.tensor([[[1], [0]]]),

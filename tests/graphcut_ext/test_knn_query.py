@@ -92,7 +92,10 @@ def test_gradients_against_finite_differences(lengths: Tensor | None, queries: i
 def test_opcheck():
     x, query = random_points(2, 6, 3).requires_grad_(), random_points(2, 4, 3, seed=1)
     lengths = torch.tensor([6, 4])
-    for arguments in ((x, 3, query.requires_grad_(), lengths, "exact"), (x, 3, None, lengths, "fast")):
+    for arguments in (
+        (x, 3, query.requires_grad_(), lengths, "exact"),
+        (x, 3, None, lengths, "fast"),
+    ):
         torch.library.opcheck(torch.ops.graphcut_ext.knn.default, arguments)
 
 
@@ -139,7 +142,7 @@ BAD = {
     "query without a batch": ({"query": POINTS[0]}, ValueError, r"query must have shape \(2, M"),
     "k above N": ({"query": POINTS, "k": 6}, ValueError, "k must be at most N = 5"),
     "NaN": (
-        {"query": POINTS.masked_fill(POINTS == POINTS[1, 2, 0], torch.nan)},
+        {"query": POINTS.masked_fill(POINTS[1, 2, 0] == POINTS, torch.nan)},
         ValueError,
         r"query must be finite, but query\[1, 2, 0\] is nan",
     ),

@@ -34,7 +34,9 @@ def test_the_same_as_by_products(data: st.DataObject):
     queries = data.draw(st.sampled_from([0, 7]))
     few = data.draw(st.booleans())  # values, so that many distances are equal
     cloud = rng.integers(-1, 2, (2, points + queries, channels)) if few else None
-    x = torch.from_numpy(rng.standard_normal((2, points + queries, channels)) if cloud is None else cloud)
+    x = torch.from_numpy(
+        rng.standard_normal((2, points + queries, channels)) if cloud is None else cloud
+    )
     exponent = {torch.float16: 3, torch.float32: 60, torch.float64: 900}[dtype]
     x = x.double().ldexp(torch.tensor(data.draw(st.integers(-exponent, exponent)))).to(dtype)
     query = x[:, points:] if queries else None

@@ -163,7 +163,7 @@ def knn(**changes: object) -> dict[str, object]:
             IndexError,
             r"indices\[0, 1, 0\] = 3 is out of range for 3 nodes",
         ),
-        ({"indices": torch.tensor([[[1], [-1], [0]]])}, IndexError, r"indices\[0, 1, 0\] = -1"),
+        ({"indices": torch.tensor([[[1], [-2], [0]]])}, IndexError, r"indices\[0, 1, 0\] = -2"),
         ({"weights": torch.ones(1, 3, 2)}, ValueError, "weights must have the shape of indices"),
         ({"weights": torch.ones(1, 3, 1).bfloat16()}, TypeError, "weights must be one of"),
         ({"weights": -torch.ones(1, 3, 1)}, ValueError, "weights is -1 at entry 0"),
