@@ -1,12 +1,13 @@
 """The search behind :func:`graphcut_ext.knn` where points have few channels: SciPy's k-d tree.
 
-The tree finds a ball around every point that holds its neighbours; what is in the ball is measured
+The tree finds all points in a ball around every point that holds its neighbours; they are measured
 again as the core does, so that the result is the same to the last bit, ties included.
 """
 
 from __future__ import annotations
 
 import importlib.util
+import itertools
 
 import numpy as np
 import torch
@@ -15,7 +16,7 @@ from torch import Tensor
 
 from graphcut_ext._knn_search import Clouds, output_dtype
 
-MOST_CHANNELS = 8
+MOST_CHANNELS = 6
 """Up to here, by ``python -m benchmarks knn``, the tree is the faster one..."""
 LEAST_POINTS = 20_000
 """...from this number of points on."""
@@ -71,17 +72,28 @@ def _search(
 
     threads = torch.get_num_threads()
     tree = cKDTree(points)
-    most = k + own  # a point is found among its own neighbours, by whichever index
-    radius = tree.query(queries, k=[most], workers=threads)[0][:, 0] * (1 + SLACK)
-    counts = tree.query_ball_point(queries, radius, workers=threads, return_length=True)
-    if counts.sum() > CROWD * len(queries):
-        return None
-    balls = tree.query_ball_point(queries, radius, workers=threads)
+    most = k + own  # a point is found among its own neighbours, at whichever place
+    reach, near = tree.query(queries, min(most + 1, len(points)), workers=threads)
+    radius = reach[:, most - 1] * (1 + SLACK)
+    # Where yet another neighbour is farther than that, the ball holds these; else it is searched.
+    crowded = np.flatnonzero(reach[:, -1] <= radius) if most < len(points) else np.empty(0, int)
+    counts = np.full(len(queries), most)
+    counts[crowded] = 0
+    columns = near[counts > 0, :most].ravel()
     rows = np.repeat(np.arange(len(queries)), counts)
-    columns = np.fromiter((j for ball in balls for j in ball), np.int64, counts.sum())
+    if len(crowded):
+        centres, radius = queries[crowded], radius[crowded]
+        inside = tree.query_ball_point(centres, radius, workers=threads, return_length=True)
+        if inside.sum() > CROWD * len(queries):
+            return None
+        balls = tree.query_ball_point(centres, radius, workers=threads)
+        counts[crowded] = inside
+        rows = np.concatenate([rows, np.repeat(crowded, inside)])
+        found = np.fromiter(itertools.chain.from_iterable(balls), np.int64, inside.sum())
+        columns = np.concatenate([columns, found])
     if own:
         rows, columns = rows[rows != columns], columns[rows != columns]
-        counts = counts - 1
+        counts -= 1
     squares = _squared_distances(queries, points, rows, columns)
     order = np.lexsort((columns, squares, rows))
     first = np.cumsum(counts) - counts
