@@ -83,9 +83,9 @@ void select(const Dense<T>& x, const Dense<T>& norm, const Dense<double>& rescal
   if (block < 0 || block % knn::kChunkRows != 0 || (block > 0 && (rows != points || skipped > 0))) {
     throw std::invalid_argument("block must be 0, or a multiple of 16 with all rows");
   }
-  const knn::Points<T> cloud{x.data(),   norm.data(), rescale.data(),
-                             items,      points,      x.shape(2),
-                             searched,   lengths ? lengths->data() : nullptr};
+  const knn::Points<T> cloud{
+      x.data(), norm.data(), rescale.data(), items,
+      points,   x.shape(2),  searched,       lengths ? lengths->data() : nullptr};
   const knn::Rows<T> product{products.data(), first_row, rows, operand_error, block};
   T* nearest = distances.mutable_data();
   std::int64_t* neighbours = indices.mutable_data();
@@ -104,10 +104,9 @@ template <class T>
 void select_cuda(std::uintptr_t x, std::uintptr_t norm, std::uintptr_t rescale,
                  std::uintptr_t lengths, std::uintptr_t products, std::int64_t items,
                  std::int64_t points, std::int64_t channels, std::int64_t searched,
-                 std::int64_t first_row, std::int64_t rows,
-                 double operand_error, std::int64_t k, std::uintptr_t distances,
-                 std::uintptr_t indices, std::uintptr_t workspace, int device,
-                 std::uintptr_t stream) {
+                 std::int64_t first_row, std::int64_t rows, double operand_error, std::int64_t k,
+                 std::uintptr_t distances, std::uintptr_t indices, std::uintptr_t workspace,
+                 int device, std::uintptr_t stream) {
   const knn::Points<T> cloud{pointer<const T>(x),
                              pointer<const T>(norm),
                              pointer<const double>(rescale),
@@ -129,8 +128,8 @@ void bind_type(py::module_& module) {
              py::arg("norm").noconvert(), py::arg("rescale").noconvert(), py::arg("threads"));
   module.def("knn_select", &select<T>, py::arg("x").noconvert(), py::arg("norm").noconvert(),
              py::arg("rescale").noconvert(), py::arg("lengths").noconvert(),
-             py::arg("products").noconvert(), py::arg("first_row"),
-             py::arg("block"), py::arg("operand_error"), py::arg("distances").noconvert(),
+             py::arg("products").noconvert(), py::arg("first_row"), py::arg("block"),
+             py::arg("operand_error"), py::arg("distances").noconvert(),
              py::arg("indices").noconvert(), py::arg("threads"));
 }
 

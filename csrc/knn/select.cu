@@ -244,7 +244,8 @@ __global__ void __launch_bounds__(kWarp* kWarpsPerBlock)
   const double undo = 1.0 / row.rescale;
   for (std::int64_t t = lane; t < k; t += kWarp) {
     const bool found = t < best.count;
-    distances[out + t] = found ? static_cast<T>(best.distance[t] * undo * undo) : static_cast<T>(INFINITY);
+    distances[out + t] =
+        found ? static_cast<T>(best.distance[t] * undo * undo) : static_cast<T>(INFINITY);
     if (!found) best.index[t] = -1;
   }
 }

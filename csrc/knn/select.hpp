@@ -67,8 +67,8 @@ void select(const Points<T>& points, const Rows<T>& rows, std::int64_t k, T* dis
 
 // The same on a CUDA device: every pointer is the device's, work is queued on `stream`
 // (a cudaStream_t), rows.block is not used. workspace: (items, rows, k) doubles. Rows whose points
-// are NaN or infinite get (infinity, -1). Throws std::runtime_error with CUDA's message when the launch
-// fails.
+// are NaN or infinite get (infinity, -1). Throws std::runtime_error with CUDA's message when the
+// launch fails.
 template <class T>
 void select_cuda(const Points<T>& points, const Rows<T>& rows, std::int64_t k, T* distances,
                  std::int64_t* indices, double* workspace, int device, void* stream);

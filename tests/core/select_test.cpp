@@ -101,10 +101,14 @@ void check_seed(std::uint64_t seed) {
   const std::int64_t k = choices.between(1, 9);
   std::vector<T> distances(Cloud<T>::size(cloud.items, results, k));
   std::vector<std::int64_t> indices(distances.size(), -2);
-  const knn::Points<T> points{cloud.x.data(),       cloud.norm.data(),
-                              cloud.rescale.data(), cloud.items,
-                              cloud.points,         cloud.channels,
-                              searched,             shorter ? lengths.data() : nullptr};
+  const knn::Points<T> points{cloud.x.data(),
+                              cloud.norm.data(),
+                              cloud.rescale.data(),
+                              cloud.items,
+                              cloud.points,
+                              cloud.channels,
+                              searched,
+                              shorter ? lengths.data() : nullptr};
   if (skipped == 0 && choices.one_in(2)) {  // only what is right of diagonal blocks is read
     const std::int64_t block = choices.between(1, 3) * knn::kChunkRows;
     for (std::int64_t at = 0; at < cloud.items * cloud.points * cloud.points; ++at) {
