@@ -114,12 +114,13 @@ def _doubled_variance(indices: Tensor, known: Tensor, missing: Tensor, sigma: Si
     """What squared distances are divided by."""
     if sigma == "item":
         links = (~missing).sum((-2, -1), keepdim=True).clamp(min=1)
-        return 2 * known.sum((-2, -1), keepdim=True) / links
+        return 2 * (known / links).sum((-2, -1), keepdim=True)
     if sigma == "node":
         scale = known.amax(-1).clamp(min=torch.finfo(known.dtype).tiny).sqrt()  # (..., N)
         listed = indices.clamp(min=0).flatten(-2)
         return scale.unsqueeze(-1) * scale.gather(-1, listed).view(indices.shape)
-    return torch.full_like(known[..., :1, :1], 2 * float(sigma) ** 2)
+    variance = min(2.0 * sigma * sigma, torch.finfo(known.dtype).max)
+    return torch.full_like(known[..., :1, :1], variance)
 
 
 def _decay(known: Tensor, variance: Tensor) -> Tensor:

@@ -166,3 +166,15 @@ def test_the_memory_command_runs(tmp_path):
     results = json.loads(stored.read_text())["results"]
     assert (results["nodes"], results["edges"]) == (10_000, 2 * 100 * 99)
     assert len({found["value"] for found in results["solvers"].values()}) == 1
+
+
+def test_the_neighbour_command_runs(tmp_path):
+    stored = tmp_path / "results.json"
+    options = ["--shapes", "2x300x5", "3x40x30", "--k", "4", "--repeats", "1", "--json"]
+    command = [sys.executable, "-m", "benchmarks", "knn", *options, str(stored)]
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True, timeout=300)
+    results = json.loads(stored.read_text())["results"]
+    for shape in ("2x300x5", "3x40x30"):
+        assert {"gx.knn", "torch.cdist + topk", "torch.bmm alone"} <= set(results[shape])
+        assert results[shape]["gx.knn"]["recall"] == 1
+    assert ("SciPy cKDTree" in results["2x300x5"]) > ("SciPy cKDTree" in results["3x40x30"])

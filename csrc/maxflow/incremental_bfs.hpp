@@ -67,6 +67,7 @@ class IncrementalBfs {
   bool in_source_set(std::int32_t i) const { return reversed_ ? level_[i] < 0 : level_[i] > 0; }
 
  private:
+  // The level above the roots is nobody's, so that roots find no parent there.
   static constexpr std::int32_t kFree = Forest<R>::kFree, kAdrift = 1, kRootLevel = 3;
   static constexpr std::int32_t kNone = Forest<R>::kNone, kRoot = Forest<R>::kRoot;
   static constexpr std::int32_t kOrphan = Forest<R>::kOrphan;

@@ -81,6 +81,37 @@ def test_non_contiguous_points_and_no_batch():
     assert_same(torch.empty(0, 5, 3), 2)
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("queries", [None, 33, 700])
+@pytest.mark.parametrize("ragged", [False, True])
+def test_queries_and_lengths(dtype: torch.dtype, queries: int | None, ragged: bool):
+    x = random_points(4, 600, 19, dtype=dtype) + 1
+    query = None if queries is None else random_points(4, queries, 19, dtype=dtype, seed=1)
+    lengths = torch.tensor([600, 0, 3, 520]) if ragged else None
+    expected = gx.knn(x, 9, query=query, lengths=lengths)
+    for precision in ("exact", "fast"):
+        found = gx.knn(
+            x.cuda(),
+            9,
+            query=None if query is None else query.cuda(),
+            lengths=None if lengths is None else lengths.cuda(),
+            precision=precision,
+        )
+        assert torch.equal(found.indices.cpu(), expected.indices)
+        torch.testing.assert_close(found.distances.cpu(), expected.distances, rtol=3e-7, atol=0)
+
+
+def test_fast_is_exact():
+    x = random_points(3, 1681, 256) + 3
+    found, expected = gx.knn(x.cuda(), 9, precision="fast"), gx.knn(x, 9)
+    assert torch.equal(found.indices.cpu(), expected.indices)
+
+
+def test_lengths_out_of_range():
+    with pytest.raises(ValueError, match=r"lengths\[1\] is 6"):
+        gx.knn(torch.zeros(2, 5, 3).cuda(), 2, lengths=torch.tensor([5, 6]).cuda())
+
+
 def test_tf32_leaves_the_result():
     x = random_points(2, 1681, 256) + 3
     before = torch.get_float32_matmul_precision()

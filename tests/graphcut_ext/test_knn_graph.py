@@ -84,6 +84,20 @@ def test_coinciding_points(sigma: str):
     assert torch.equal(weights, torch.ones(1, 5, 3))
 
 
+@pytest.mark.parametrize("sigma", [1e-30, 1e30])
+def test_extreme_sigma(sigma: float):
+    distances, indices = neighbours(dtype=torch.float32)
+    weights = gx.knn_graph(indices, distances, weighting="gaussian", sigma=sigma)
+    assert torch.equal(weights, torch.full_like(weights, float(sigma > 1)))
+
+
+def test_distances_whose_sum_overflows():
+    distances, indices = neighbours(dtype=torch.float32)
+    expected = gx.knn_graph(indices, distances, weighting="gaussian")
+    weights = gx.knn_graph(indices, distances * 1e37, weighting="gaussian")
+    torch.testing.assert_close(weights, expected)
+
+
 INDICES, DISTANCES = torch.zeros(1, 3, 2, dtype=torch.int64), torch.ones(1, 3, 2)
 BAD = {
     "weighting": ({"weighting": "linear"}, ValueError, "weighting must be 'unit', 'gaussian' or"),

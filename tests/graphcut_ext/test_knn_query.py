@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import functools
+
 import pytest
 import torch
 from brute_force import brute_force
 from torch import Tensor
 
 import graphcut_ext as gx
+from graphcut_ext import _knn_search
 
 DTYPES = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 
@@ -123,6 +126,14 @@ def test_compile_without_graph_break():
 def test_fast_on_the_cpu_is_exact():
     x = random_points(2, 600, 40)
     assert torch.equal(gx.knn(x, 9, precision="fast").indices, gx.knn(x, 9).indices)
+
+
+def test_tf32_products_are_asked_for_and_their_error_is_known():
+    error = functools.partial(_knn_search._operand_error, "cuda", torch.float32)
+    before = error()
+    with _knn_search.tf32_products():
+        assert error() == _knn_search.OPERAND_ERROR["tf32"]
+    assert error() == before
 
 
 POINTS = random_points(2, 5, 3)
