@@ -5,11 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-
-def require(section: str, instance: object, name: str, valid: bool, rule: str) -> None:
-    """Raise `ValueError` naming ``section.name`` and its value unless `valid`."""
-    if not valid:
-        raise ValueError(f"{section}.{name} must be {rule}, got {getattr(instance, name)!r}")
+from dgcn.config.checks import require
 
 
 @dataclass
