@@ -1,12 +1,12 @@
-"""Entry point: ``python -m benchmarks {maxflow,knn,memory,rules} [options]``."""
+"""Entry point: ``python -m benchmarks {crf,knn,maxflow,memory,rules} [options]``."""
 
 from __future__ import annotations
 
 import argparse
 
-from benchmarks import knn, maxflow, memory, rules
+from benchmarks import crf, knn, maxflow, memory, rules
 
-BENCHMARKS = {"knn": knn, "maxflow": maxflow, "memory": memory, "rules": rules}
+BENCHMARKS = {"crf": crf, "knn": knn, "maxflow": maxflow, "memory": memory, "rules": rules}
 
 
 def main() -> None:

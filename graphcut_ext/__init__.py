@@ -10,6 +10,8 @@ knn
     K nearest neighbours of every point, or of queries, batched.
 knn_graph
     Weights of the links between neighbours.
+dense_crf
+    Marginals of a fully connected CRF over images, by mean field.
 alpha_expansion, alpha_beta_swap
     Labellings of low energy with many labels, by moves that are minimum cuts.
 read_dimacs, write_dimacs
@@ -30,6 +32,7 @@ except ImportError as error:
     ) from error
 
 from graphcut_ext._build import __version__, build_info
+from graphcut_ext._dense_crf import dense_crf
 from graphcut_ext._dimacs import read_dimacs, write_dimacs
 from graphcut_ext._expansion import alpha_beta_swap, alpha_expansion
 from graphcut_ext._flow_problem import FlowProblem
@@ -52,6 +55,7 @@ __all__ = [
     "alpha_beta_swap",
     "alpha_expansion",
     "build_info",
+    "dense_crf",
     "knn",
     "knn_graph",
     "knn_maxflow",

@@ -31,6 +31,19 @@ def solve_knn(
     solver: str,
     threads: int,
 ) -> None: ...
+def dense_crf(
+    energy: NDArray[np.float32],
+    image: NDArray[np.float32],
+    compatibility: NDArray[np.float32] | None,
+    iterations: int,
+    smoothness_xy: float,
+    smoothness_weight: float,
+    appearance_xy: float,
+    appearance_value: float,
+    appearance_weight: float,
+    marginals: NDArray[np.float32],
+    threads: int,
+) -> None: ...
 
 class _Graph:
     """What the four classes below have in common; arrays are contiguous and one-dimensional."""
