@@ -48,6 +48,11 @@ def test_every_field_is_documented_with_its_default(section: type) -> None:
     [
         ("data", {"size": 320}, r"data\.size must be 8 n \+ 1 and >= 41, got 320"),
         ("data", {"synthetic_images": 0}, r"data\.synthetic_images must be >= 1, got 0"),
+        (
+            "model",
+            {"backbone": "vgg16", "dilation": 5},
+            r"model\.dilation must be even for the head 'aspp', got 5",
+        ),
         ("train", {"epochs": 0}, r"train\.epochs must be >= 1, got 0"),
         ("train", {"lr": -1.0}, r"train\.lr must be > 0 and finite, got -1\.0"),
         ("train", {"lr": float("nan")}, r"train\.lr must be > 0 and finite, got nan"),
@@ -68,6 +73,15 @@ def test_value_out_of_range_is_named(section: str, values: dict[str, object], me
     wrong = SECTIONS[section](**values)
     with pytest.raises(ValueError, match=message):
         Config(**{section: wrong})  # type: ignore[arg-type]
+
+
+def test_normalisation_is_frozen_where_weights_are_given(tmp_path: Path) -> None:
+    (tmp_path / "w.pth").touch()
+    model = SECTIONS["model"]
+    assert not model().freezes_norm
+    assert model(weights=tmp_path / "w.pth").freezes_norm
+    assert not model(weights=tmp_path / "w.pth", batch_norm="train").freezes_norm
+    assert model(batch_norm="frozen").freezes_norm
 
 
 def test_batch_must_divide_among_devices() -> None:

@@ -39,6 +39,8 @@ def classify(run: Run) -> None:
     if run.leads:
         unmark(run.classifier)
     backbone = build_backbone(config.model.backbone, config.model.weights)
+    if config.model.freezes_norm:
+        backbone.freeze_norm()
     model = Classifier(backbone, run.classes - 1)
     held_out = run.dataset.split("val")
     training = Training(

@@ -169,7 +169,7 @@ def load_segmenter(run: Run, which: str) -> Segmenter:
     """
     options = run.config.model
     backbone = build_backbone(options.backbone)
-    model = Segmenter(backbone, run.classes, dilation=options.dilation)
+    model = Segmenter(backbone, run.classes, head=options.head, dilation=options.dilation)
     load_network(run.training / f"{which}.pt", model)
     return model.to(run.fabric.device).eval()
 

@@ -46,6 +46,7 @@ def segment(run: Run) -> None:
     model = Segmenter(
         _initial_backbone(run),
         run.classes,
+        head=config.model.head,
         dropout=config.train.dropout,
         dilation=config.model.dilation,
     )
@@ -132,9 +133,12 @@ def make_supervision(options: SupervisionConfig) -> Supervision:
 
 
 def _initial_backbone(run: Run) -> Backbone:
+    options = run.config.model
     if run.config.train.init == "classifier":
-        return load_classifier(run).backbone.train()
-    return build_backbone(run.config.model.backbone, run.config.model.weights)
+        backbone = load_classifier(run).backbone.train()
+    else:
+        backbone = build_backbone(options.backbone, options.weights)
+    return backbone.freeze_norm() if options.freezes_norm else backbone
 
 
 def _title(run: Run) -> str:

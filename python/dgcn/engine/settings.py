@@ -40,7 +40,7 @@ def classifier_settings(config: Config, dataset: FolderDataset) -> dict[str, Any
     return {
         "epochs": options.pop("epochs"),
         "data": {**dataset_settings(config, dataset), "mirror": config.data.mirror},
-        "model": {name: value for name, value in model.items() if name != "dilation"},
+        "model": {key: model[key] for key in ("backbone", "weights", "batch_norm")},
         "classify": options,
         "runtime": _runtime(config),
     }
@@ -64,6 +64,7 @@ def segmenter_settings(config: Config, dataset: FolderDataset) -> dict[str, Any]
     return {
         "epochs": options.pop("epochs"),
         "cues": cue_settings(config, dataset),
+        "head": config.model.head,
         "dilation": config.model.dilation,
         "supervision": supervision,
         "train": options,
