@@ -66,6 +66,9 @@ def verb_parser() -> ArgumentParser:
             options.add_argument(
                 "--images", type=Path, default=None, help="Folder of pictures to predict instead."
             )
+            options.add_argument(
+                "--archive", type=Path, default=None, help="Pack the masks for VOC's server (.tgz)."
+            )
         verbs.add_subcommand(name, options, help=description)
     return parser
 
@@ -93,11 +96,11 @@ def _run(arguments: Sequence[str]) -> int:
     first = parse(parser, arguments)
     namespace = parse(parser, with_base(arguments, first))
     options = namespace[namespace.verb]
-    config, images = config_from(options), options.get("images")
+    config = config_from(options)
     # Imported late: --help and a mistyped option need not wait for torch.
     from dgcn.engine import verbs
 
-    verbs.perform(namespace.verb, config, images)
+    verbs.perform(namespace.verb, config, options.get("images"), options.get("archive"))
     return 0
 
 

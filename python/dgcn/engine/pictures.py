@@ -44,7 +44,8 @@ def sheet(runs: Sequence[Run], path: Path) -> Path:
     """
     first = runs[0]
     records = chosen(first.records("train"), first.config.evaluate.pictures)
-    classifier = load_classifier(first)
+    trained = (first.classifier / "last.pt").is_file()
+    classifier = load_classifier(first) if trained else None
     cues: Cues = load_cues(first.cues / "cues.npz")
     networks = [(run, load_segmenter(run, run.config.evaluate.checkpoint)) for run in runs]
     rows = []
@@ -71,14 +72,14 @@ def label_map(labels: NDArray[np.bool_]) -> NDArray[np.int64]:
 def _panels(
     run: Run,
     record: Record,
-    classifier: Classifier,
+    classifier: Classifier | None,
     cues: Cues,
     networks: Sequence[tuple[Run, Segmenter]],
 ) -> dict[str, NDArray[np.uint8]]:
     image = read_image(record.image)
     classes = run.dataset.classes
     panels = {"photograph": image}
-    if record.labels:
+    if record.labels and classifier is not None:
         maps = activation(run, classifier, image)[[label - 1 for label in record.labels]]
         panels["class activation"] = heat(image, normalised_cam(maps).max(0))
     panels["cues"] = overlay(image, label_map(cues[record.name]), classes)

@@ -10,7 +10,8 @@ import torch
 from lightning_fabric import Fabric
 
 from dgcn.config import Config
-from dgcn.data.folder import FolderDataset, Record
+from dgcn.data.dataset import ImageDataset, Record
+from dgcn.data.open import open_dataset
 from dgcn.data.synthetic import write_synthetic
 from dgcn.engine.fabric import make_fabric
 from dgcn.engine.progress import Screen
@@ -29,7 +30,7 @@ class Run:
     The folder of a run::
 
         config.yaml, versions.yaml
-        data/                     the synthetic set, where no data.root is given
+        data/                     the synthetic set, where no data.root is given; COCO's masks
         classifier/               last.pt, best.pt, history.json
         cues/                     cues.npz, quality.json
         graph_cut/, static/       one training each, sharing the classifier and the cues:
@@ -41,13 +42,13 @@ class Run:
     ----------
     config : Config
     fabric : Fabric
-    dataset : FolderDataset
+    dataset : ImageDataset
     screen : Screen
     """
 
     config: Config
     fabric: Fabric
-    dataset: FolderDataset
+    dataset: ImageDataset
     screen: Screen
 
     def total(self, confusion: Confusion) -> Confusion:
@@ -146,7 +147,16 @@ def open_run(config: Config, *, screen: Screen | None = None, fabric: Fabric | N
             )
             screen.line(f"data: wrote a synthetic set to {root}")
         fabric.barrier()
-    run = Run(config, fabric, FolderDataset(root, saliency=data.saliency), screen)
+    dataset = open_dataset(
+        root,
+        kind=data.kind,
+        train_list=data.train_list,
+        val_list=data.val_list,
+        labels=data.labels,
+        masks=_masks(config),
+        saliency=data.saliency,
+    )
+    run = Run(config, fabric, dataset, screen)
     run.records("train")
     if run.leads:
         save_config(config, config.out)
@@ -155,10 +165,18 @@ def open_run(config: Config, *, screen: Screen | None = None, fabric: Fabric | N
     return run
 
 
+def _masks(config: Config) -> Path:
+    return config.data.masks or config.out / "data" / "masks"
+
+
 def _check_once(run: Run) -> None:
     folder = run.config.out / "data"
     records = run.dataset.split("all")
-    settings = {"root": str(run.dataset.root.resolve()), "images": digest(records)}
+    settings = {
+        "root": str(run.dataset.root.resolve()),
+        "images": digest(records),
+        "masks": str(run.config.data.masks),
+    }
     if is_finished(folder, settings):
         return
     with run.screen.bar("data: reading every image", len(records)) as advance:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from dgcn.config import Config
+from dgcn.data.voc_archive import write_voc_archive
 from dgcn.engine.chain import evaluated_split, run_chain
 from dgcn.engine.classify import classify
 from dgcn.engine.demo import compare
@@ -21,25 +22,34 @@ VERBS: dict[str, Callable[[Run], object]] = {
     "classify": classify,
     "seed": seed,
     "train": segment,
-    "predict": lambda run: predict(run, evaluated_split(run)),
     "eval": lambda run: evaluate(run, evaluated_split(run)),
 }
 
 
-def perform(verb: str, config: Config, images: Path | None = None) -> None:
+def perform(
+    verb: str, config: Config, images: Path | None = None, archive: Path | None = None
+) -> None:
     """Open the run of a configuration and do what a verb says.
 
     Parameters
     ----------
     verb : str
-        A key of `VERBS`.
+        "predict", or a key of `VERBS`.
     config : Config
     images : Path or None, default None
         With "predict": a folder of pictures to predict in place of a split.
+    archive : Path or None, default None
+        With "predict": a .tgz file for PASCAL VOC's evaluation server, to be made of the masks.
     """
     run = open_run(config)
-    if verb == "predict" and images is not None:
-        run.screen.line(f"masks: {predict_folder(run, images)}")
+    if verb == "predict":
+        if images is not None:
+            folder = predict_folder(run, images)
+        else:
+            folder = predict(run, evaluated_split(run))
+        run.screen.line(f"masks: {folder}")
+        if archive is not None and run.leads:
+            run.screen.line(f"archive: {write_voc_archive(archive, folder)} masks in {archive}")
         return
     VERBS[verb](run)
     run.screen.line(f"run folder: {config.out}")

@@ -3,6 +3,7 @@
 from dgcn.seeds.cam import cam_multiscale, foreground_seeds, normalised_cam
 from dgcn.seeds.cue_files import load_cues, save_cues
 from dgcn.seeds.cues import make_cues
+from dgcn.seeds.external import external_cues
 from dgcn.seeds.field_pickle import FieldCues, read_field_cues, write_field_cues
 from dgcn.seeds.saliency import border_geodesic, read_saliency, saliency_to_grid
 
@@ -10,6 +11,7 @@ __all__ = [
     "FieldCues",
     "border_geodesic",
     "cam_multiscale",
+    "external_cues",
     "foreground_seeds",
     "load_cues",
     "make_cues",
