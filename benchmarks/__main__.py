@@ -1,12 +1,12 @@
-"""Entry point: ``python -m benchmarks {maxflow,knn,memory,rules} [options]``."""
+"""Entry point: ``python -m benchmarks {cues,knn,maxflow,memory,rules} [options]``."""
 
 from __future__ import annotations
 
 import argparse
 
-from benchmarks import knn, maxflow, memory, rules
+from benchmarks import cues, knn, maxflow, memory, rules
 
-BENCHMARKS = {"knn": knn, "maxflow": maxflow, "memory": memory, "rules": rules}
+BENCHMARKS = {"cues": cues, "knn": knn, "maxflow": maxflow, "memory": memory, "rules": rules}
 
 
 def main() -> None:

@@ -75,6 +75,21 @@ def test_value_out_of_range_is_named(section: str, values: dict[str, object], me
         Config(**{section: wrong})  # type: ignore[arg-type]
 
 
+def test_labels_are_a_word_or_a_file(tmp_path: Path) -> None:
+    write_text(tmp_path / "a.yaml", f"data: {{labels: masks, train_list: {tmp_path / 'a.yaml'}}}\n")
+    config = load_config(tmp_path / "a.yaml")
+    assert config.data.labels == "masks"
+    assert config.data.train_list == tmp_path / "a.yaml"
+    save_config(config, tmp_path)
+    assert load_config(tmp_path / "config.yaml") == config
+    given = load_config(tmp_path / "a.yaml", f"--data.labels={tmp_path / 'a.yaml'}")
+    assert given.data.labels == tmp_path / "a.yaml"
+    with pytest.raises(FileNotFoundError, match=r"data\.labels: no such file: mask$"):
+        load_config(tmp_path / "a.yaml", "--data.labels=mask")
+    with pytest.raises(FileNotFoundError, match=r"seeds\.cues: no such file or folder: nowhere"):
+        load_config(tmp_path / "a.yaml", "--seeds.cues=nowhere")
+
+
 def test_normalisation_is_frozen_where_weights_are_given(tmp_path: Path) -> None:
     (tmp_path / "w.pth").touch()
     model = SECTIONS["model"]

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from dgcn.data import DataError, Record, write_mask
-from dgcn.seeds import external_cues, save_cues
+from dgcn.data import DataError, Record, read_mask, write_mask
+from dgcn.seeds import FieldCues, external_cues, save_cues, write_cue_pictures, write_field_cues
 
 CLASSES, GRID = 4, 5
 RECORDS = [Record(name, Path(name), (1, 3), None) for name in ("a", "b")]
@@ -30,12 +31,11 @@ def one_hot(labels: NDArray[np.uint8]) -> NDArray[np.bool_]:
 def test_every_form_gives_the_same_cues(tmp_path: Path, kind: str) -> None:
     maps = cue_maps()
     path = tmp_path / kind
+    cues = {name: one_hot(labels) for name, labels in maps.items()}
     if kind == "folder":
-        path.mkdir()
-        for name, labels in maps.items():
-            write_mask(path / f"{name}.png", labels)
+        write_cue_pictures(path, cues)
+        assert all(np.array_equal(read_mask(path / f"{name}.png"), maps[name]) for name in maps)
     else:
-        cues = {name: one_hot(labels) for name, labels in maps.items()}
         save_cues(path, cues, listing=None if "npz" in kind else tmp_path / "input_list.txt")
     found = external_cues(path, RECORDS, CLASSES, GRID)
     assert list(found) == ["a", "b"]
@@ -51,6 +51,13 @@ def test_pictures_of_image_size_are_sampled_at_the_cells(tmp_path: Path) -> None
     write_mask(tmp_path / "a.png", wide)
     found = external_cues(tmp_path, RECORDS[:1], CLASSES, GRID)
     assert np.array_equal(found["a"], one_hot(labels))
+
+
+def test_pictures_hold_one_class_a_cell(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="cues of 'a' have several classes at one cell"):
+        write_cue_pictures(tmp_path, {"a": np.ones((2, 3, 3), dtype=bool)})
+    with pytest.raises(ValueError, match=r"must have shape \(L <= 255, h, w\): \(3, 3\)"):
+        write_cue_pictures(tmp_path, {"a": np.ones((3, 3), dtype=bool)})
 
 
 def test_what_does_not_fit_is_named(tmp_path: Path) -> None:
@@ -80,3 +87,30 @@ def test_a_cue_of_a_class_that_the_image_has_not_is_an_error(tmp_path: Path) -> 
     write_mask(tmp_path / "a.png", labels)
     with pytest.raises(DataError, match="image 'a' has cues of class 2, with which it is not lab"):
         external_cues(tmp_path, RECORDS[:1], CLASSES, GRID)
+
+
+def test_coverage_of_a_cue_file_is_what_is_in_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from benchmarks.__main__ import main
+
+    entries = {
+        0: FieldCues(np.array([15]), np.array([[0, 15, 15], [0, 1, 2], [0, 1, 2]])),
+        1: FieldCues(np.array([3, 15]), np.array([[3, 0], [7, 7], [7, 7]])),
+    }
+    write_field_cues(tmp_path / "c.pickle", entries)
+    (tmp_path / "list.txt").write_text("a.jpg 0\nb.jpg 1\n")
+    paths = ["--cues", str(tmp_path / "c.pickle"), "--list", str(tmp_path / "list.txt")]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("sys.argv", ["benchmarks", "cues", *paths, "--json", str(tmp_path / "o")])
+        main()
+    found = json.loads((tmp_path / "o").read_text())
+    assert (found["images"], found["several"]) == (2, 1)
+    # The cell claimed twice counts once, for the object: both claims have one cell.
+    assert found["coverage"] == pytest.approx(4 / (2 * 41 * 41))
+    assert found["foreground"] == pytest.approx(3 / (2 * 41 * 41))
+    person, bird = found["classes"]["person"], found["classes"]["bird"]
+    assert (person["images"], person["with_cues"]) == (2, 0.5)
+    assert person["covered"] == pytest.approx(2 / (2 * 41 * 41))
+    assert bird["covered"] == pytest.approx(1 / (41 * 41))
+    assert "person               2      50.0%     0.1%" in capsys.readouterr().out

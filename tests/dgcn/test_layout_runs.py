@@ -13,6 +13,7 @@ from PIL import Image
 
 from dgcn.cli import main
 from dgcn.data import FolderDataset, mask_to_grid, read_mask
+from dgcn.engine.checkpoint import load_checkpoint
 from dgcn.seeds import load_cues, save_cues
 
 TINY = (
@@ -26,6 +27,9 @@ TINY = (
     "--evaluate.scales=[1.0]",
     "--runtime.device=cpu",
 )
+
+
+FROZEN = "--model.batch_norm=frozen"
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +71,7 @@ def test_coco_with_masks_painted_in_the_run_folder(source: FolderDataset, tmp_pa
     write_coco(tmp_path / "coco", source)
     out = tmp_path / "run"
     options = ["--data.root", str(tmp_path / "coco"), "--out", str(out)]
-    network = ["--model.backbone=small", "--model.head=aspp", "--model.dilation=2"]
+    network = ["--model.backbone=small", "--model.head=aspp", "--model.dilation=2", FROZEN]
     assert main(["run", *TINY, *network, *options]) == 0
     scores = json.loads((out / "graph_cut" / "metrics.json").read_text())["val"]
     assert list(scores["classes"])[3] == "traffic_light"
@@ -75,6 +79,11 @@ def test_coco_with_masks_painted_in_the_run_folder(source: FolderDataset, tmp_pa
     assert [path.stem[:13] for path in predictions] == ["COCO_val2014_"] * 2
     truth = [record.mask for record in source.split("val") if record.mask is not None]
     assert scores["miou"] == pytest.approx(miou(truth, predictions, 6))
+    for folder in ("classifier", "graph_cut"):
+        model = load_checkpoint(out / folder / "last.pt").model
+        means = [v for k, v in model.items() if "backbone" in k and k.endswith("running_mean")]
+        assert len(means) == 8
+        assert not any(mean.any() for mean in means)
 
 
 def test_cues_of_the_field_in_place_of_activation_maps(

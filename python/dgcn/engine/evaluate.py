@@ -46,8 +46,8 @@ def with_masks(run: Run, split: str) -> list[Record]:
     masked = [record for record in run.records(split) if record.mask is not None]
     if not masked:
         raise ValueError(
-            f"{run.dataset.root / 'masks'}: no image of the split '{split}' has a mask: there is "
-            f"nothing to evaluate against"
+            f"{run.dataset.root}: no image of the split '{split}' has a mask: there is nothing to "
+            f"evaluate against"
         )
     return masked
 

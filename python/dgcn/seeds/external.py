@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from dgcn.data.dataset import Record
 from dgcn.data.errors import DataError
-from dgcn.data.images import VOID, mask_to_grid, read_mask
 from dgcn.seeds.cue_files import load_cues
+from dgcn.seeds.cue_pictures import read_cue_pictures
 
 __all__ = ["LISTING", "external_cues"]
 
@@ -29,8 +29,7 @@ def external_cues(
     ----------
     path : path
         A cue file of SEC or DSRG (``.pickle``, ``.pickle.gz``) beside its ``input_list.txt``; an
-        ``.npz`` file of `dgcn.seeds.save_cues`; or a folder of ``<name>.png``: class ids, 0 the
-        background, 255 no cue, on the grid or at any other size, sampled at the grid's cells.
+        ``.npz`` file of `dgcn.seeds.save_cues`; or a folder of `dgcn.seeds.write_cue_pictures`.
     records : sequence of Record
         Cues of other images are left out.
     classes : int
@@ -53,7 +52,10 @@ def external_cues(
     """
     path = Path(path)
     names = [record.name for record in records]
-    found = _pictures(path, names, classes, grid) if path.is_dir() else _file(path, classes, grid)
+    if path.is_dir():
+        found = read_cue_pictures(path, names, classes, grid)
+    else:
+        found = _file(path, classes, grid)
     if missing := [name for name in names if name not in found]:
         raise DataError(
             f"{path}: no cues for image {missing[0]!r} ({len(missing)} of {len(names)} have none)"
@@ -85,19 +87,3 @@ def _file(path: Path, classes: int, grid: int) -> dict[str, NDArray[np.bool_]]:
             f"list of images not found: {listing} ('<file name> <i>' a line, as in {path.name})"
         )
     return load_cues(path, listing=listing, classes=classes, grid=(grid, grid))
-
-
-def _pictures(
-    folder: Path, names: Sequence[str], classes: int, grid: int
-) -> dict[str, NDArray[np.bool_]]:
-    cues = {}
-    for name in names:
-        file = folder / f"{name}.png"
-        if not file.is_file():
-            continue
-        labels = mask_to_grid(read_mask(file), grid, grid)
-        wrong = labels[(labels >= classes) & (labels != VOID)]
-        if wrong.size:
-            raise DataError(f"{file}: holds value {wrong[0]}, class ids are 0..{classes - 1}")
-        cues[name] = labels == np.arange(classes, dtype=np.uint8)[:, None, None]
-    return cues
