@@ -206,7 +206,7 @@ def test_layouts_are_told_apart(root: Path, source: FolderDataset, tmp_path: Pat
 def test_archive_for_the_evaluation_server(root: Path, tmp_path: Path) -> None:
     masks = root / "SegmentationClass"
     for name in ("a.tgz", "b.tar.gz"):
-        assert write_voc_archive(tmp_path / "out" / name, masks) == 5
+        assert write_voc_archive(tmp_path / "out" / name, masks.iterdir()) == 5
     assert (tmp_path / "out/a.tgz").read_bytes() == (tmp_path / "out/b.tar.gz").read_bytes()
     with tarfile.open(tmp_path / "out" / "a.tgz") as archive:
         archive.extractall(tmp_path / "x", filter="data")
@@ -222,11 +222,13 @@ def test_archive_refuses_what_the_server_would(root: Path, tmp_path: Path) -> No
     masks = root / "SegmentationClass"
     write_mask(masks / "2007_000002.png", np.full((72, 72), 21, dtype=np.uint8))
     with pytest.raises(DataError, match=r"2007_000002\.png: holds value 21, VOC's class ids are"):
-        write_voc_archive(tmp_path / "a.tgz", masks)
+        write_voc_archive(tmp_path / "a.tgz", masks.iterdir())
     with pytest.raises(ValueError, match=r"archive must end in \.tgz or \.tar\.gz, got 'a\.zip'"):
-        write_voc_archive(tmp_path / "a.zip", masks)
-    with pytest.raises(DataError, match="holds no mask"):
-        write_voc_archive(tmp_path / "a.tgz", root / "Annotations")
+        write_voc_archive(tmp_path / "a.zip", masks.iterdir())
+    with pytest.raises(DataError, match="masks: there is none to be packed"):
+        write_voc_archive(tmp_path / "a.tgz", [])
+    with pytest.raises(FileNotFoundError, match=r"mask file not found: .*b\.png"):
+        write_voc_archive(tmp_path / "a.tgz", [masks / "b.png"])
     assert not list(tmp_path.glob("*a.*"))
 
 

@@ -7,6 +7,7 @@ import io
 import os
 import tarfile
 import uuid
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -21,15 +22,15 @@ FOLDER = "results/VOC2012/Segmentation/comp6_test_cls"
 """Where the server looks for the masks; competition 6 admits any training data."""
 
 
-def write_voc_archive(path: str | os.PathLike[str], masks: str | os.PathLike[str]) -> int:
+def write_voc_archive(path: str | os.PathLike[str], masks: Iterable[Path]) -> int:
     """Pack predicted masks for PASCAL VOC's evaluation server.
 
     Parameters
     ----------
     path : path
         ``.tgz`` or ``.tar.gz`` file to write; the same masks give the same bytes.
-    masks : path
-        Folder of indexed PNG files, ``<id>.png`` each, of class ids 0..20.
+    masks : iterable of Path
+        Indexed PNG files ``<id>.png`` of class ids 0..20.
 
     Returns
     -------
@@ -40,15 +41,17 @@ def write_voc_archive(path: str | os.PathLike[str], masks: str | os.PathLike[str
     ------
     ValueError
         Another suffix.
+    FileNotFoundError
+        A mask is not there.
     DataError
-        The folder holds no mask, or one with another value; the message names it.
+        There is no mask, or one with another value; the message names it.
     """
     path = Path(path)
     if not path.name.lower().endswith((".tgz", ".tar.gz")):
         raise ValueError(f"archive must end in .tgz or .tar.gz, got {path.name!r}")
-    files = sorted(Path(masks).glob("*.png"))
+    files = sorted(masks)
     if not files:
-        raise DataError(f"{masks}: holds no mask")
+        raise DataError(f"masks: there is none to be packed into {path}")
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{uuid.uuid4().hex}.partial")
     try:

@@ -118,7 +118,7 @@ def predict(run: Run, split: str) -> Path:
     return folder
 
 
-def predict_folder(run: Run, images: Path) -> Path:
+def predict_folder(run: Run, images: Path) -> list[Path]:
     """Write a mask of every picture in a folder, which need not belong to the data set.
 
     Parameters
@@ -130,8 +130,8 @@ def predict_folder(run: Run, images: Path) -> Path:
 
     Returns
     -------
-    Path
-        ``masks/<name of the folder>`` in the training's folder.
+    list of Path
+        The masks, in ``masks/<name of the folder>`` of the training's folder.
 
     Raises
     ------
@@ -151,7 +151,7 @@ def predict_folder(run: Run, images: Path) -> Path:
             raise ValueError(f"images: several files in {images} are named {stem!r}")
     folder = run.training / "masks" / images.resolve().name
     _write_masks(run, [(path.stem, path) for path in found], folder, "predicting")
-    return folder
+    return [folder / f"{stem}.png" for stem in stems]
 
 
 def load_segmenter(run: Run, which: str) -> Segmenter:

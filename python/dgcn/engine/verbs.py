@@ -44,12 +44,14 @@ def perform(
     run = open_run(config)
     if verb == "predict":
         if images is not None:
-            folder = predict_folder(run, images)
+            masks = predict_folder(run, images)
         else:
-            folder = predict(run, evaluated_split(run))
-        run.screen.line(f"masks: {folder}")
+            split = evaluated_split(run)
+            folder = predict(run, split)
+            masks = [folder / f"{record.name}.png" for record in run.records(split)]
+        run.screen.line(f"masks: {masks[0].parent}")
         if archive is not None and run.leads:
-            run.screen.line(f"archive: {write_voc_archive(archive, folder)} masks in {archive}")
+            run.screen.line(f"archive: {write_voc_archive(archive, masks)} masks in {archive}")
         return
     VERBS[verb](run)
     run.screen.line(f"run folder: {config.out}")
