@@ -265,18 +265,25 @@ def test_resnet38_equals_the_layers_written_out() -> None:
 
 
 def published_file(path: Path, name: str) -> dict[str, Tensor]:
-    """A file as torchvision published it: with the classifier, without counters of batches."""
+    """A file as torchvision published it: with the classifier, without counters of batches.
+
+    The older ones hold parameters in the format from before torch 1.6.
+    """
     state = randomised(build_backbone(name), 23)
     content = {k: v.clone() for k, v in state.items() if not k.endswith("num_batches_tracked")}
     content |= {"fc.weight": torch.zeros(1000, 512), "fc.bias": torch.zeros(1000)}
-    (save_file if path.suffix == ".safetensors" else torch.save)(content, path)
+    if path.suffix == ".safetensors":
+        save_file(content, path)
+    else:
+        parameters = {k: nn.Parameter(v) for k, v in content.items()}
+        torch.save(parameters, path, _use_new_zipfile_serialization=path.stem != "old")
     return content
 
 
-@pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
-def test_published_files_load(tmp_path: Path, suffix: str) -> None:
-    content = published_file(tmp_path / f"resnet18{suffix}", "resnet18")
-    state = build_backbone("resnet18", tmp_path / f"resnet18{suffix}").state_dict()
+@pytest.mark.parametrize("file", ["w.pth", "old.pth", "w.safetensors"])
+def test_published_files_load(tmp_path: Path, file: str) -> None:
+    content = published_file(tmp_path / file, "resnet18")
+    state = build_backbone("resnet18", tmp_path / file).state_dict()
     for key, tensor in state.items():
         if not key.endswith("num_batches_tracked"):
             assert torch.equal(tensor, content[key]), key

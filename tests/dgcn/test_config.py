@@ -47,6 +47,7 @@ def test_every_field_is_documented_with_its_default(section: type) -> None:
     ("section", "values", "message"),
     [
         ("data", {"size": 320}, r"data\.size must be 8 n \+ 1 and >= 41, got 320"),
+        ("data", {"kind": "voc"}, r"data\.kind must be unset without data\.root, got 'voc'"),
         ("data", {"synthetic_images": 0}, r"data\.synthetic_images must be >= 1, got 0"),
         (
             "model",
@@ -76,10 +77,11 @@ def test_value_out_of_range_is_named(section: str, values: dict[str, object], me
 
 
 def test_labels_are_a_word_or_a_file(tmp_path: Path) -> None:
-    write_text(tmp_path / "a.yaml", f"data: {{labels: masks, train_list: {tmp_path / 'a.yaml'}}}\n")
+    listing = tmp_path / "a.yaml"
+    write_text(listing, f"data: {{root: {tmp_path}, labels: masks, val_list: {listing}}}\n")
     config = load_config(tmp_path / "a.yaml")
     assert config.data.labels == "masks"
-    assert config.data.train_list == tmp_path / "a.yaml"
+    assert config.data.val_list == listing
     save_config(config, tmp_path)
     assert load_config(tmp_path / "config.yaml") == config
     given = load_config(tmp_path / "a.yaml", f"--data.labels={tmp_path / 'a.yaml'}")

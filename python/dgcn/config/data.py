@@ -60,6 +60,9 @@ class DataConfig:
     def check(self) -> None:
         """Raise `ValueError` for the first field out of range, `FileNotFoundError` for a folder."""
         require("data", self, "size", self.size >= 41 and self.size % 8 == 1, "8 n + 1 and >= 41")
+        for name in ("kind", "train_list", "val_list", "labels"):
+            unset = getattr(self, name) in (None, "auto")
+            require("data", self, name, unset or self.root is not None, "unset without data.root")
         for name, least in (("synthetic_images", 1), ("synthetic_val_images", 0)):
             require("data", self, name, getattr(self, name) >= least, f">= {least}")
         require("data", self, "synthetic_size", self.synthetic_size >= 32, ">= 32")

@@ -64,7 +64,7 @@ def run_chain(run: Run, *, pictures: bool = True) -> dict[str, Any] | None:
 def prepare(run: Run) -> None:
     """The stages that do not depend on the supervision: classifier and cues."""
     config, dataset = run.config, run.dataset
-    if config.seeds.cues is None or config.train.init == "classifier":
+    if run.uses_classifier:
         _stage(run, "classifier", run.classifier, classifier_settings(config, dataset), classify)
     _stage(run, "cues", run.cues, cue_settings(config, dataset), seed)
 

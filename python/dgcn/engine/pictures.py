@@ -44,8 +44,7 @@ def sheet(runs: Sequence[Run], path: Path) -> Path:
     """
     first = runs[0]
     records = chosen(first.records("train"), first.config.evaluate.pictures)
-    trained = (first.classifier / "last.pt").is_file()
-    classifier = load_classifier(first) if trained else None
+    classifier = load_classifier(first) if first.uses_classifier else None
     cues: Cues = load_cues(first.cues / "cues.npz")
     networks = [(run, load_segmenter(run, run.config.evaluate.checkpoint)) for run in runs]
     rows = []

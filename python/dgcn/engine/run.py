@@ -85,6 +85,11 @@ class Run:
         return (self.config.data.size - 1) // 8 + 1
 
     @property
+    def uses_classifier(self) -> bool:
+        """Whether the run has a classifier: for the cues, or as the start of the training."""
+        return self.config.seeds.cues is None or self.config.train.init == "classifier"
+
+    @property
     def leads(self) -> bool:
         """Whether this process writes files: the first of a parallel run, or the only one."""
         return bool(self.fabric.is_global_zero)
