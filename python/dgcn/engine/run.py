@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Any, TypeVar
 
 import torch
 from lightning_fabric import Fabric
@@ -70,8 +70,8 @@ class Run:
 
     @property
     def training(self) -> Path:
-        """Folder of the segmentation network, named after its kind of supervision."""
-        return self.config.out / self.config.supervision.kind
+        """Folder of the segmentation network, named after its supervision."""
+        return self.config.out / self.config.supervision.folder
 
     @property
     def classes(self) -> int:
@@ -105,9 +105,9 @@ class Run:
         """Every n-th of the items for this process, n the number of processes."""
         return items[self.fabric.global_rank :: self.fabric.world_size]
 
-    def with_supervision(self, kind: Literal["static", "graph_cut"]) -> Run:
-        """The same run with another kind of supervision: same classifier, cues and data."""
-        supervision = replace(self.config.supervision, kind=kind)
+    def with_supervision(self, **options: Any) -> Run:
+        """The same run with other options of the supervision: same classifier, cues and data."""
+        supervision = replace(self.config.supervision, **options)
         return replace(self, config=replace(self.config, supervision=supervision))
 
 

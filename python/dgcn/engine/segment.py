@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from dgcn.config import SupervisionConfig
-from dgcn.crf import dense_crf_batch, images_to_grid
 from dgcn.data.batches import TrainingSet
 from dgcn.engine.classify import CACHE_BYTES, load_classifier
 from dgcn.engine.evaluate import validation_miou
@@ -20,11 +16,12 @@ from dgcn.engine.quality import supervision_quality
 from dgcn.engine.run import Run
 from dgcn.engine.settings import segmenter_settings
 from dgcn.engine.stages import mark_finished, unmark
+from dgcn.engine.supervise import CRFMarginals, make_supervision
 from dgcn.losses import boundary_loss, floored_softmax, seeding_loss
 from dgcn.models import Backbone, Segmenter, SegmenterOutput, aggregate, build_backbone
 from dgcn.options import save_config, write_text
 from dgcn.seeds import load_cues
-from dgcn.supervision import GraphCutSupervision, StaticSupervision, Supervision
+from dgcn.supervision import Supervision
 
 
 def segment(run: Run) -> None:
@@ -108,27 +105,17 @@ class StepLosses:
     def __call__(self, model: nn.Module, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
         output: SegmenterOutput = model(batch["image"])
         logits = output.logits.float()
+        probabilities = floored_softmax(logits)
         with torch.no_grad():
             features = aggregate(output.features, self.taps)
+            marginals = CRFMarginals(probabilities, batch["rgb"], self.crf)
             supervised = self.supervision(
-                logits.softmax(1), features, batch["cues"], batch["present"]
+                logits.softmax(1), features, batch["cues"], batch["present"], marginals
             )
-        probabilities = floored_softmax(logits)
         losses = {"seeding": seeding_loss(probabilities, supervised)}
         if self.boundary_weight:
-            pictures = images_to_grid(batch["rgb"], *logits.shape[2:])
-            target = dense_crf_batch(probabilities, pictures, self.crf)
-            losses["boundary"] = self.boundary_weight * boundary_loss(probabilities, target)
+            losses["boundary"] = self.boundary_weight * boundary_loss(probabilities, marginals())
         return losses
-
-
-def make_supervision(options: SupervisionConfig) -> Supervision:
-    """The supervision that the settings describe."""
-    if options.kind == "static":
-        return StaticSupervision()
-    values: dict[str, Any] = asdict(options)
-    values.pop("kind")
-    return GraphCutSupervision(**values)
 
 
 def _initial_backbone(run: Run) -> Backbone:
@@ -138,4 +125,4 @@ def _initial_backbone(run: Run) -> Backbone:
 
 
 def _title(run: Run) -> str:
-    return f"training ({run.config.supervision.kind.replace('_', ' ')})"
+    return f"training ({run.config.supervision.folder.replace('_', ' ')})"

@@ -58,16 +58,14 @@ def cue_settings(config: Config, dataset: FolderDataset) -> dict[str, Any]:
 def segmenter_settings(config: Config, dataset: FolderDataset) -> dict[str, Any]:
     """The segmentation network."""
     options: dict[str, Any] = as_plain(config.train)
-    supervision: dict[str, Any] = as_plain(config.supervision)
-    if config.supervision.kind == "static":
-        supervision = {"kind": "static"}
+    refined = config.train.boundary_weight or config.supervision.kind == "region_growing"
     return {
         "epochs": options.pop("epochs"),
         "cues": cue_settings(config, dataset),
         "dilation": config.model.dilation,
-        "supervision": supervision,
+        "supervision": {"kind": config.supervision.kind, **config.supervision.read()},
         "train": options,
-        "crf": as_plain(config.crf) if config.train.boundary_weight else None,
+        "crf": as_plain(config.crf) if refined else None,
     }
 
 
