@@ -9,7 +9,6 @@ import argparse
 from pathlib import Path
 
 import torch
-from torch import Tensor
 
 from dgcn.data.batches import TrainingSet
 from dgcn.engine.predict import load_segmenter
@@ -24,24 +23,11 @@ from dgcn.seeds import load_cues
 from dgcn.supervision import (
     GraphCutSupervision,
     JointCutSupervision,
-    Refined,
+    MostProbableSupervision,
     RegionGrowingSupervision,
     StaticSupervision,
     Supervision,
 )
-
-
-def most_probable(
-    probabilities: Tensor,
-    features: Tensor,
-    cues: Tensor,
-    present: Tensor,
-    refined: Refined | None = None,
-) -> Tensor:
-    """Label every position as the most probable of the image's classes: no cut."""
-    label = (probabilities * present[:, :, None, None]).argmax(1, keepdim=True)
-    return torch.zeros_like(cues).scatter_(1, label, True)
-
 
 RULES: dict[str, Supervision] = {
     "static cues": StaticSupervision(),
@@ -55,7 +41,7 @@ RULES: dict[str, Supervision] = {
     "joint cut, and grid links": JointCutSupervision(spatial=8),
     "region growing (DSRG)": RegionGrowingSupervision(),
     "region growing, present classes": RegionGrowingSupervision(belief="present"),
-    "most probable present class, no cut": most_probable,
+    "most probable present class, no cut": MostProbableSupervision(theta=0.0),
 }
 
 

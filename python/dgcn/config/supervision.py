@@ -45,7 +45,9 @@ class SeedsConfig:
         require("seeds", self, "scales", valid, "one or more factors in [0.1, 10]")
 
 
-Kind = Literal["graph_cut", "graph_cut_script", "joint_cut", "region_growing", "static"]
+Kind = Literal[
+    "graph_cut", "graph_cut_script", "joint_cut", "most_probable", "region_growing", "static"
+]
 
 _CUT = (
     "k",
@@ -63,6 +65,7 @@ READS: dict[Kind, tuple[str, ...]] = {
     "graph_cut": (*_CUT, "cut_background"),
     "graph_cut_script": _CUT,
     "joint_cut": _CUT,
+    "most_probable": ("theta", "belief"),
     "region_growing": ("belief", "grow_foreground", "grow_background"),
     "static": (),
 }
@@ -77,12 +80,13 @@ class SupervisionConfig:
 
     Attributes
     ----------
-    kind : {"graph_cut", "graph_cut_script", "joint_cut", "region_growing", "static"}
+    kind : {"graph_cut", "graph_cut_script", "joint_cut", "most_probable", ...}, default "graph_cut"
         "static": the cues as they are. "region_growing": DSRG's, the cues grown over connected
         positions of which the CRF is sure. "graph_cut": the paper's, one minimum cut per present
         class over the feature-space neighbour graph. "graph_cut_script": the same with a cut for
         the background too, as in the authors' script. "joint_cut": ours, all present classes and
-        the background at once, by expansion moves.
+        the background at once, by expansion moves. "most_probable": their control without a graph,
+        the network's opinion above `theta`.
     name : str or None, default None
         Folder of the training in the run folder. None: the kind.
     k : int, default 9

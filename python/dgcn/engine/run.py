@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import torch
 from lightning_fabric import Fabric
@@ -36,6 +36,7 @@ class Run:
           config.yaml, versions.yaml, last.pt, best.pt, history.json, supervision.json
           predictions/val/        one palette PNG an image
           metrics.json, contact_sheet.png
+          retrain/                masks/ of the training images, and all of the above once more
 
     Attributes
     ----------
@@ -74,6 +75,16 @@ class Run:
         return self.config.out / self.config.supervision.folder
 
     @property
+    def retraining(self) -> Path:
+        """Folder of the network that is retrained on the trained one's masks."""
+        return self.training / "retrain"
+
+    @property
+    def network(self) -> Path:
+        """Folder of the network to predict with: the trained or the retrained one."""
+        return self.training if self.config.evaluate.network == "trained" else self.retraining
+
+    @property
     def classes(self) -> int:
         """Number of classes with the background."""
         return len(self.dataset.classes)
@@ -109,6 +120,11 @@ class Run:
         """The same run with other options of the supervision: same classifier, cues and data."""
         supervision = replace(self.config.supervision, **options)
         return replace(self, config=replace(self.config, supervision=supervision))
+
+    def with_network(self, network: Literal["trained", "retrained"]) -> Run:
+        """The same run, predicting with the trained or with the retrained network."""
+        evaluate = replace(self.config.evaluate, network=network)
+        return replace(self, config=replace(self.config, evaluate=evaluate))
 
 
 def open_run(config: Config, *, screen: Screen | None = None, fabric: Fabric | None = None) -> Run:

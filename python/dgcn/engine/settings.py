@@ -69,12 +69,41 @@ def segmenter_settings(config: Config, dataset: FolderDataset) -> dict[str, Any]
     }
 
 
-def prediction_settings(config: Config, dataset: FolderDataset, split: str) -> dict[str, Any]:
-    """The predicted masks of a split."""
+def mask_settings(config: Config, dataset: FolderDataset) -> dict[str, Any]:
+    """The trained network's masks of the training images."""
     return {
         "segmenter": segmenter_settings(config, dataset),
+        "restrict": config.retrain.restrict,
+        **_prediction(config),
+    }
+
+
+def retrain_settings(config: Config, dataset: FolderDataset) -> dict[str, Any]:
+    """The retrained network."""
+    options: dict[str, Any] = as_plain(config.retrain)
+    del options["enabled"], options["restrict"]
+    return {
+        "epochs": options.pop("epochs"),
+        "masks": mask_settings(config, dataset),
+        "retrain": options,
+    }
+
+
+def prediction_settings(config: Config, dataset: FolderDataset, split: str) -> dict[str, Any]:
+    """The predicted masks of a split."""
+    trained = config.evaluate.network == "trained"
+    network = segmenter_settings if trained else retrain_settings
+    return {
+        "network": config.evaluate.network,
+        "segmenter": network(config, dataset),
         "split": split,
         "images": digest(dataset.split(split)),
+        **_prediction(config),
+    }
+
+
+def _prediction(config: Config) -> dict[str, Any]:
+    return {
         "checkpoint": config.evaluate.checkpoint,
         "scales": list(config.evaluate.scales),
         "crf": as_plain(config.crf) if config.evaluate.crf else None,

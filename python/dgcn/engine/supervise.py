@@ -9,6 +9,7 @@ from dgcn.crf import CRFParams, dense_crf_batch, images_to_grid
 from dgcn.supervision import (
     GraphCutSupervision,
     JointCutSupervision,
+    MostProbableSupervision,
     RegionGrowingSupervision,
     StaticSupervision,
     Supervision,
@@ -26,6 +27,8 @@ def make_supervision(options: SupervisionConfig) -> Supervision:
             background=options.grow_background,
             belief=options.belief,
         )
+    if options.kind == "most_probable":
+        return MostProbableSupervision(**values)
     if options.kind == "joint_cut":
         return JointCutSupervision(**values)
     if options.kind == "graph_cut_script":
