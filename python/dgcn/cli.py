@@ -19,7 +19,9 @@ VERBS: dict[str, str] = {
     "classify": "Train the classifier on image labels.",
     "seed": "Make cues of the training images from activation maps and saliency.",
     "train": "Train the segmentation network on supervision rebuilt at every step.",
+    "retrain": "Train the network again, fully supervised by its own masks of the training images.",
     "predict": "Write a mask of every image of a split, or of a folder given by --images.",
+    "ablate": "A study of the paper over random seeds: supervision, k or theta; a table, a plot.",
     "eval": "Score predicted masks against true ones: mIoU, pixel accuracy.",
 }
 
@@ -69,8 +71,38 @@ def verb_parser() -> ArgumentParser:
             options.add_argument(
                 "--archive", type=Path, default=None, help="Pack the masks for VOC's server (.tgz)."
             )
+        if name == "ablate":
+            _add_study(options)
         verbs.add_subcommand(name, options, help=description)
     return parser
+
+
+def _add_study(options: ArgumentParser) -> None:
+    """Options of ``dgcn ablate``."""
+    options.add_argument("study", type=str, help="supervision (Table 3), k (4) or theta (5).")
+    options.add_argument(
+        "--random_seeds", type=str, default="0,1,2", help="As 0,1,2: a run for each."
+    )
+    options.add_argument(
+        "--cells", type=str, default="", help="Rows to run, as graph_cut,static; default: all."
+    )
+    options.add_argument(
+        "--variant", type=str, default="graph_cut", help="Whose k or theta is varied."
+    )
+    options.add_argument(
+        "--minutes", type=float, default=None, help="Begin no cell after this time."
+    )
+
+
+def _integers(text: str) -> tuple[int, ...]:
+    try:
+        return tuple(int(part) for part in text.split(","))
+    except ValueError:
+        raise OptionError(f"random_seeds must be integers like 0,1,2, got {text!r}") from None
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())
 
 
 def with_base(arguments: Sequence[str], namespace: Namespace) -> list[str]:
@@ -99,7 +131,18 @@ def _run(arguments: Sequence[str]) -> int:
     config = config_from(options)
     # Imported late: --help and a mistyped option need not wait for torch.
     from dgcn.engine import verbs
+    from dgcn.engine.ablate import ablate
 
+    if namespace.verb == "ablate":
+        ablate(
+            config,
+            options.study,
+            random_seeds=_integers(options.random_seeds),
+            variant=options.variant,
+            cells=_names(options.cells),
+            minutes=options.minutes,
+        )
+        return 0
     verbs.perform(namespace.verb, config, options.get("images"), options.get("archive"))
     return 0
 

@@ -72,14 +72,16 @@ def test_coco_with_masks_painted_in_the_run_folder(source: FolderDataset, tmp_pa
     out = tmp_path / "run"
     options = ["--data.root", str(tmp_path / "coco"), "--out", str(out)]
     network = ["--model.backbone=small", "--model.head=aspp", "--model.dilation=2", FROZEN]
-    assert main(["run", *TINY, *network, *options]) == 0
+    again = ["--retrain.enabled=true", "--retrain.epochs=1", "--retrain.batch_size=4"]
+    assert main(["run", *TINY, *network, *options, *again]) == 0
     scores = json.loads((out / "graph_cut" / "metrics.json").read_text())["val"]
     assert list(scores["classes"])[3] == "traffic_light"
     predictions = sorted((out / "graph_cut" / "predictions" / "val").glob("*.png"))
     assert [path.stem[:13] for path in predictions] == ["COCO_val2014_"] * 2
     truth = [record.mask for record in source.split("val") if record.mask is not None]
     assert scores["miou"] == pytest.approx(miou(truth, predictions, 6))
-    for folder in ("classifier", "graph_cut"):
+    assert (out / "graph_cut" / "retrain" / "metrics.json").is_file()
+    for folder in ("classifier", "graph_cut", "graph_cut/retrain"):
         model = load_checkpoint(out / folder / "last.pt").model
         means = [v for k, v in model.items() if "backbone" in k and k.endswith("running_mean")]
         assert len(means) == 8

@@ -13,6 +13,7 @@ from dgcn.data.batches import TrainingSet
 from dgcn.data.folder import Record
 from dgcn.data.images import read_image, to_tensor
 from dgcn.engine.checkpoint import load_network
+from dgcn.engine.fabric import seed_stage
 from dgcn.engine.loop import Training, fit
 from dgcn.engine.run import Run
 from dgcn.engine.settings import classifier_settings
@@ -38,6 +39,7 @@ def classify(run: Run) -> None:
     settings = classifier_settings(config, run.dataset)
     if run.leads:
         unmark(run.classifier)
+    seed_stage(config.runtime.seed, "classifier")
     backbone = build_backbone(config.model.backbone, config.model.weights)
     if config.model.freezes_norm:
         backbone.freeze_norm()

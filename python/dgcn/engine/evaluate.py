@@ -29,7 +29,7 @@ def protocol(config: Config, split: str, images: int) -> str:
     refined = f"on ({crf.iterations} iterations, image size)" if options.crf else "off"
     return (
         f"{split}, {images} images with masks, warped to {config.data.size} x {config.data.size}; "
-        f"scales {scales}, logits summed at image size; CRF {refined}; "
+        f"scales {scales}, logits summed at image size; CRF {refined}; network {options.network}, "
         f"checkpoint {options.checkpoint}; mean over classes that occur in ground truth or "
         f"predictions"
     )
@@ -73,7 +73,7 @@ def evaluate(run: Run, split: str) -> dict[str, Any]:
     ValueError
         It was predicted with other settings, or has no masks.
     """
-    folder = run.training / "predictions" / split
+    folder = run.network / "predictions" / split
     known = recorded(folder)
     if known is None:
         raise FileNotFoundError(f"no predictions in {folder}: run 'dgcn predict' first")
@@ -91,7 +91,7 @@ def evaluate(run: Run, split: str) -> dict[str, Any]:
     how = protocol(run.config, split, len(masked))
     scores = {"protocol": how, **quality(confusion, run.dataset.classes)}
     if run.leads:
-        path = run.training / "metrics.json"
+        path = run.network / "metrics.json"
         kept = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
         kept[split] = scores
         write_text(path, json.dumps(kept, indent=2) + "\n")

@@ -17,7 +17,7 @@ from dgcn.engine.predict import load_segmenter, predict_image
 from dgcn.engine.quality import supervise_sample
 from dgcn.engine.run import Run
 from dgcn.engine.seed import activation
-from dgcn.engine.segment import make_supervision
+from dgcn.engine.supervise import make_supervision
 from dgcn.models import Classifier, Segmenter
 from dgcn.report import Row, contact_sheet, heat, overlay
 from dgcn.seeds import load_cues, normalised_cam
@@ -105,4 +105,4 @@ def _panels(
 
 
 def _kind(run: Run) -> str:
-    return run.config.supervision.kind.replace("_", " ")
+    return run.config.supervision.folder.replace("_", " ")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 import torch
 from lightning_fabric import Fabric
@@ -37,6 +37,7 @@ class Run:
           config.yaml, versions.yaml, last.pt, best.pt, history.json, supervision.json
           predictions/val/        one palette PNG an image
           metrics.json, contact_sheet.png
+          retrain/                masks/ of the training images, and all of the above once more
 
     Attributes
     ----------
@@ -71,8 +72,18 @@ class Run:
 
     @property
     def training(self) -> Path:
-        """Folder of the segmentation network, named after its kind of supervision."""
-        return self.config.out / self.config.supervision.kind
+        """Folder of the segmentation network, named after its supervision."""
+        return self.config.out / self.config.supervision.folder
+
+    @property
+    def retraining(self) -> Path:
+        """Folder of the network that is retrained on the trained one's masks."""
+        return self.training / "retrain"
+
+    @property
+    def network(self) -> Path:
+        """Folder of the network to predict with: the trained or the retrained one."""
+        return self.training if self.config.evaluate.network == "trained" else self.retraining
 
     @property
     def classes(self) -> int:
@@ -86,8 +97,10 @@ class Run:
 
     @property
     def uses_classifier(self) -> bool:
-        """Whether the run has a classifier: for the cues, or as the start of the training."""
-        return self.config.seeds.cues is None or self.config.train.init == "classifier"
+        """Whether the run has a classifier: for the cues, or as the start of a training."""
+        config = self.config
+        retrained = config.retrain.enabled and config.retrain.init == "classifier"
+        return config.seeds.cues is None or config.train.init == "classifier" or retrained
 
     @property
     def leads(self) -> bool:
@@ -111,10 +124,15 @@ class Run:
         """Every n-th of the items for this process, n the number of processes."""
         return items[self.fabric.global_rank :: self.fabric.world_size]
 
-    def with_supervision(self, kind: Literal["static", "graph_cut"]) -> Run:
-        """The same run with another kind of supervision: same classifier, cues and data."""
-        supervision = replace(self.config.supervision, kind=kind)
+    def with_supervision(self, **options: Any) -> Run:
+        """The same run with other options of the supervision: same classifier, cues and data."""
+        supervision = replace(self.config.supervision, **options)
         return replace(self, config=replace(self.config, supervision=supervision))
+
+    def with_network(self, network: Literal["trained", "retrained"]) -> Run:
+        """The same run, predicting with the trained or with the retrained network."""
+        evaluate = replace(self.config.evaluate, network=network)
+        return replace(self, config=replace(self.config, evaluate=evaluate))
 
 
 def open_run(config: Config, *, screen: Screen | None = None, fabric: Fabric | None = None) -> Run:

@@ -73,10 +73,8 @@ def cue_settings(config: Config, dataset: ImageDataset) -> dict[str, Any]:
 def segmenter_settings(config: Config, dataset: ImageDataset) -> dict[str, Any]:
     """The segmentation network."""
     options: dict[str, Any] = as_plain(config.train)
-    supervision: dict[str, Any] = as_plain(config.supervision)
     from_classifier = config.train.init == "classifier"
-    if config.supervision.kind == "static":
-        supervision = {"kind": "static"}
+    refined = config.train.boundary_weight or config.supervision.kind == "region_growing"
     return {
         "epochs": options.pop("epochs"),
         "cues": cue_settings(config, dataset),
@@ -86,18 +84,50 @@ def segmenter_settings(config: Config, dataset: ImageDataset) -> dict[str, Any]:
         "runtime": _runtime(config),
         "head": config.model.head,
         "dilation": config.model.dilation,
-        "supervision": supervision,
+        "supervision": {"kind": config.supervision.kind, **config.supervision.read()},
         "train": options,
-        "crf": as_plain(config.crf) if config.train.boundary_weight else None,
+        "crf": as_plain(config.crf) if refined else None,
+    }
+
+
+def mask_settings(config: Config, dataset: ImageDataset) -> dict[str, Any]:
+    """The trained network's masks of the training images."""
+    return {
+        "segmenter": segmenter_settings(config, dataset),
+        "restrict": config.retrain.restrict,
+        **_prediction(config),
+    }
+
+
+def retrain_settings(config: Config, dataset: ImageDataset) -> dict[str, Any]:
+    """The retrained network."""
+    options: dict[str, Any] = as_plain(config.retrain)
+    del options["enabled"], options["restrict"]
+    return {
+        "epochs": options.pop("epochs"),
+        "masks": mask_settings(config, dataset),
+        "classifier": (
+            classifier_settings(config, dataset) if config.retrain.init == "classifier" else None
+        ),
+        "retrain": options,
     }
 
 
 def prediction_settings(config: Config, dataset: ImageDataset, split: str) -> dict[str, Any]:
     """The predicted masks of a split."""
+    trained = config.evaluate.network == "trained"
+    network = segmenter_settings if trained else retrain_settings
     return {
-        "segmenter": segmenter_settings(config, dataset),
+        "network": config.evaluate.network,
+        "segmenter": network(config, dataset),
         "split": split,
         "images": digest(dataset.split(split)),
+        **_prediction(config),
+    }
+
+
+def _prediction(config: Config) -> dict[str, Any]:
+    return {
         "checkpoint": config.evaluate.checkpoint,
         "scales": list(config.evaluate.scales),
         "crf": as_plain(config.crf) if config.evaluate.crf else None,

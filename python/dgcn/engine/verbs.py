@@ -12,6 +12,7 @@ from dgcn.engine.classify import classify
 from dgcn.engine.demo import compare
 from dgcn.engine.evaluate import evaluate
 from dgcn.engine.predict import predict, predict_folder
+from dgcn.engine.retrain import retrain
 from dgcn.engine.run import Run, open_run
 from dgcn.engine.seed import seed
 from dgcn.engine.segment import segment
@@ -22,6 +23,7 @@ VERBS: dict[str, Callable[[Run], object]] = {
     "classify": classify,
     "seed": seed,
     "train": segment,
+    "retrain": retrain,
     "eval": lambda run: evaluate(run, evaluated_split(run)),
 }
 
