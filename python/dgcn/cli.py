@@ -9,6 +9,7 @@ from pathlib import Path
 
 from jsonargparse import ArgumentParser, Namespace
 
+from dgcn.companions import COMPANIONS
 from dgcn.options import OptionError, config_from, config_parser, parse
 
 CONFIGS = Path(__file__).parent / "configs"
@@ -67,6 +68,8 @@ def verb_parser() -> ArgumentParser:
                 "--images", type=Path, default=None, help="Folder of pictures to predict instead."
             )
         verbs.add_subcommand(name, options, help=description)
+    for name, companion in COMPANIONS.items():
+        verbs.add_subcommand(name, companion.parser(), help=companion.description)
     return parser
 
 
@@ -91,6 +94,8 @@ def with_base(arguments: Sequence[str], namespace: Namespace) -> list[str]:
 def _run(arguments: Sequence[str]) -> int:
     parser = verb_parser()
     first = parse(parser, arguments)
+    if first.verb in COMPANIONS:
+        return COMPANIONS[first.verb].perform(first[first.verb])
     namespace = parse(parser, with_base(arguments, first))
     options = namespace[namespace.verb]
     config, images = config_from(options), options.get("images")

@@ -34,6 +34,7 @@ class Run:
         cues/                     cues.npz, quality.json
         graph_cut/, static/       one training each, sharing the classifier and the cues:
           config.yaml, versions.yaml, last.pt, best.pt, history.json, supervision.json
+          supervision/            a few images' supervision after every epoch
           predictions/val/        one palette PNG an image
           metrics.json, contact_sheet.png
 
@@ -111,7 +112,13 @@ class Run:
         return replace(self, config=replace(self.config, supervision=supervision))
 
 
-def open_run(config: Config, *, screen: Screen | None = None, fabric: Fabric | None = None) -> Run:
+def open_run(
+    config: Config,
+    *,
+    screen: Screen | None = None,
+    fabric: Fabric | None = None,
+    reads_only: bool = False,
+) -> Run:
     """Make the run's folder, open its data set and check every image of it once.
 
     Parameters
@@ -121,6 +128,8 @@ def open_run(config: Config, *, screen: Screen | None = None, fabric: Fabric | N
         None: standard output, on the first process only.
     fabric : Fabric or None, default None
         None: made from ``config.runtime``.
+    reads_only : bool, default False
+        Leave the folder's config.yaml and versions.yaml as they are and do not read the images.
 
     Raises
     ------
@@ -148,7 +157,7 @@ def open_run(config: Config, *, screen: Screen | None = None, fabric: Fabric | N
         fabric.barrier()
     run = Run(config, fabric, FolderDataset(root, saliency=data.saliency), screen)
     run.records("train")
-    if run.leads:
+    if run.leads and not reads_only:
         save_config(config, config.out)
         _check_once(run)
     fabric.barrier()
