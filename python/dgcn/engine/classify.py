@@ -14,6 +14,7 @@ from dgcn.data.folder import Record
 from dgcn.data.images import read_image, to_tensor
 from dgcn.engine.checkpoint import load_network
 from dgcn.engine.loop import Training, fit
+from dgcn.engine.portable import CLASSIFIER, describe
 from dgcn.engine.run import Run
 from dgcn.engine.settings import classifier_settings
 from dgcn.engine.stages import mark_finished, unmark
@@ -57,6 +58,7 @@ def classify(run: Run) -> None:
         after_epoch=lambda epoch: _validate(run, model, held_out),
         folder=run.classifier,
         settings=settings,
+        network=describe(config, run.dataset.classes, CLASSIFIER),
     )
     last = fit(run.fabric, training, config, run.screen)
     if run.leads:

@@ -14,10 +14,11 @@ from torch.nn import functional
 from dgcn.crf import CRFParams, dense_crf
 from dgcn.data.images import read_image, to_tensor, write_mask
 from dgcn.engine.checkpoint import load_network
+from dgcn.engine.portable import build_segmenter
 from dgcn.engine.run import Run
 from dgcn.engine.settings import prediction_settings
 from dgcn.engine.stages import mark_finished, unmark
-from dgcn.models import Segmenter, build_backbone
+from dgcn.models import Segmenter
 
 
 def scaled_size(size: int, scale: float) -> int:
@@ -110,47 +111,25 @@ def predict(run: Run, split: str) -> Path:
     settings = prediction_settings(run.config, run.dataset, split)
     if run.leads:
         unmark(folder)
-    pairs = [(record.name, record.image) for record in run.records(split)]
-    _write_masks(run, pairs, folder, f"predicting {split}")
+    options = run.config.evaluate
+    model = load_segmenter(run, options.checkpoint)
+    folder.mkdir(parents=True, exist_ok=True)
+    mine = run.mine(run.records(split))
+    with run.screen.bar(f"predicting {split}", len(mine)) as advance:
+        for record in mine:
+            mask = predict_image(
+                model,
+                read_image(record.image),
+                run.config.data.size,
+                scales=options.scales,
+                crf=run.config.crf.params() if options.crf else None,
+            )
+            write_mask(folder / f"{record.name}.png", mask)
+            advance(record.name)
+    run.fabric.barrier()
     if run.leads:
         mark_finished(folder, settings)
     run.fabric.barrier()
-    return folder
-
-
-def predict_folder(run: Run, images: Path) -> Path:
-    """Write a mask of every picture in a folder, which need not belong to the data set.
-
-    Parameters
-    ----------
-    run : Run
-        With a trained segmentation network.
-    images : Path
-        Folder of jpg, jpeg or png files.
-
-    Returns
-    -------
-    Path
-        ``masks/<name of the folder>`` in the training's folder.
-
-    Raises
-    ------
-    FileNotFoundError
-        There is no such folder.
-    ValueError
-        It holds no picture, or two of the same stem.
-    """
-    if not images.is_dir():
-        raise FileNotFoundError(f"images: no such folder: {images}")
-    found = sorted(p for p in images.iterdir() if p.suffix.lower() in (".jpg", ".jpeg", ".png"))
-    if not found:
-        raise ValueError(f"images: no jpg, jpeg or png file in {images}")
-    stems = [path.stem for path in found]
-    for stem in stems:
-        if stems.count(stem) > 1:
-            raise ValueError(f"images: several files in {images} are named {stem!r}")
-    folder = run.training / "masks" / images.resolve().name
-    _write_masks(run, [(path.stem, path) for path in found], folder, "predicting")
     return folder
 
 
@@ -167,28 +146,6 @@ def load_segmenter(run: Run, which: str) -> Segmenter:
     FileNotFoundError
         The run has no network trained with this kind of supervision yet.
     """
-    options = run.config.model
-    backbone = build_backbone(options.backbone)
-    model = Segmenter(backbone, run.classes, dilation=options.dilation)
+    model = build_segmenter(run.config.model, run.classes)
     load_network(run.training / f"{which}.pt", model)
     return model.to(run.fabric.device).eval()
-
-
-def _write_masks(run: Run, pictures: list[tuple[str, Path]], folder: Path, title: str) -> None:
-    """Predict (name, file) pairs into ``folder/<name>.png``, shared among the processes."""
-    options = run.config.evaluate
-    model = load_segmenter(run, options.checkpoint)
-    folder.mkdir(parents=True, exist_ok=True)
-    mine = run.mine(pictures)
-    with run.screen.bar(title, len(mine)) as advance:
-        for name, path in mine:
-            mask = predict_image(
-                model,
-                read_image(path),
-                run.config.data.size,
-                scales=options.scales,
-                crf=run.config.crf.params() if options.crf else None,
-            )
-            write_mask(folder / f"{name}.png", mask)
-            advance(name)
-    run.fabric.barrier()

@@ -16,6 +16,7 @@ from dgcn.data.batches import TrainingSet
 from dgcn.engine.classify import CACHE_BYTES, load_classifier
 from dgcn.engine.evaluate import validation_miou
 from dgcn.engine.loop import Training, fit
+from dgcn.engine.portable import describe
 from dgcn.engine.quality import supervision_quality
 from dgcn.engine.record import record_supervision
 from dgcn.engine.run import Run
@@ -91,6 +92,7 @@ def segment(run: Run) -> None:
         after_epoch=after_epoch,
         folder=run.training,
         settings=settings,
+        network=describe(config, run.dataset.classes),
     )
     last = fit(run.fabric, training, config, run.screen)
     if run.leads:

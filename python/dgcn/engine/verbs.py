@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from dgcn.config import Config
@@ -10,7 +10,9 @@ from dgcn.engine.chain import evaluated_split, run_chain
 from dgcn.engine.classify import classify
 from dgcn.engine.demo import compare
 from dgcn.engine.evaluate import evaluate
-from dgcn.engine.predict import predict, predict_folder
+from dgcn.engine.predict import predict
+from dgcn.engine.predict_files import predict_files
+from dgcn.engine.progress import Screen
 from dgcn.engine.run import Run, open_run
 from dgcn.engine.seed import seed
 from dgcn.engine.segment import segment
@@ -26,7 +28,7 @@ VERBS: dict[str, Callable[[Run], object]] = {
 }
 
 
-def perform(verb: str, config: Config, images: Path | None = None) -> None:
+def perform(verb: str, config: Config) -> None:
     """Open the run of a configuration and do what a verb says.
 
     Parameters
@@ -34,12 +36,39 @@ def perform(verb: str, config: Config, images: Path | None = None) -> None:
     verb : str
         A key of `VERBS`.
     config : Config
-    images : Path or None, default None
-        With "predict": a folder of pictures to predict in place of a split.
     """
     run = open_run(config)
-    if verb == "predict" and images is not None:
-        run.screen.line(f"masks: {predict_folder(run, images)}")
-        return
     VERBS[verb](run)
     run.screen.line(f"run folder: {config.out}")
+
+
+def predict_given(
+    config: Config, images: Sequence[str], checkpoint: Path | None, *, overlays: bool
+) -> None:
+    """Predict pictures that need not belong to the data set.
+
+    Parameters
+    ----------
+    config : Config
+    images : sequence of str
+        Files, folders and globs.
+    checkpoint : Path or None
+        The network; results go to masks/ and overlays/ in ``config.out``. None: the network of
+        the run in ``config.out``; results go to folders in the training's, named after `images`.
+    overlays : bool
+        Whether pictures with the mask laid over them are written too.
+    """
+    folder, name = config.out, ""
+    if checkpoint is None:
+        folder = config.out / config.supervision.kind
+        checkpoint = folder / f"{config.evaluate.checkpoint}.pt"
+        only = Path(images[0])
+        name = only.resolve().name if len(images) == 1 and only.is_dir() else "pictures"
+    masks, drawn = folder / "masks" / name, folder / "overlays" / name
+    screen = Screen()
+    predict_files(
+        images, checkpoint, config, masks=masks, overlays=drawn if overlays else None, screen=screen
+    )
+    screen.line(f"masks: {masks}")
+    if overlays:
+        screen.line(f"overlays: {drawn}")
