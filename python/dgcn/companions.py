@@ -60,7 +60,61 @@ def _report(options: Namespace) -> int:
     return 0
 
 
+def _init_options(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "folder", type=Path, help="Pictures: one folder a class, or all in one place."
+    )
+    parser.add_argument(
+        "--weights", type=Path, default=None, help="ImageNet weights, to be named in config.yaml."
+    )
+    parser.add_argument(
+        "--val", type=float, default=0.2, help="Share of every class held out (val.txt); 0: none."
+    )
+    parser.add_argument(
+        "--force", action="store_true", help="Write files anew that are there already."
+    )
+
+
+def _init(options: Namespace) -> int:
+    from dgcn.starter import start
+
+    folder: Path = options["folder"]
+    begun = start(folder, weights=options["weights"], val=options["val"], force=options["force"])
+    for path in begun.written:
+        print(f"wrote {path}")
+    for path in begun.kept:
+        print(f"kept {path}, which was there already (--force writes it anew)")
+    for remark in begun.remarks:
+        print(remark)
+    config = folder / "config.yaml"
+    if folder / "labels.csv" in begun.kept:
+        print(f"next: dgcn doctor --config {config}")
+    elif begun.classes:
+        print(
+            f"{begun.images} images, {begun.held_out} of them held out, "
+            f"{len(begun.classes)} classes: {', '.join(begun.classes)}"
+        )
+        print(f"next: dgcn doctor --config {config}")
+    else:
+        print(f"{begun.images} images, no labels yet. Next:")
+        print(
+            f"  1. open {folder / 'labels.csv'} in a spreadsheet or an editor; write behind every"
+        )
+        print("     image the classes to be seen in it, separated by spaces: beach.jpg,dog boat")
+        print("     (nothing where there is only background)")
+        print(f"  2. dgcn doctor --config {config}")
+    print(f"then: dgcn run --config {config}")
+    if options["weights"] is None:
+        print("Without ImageNet weights the masks will be poor: set model.weights, or --weights.")
+    return 0
+
+
 COMPANIONS: dict[str, Companion] = {
+    "init": Companion(
+        "Write config.yaml, labels.csv and val.txt for a folder of pictures.",
+        _init_options,
+        _init,
+    ),
     "report": Companion(
         "Write one HTML page about a run: scores, curves, and every stage's pictures.",
         _report_options,
