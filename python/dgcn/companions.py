@@ -8,6 +8,8 @@ from pathlib import Path
 
 from jsonargparse import ArgumentParser, Namespace
 
+from dgcn.options import add_config_options, config_from
+
 
 @dataclass(frozen=True)
 class Companion:
@@ -109,11 +111,23 @@ def _init(options: Namespace) -> int:
     return 0
 
 
+def _doctor(options: Namespace) -> int:
+    from dgcn.doctor import examine
+    from dgcn.engine.progress import Screen
+
+    return examine(lambda: config_from(options), Screen())
+
+
 COMPANIONS: dict[str, Companion] = {
     "init": Companion(
         "Write config.yaml, labels.csv and val.txt for a folder of pictures.",
         _init_options,
         _init,
+    ),
+    "doctor": Companion(
+        "Check the machine, the kernels, the settings and the data set; say how to mend them.",
+        add_config_options,
+        _doctor,
     ),
     "report": Companion(
         "Write one HTML page about a run: scores, curves, and every stage's pictures.",
