@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from jsonargparse import ArgumentParser, Namespace
 
@@ -118,6 +119,27 @@ def _doctor(options: Namespace) -> int:
     return examine(lambda: config_from(options), Screen())
 
 
+def _export_options(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "network", type=Path, help="A checkpoint, or the run folder that its training is in."
+    )
+    parser.add_argument(
+        "--format", type=Literal["onnx", "torch"], default="onnx", help="ONNX or torch.export."
+    )
+    parser.add_argument(
+        "--file", type=Path, default=None, help="File to write; default: beside the checkpoint."
+    )
+
+
+def _export(options: Namespace) -> int:
+    from dgcn.engine.export import export
+
+    path, difference = export(options["network"], options["format"], options["file"])
+    print(f"network: {path} ({path.stat().st_size / 1e6:.1f} MB)")
+    print(f"checked on batches of 1 and 3: logits differ by {difference:.1g} of the largest")
+    return 0
+
+
 COMPANIONS: dict[str, Companion] = {
     "init": Companion(
         "Write config.yaml, labels.csv and val.txt for a folder of pictures.",
@@ -133,6 +155,11 @@ COMPANIONS: dict[str, Companion] = {
         "Write one HTML page about a run: scores, curves, and every stage's pictures.",
         _report_options,
         _report,
+    ),
+    "export": Companion(
+        "Write a trained network as ONNX or as a torch.export program, and check it.",
+        _export_options,
+        _export,
     ),
 }
 """By the verb's name, in the order of the help."""

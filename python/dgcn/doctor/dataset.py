@@ -163,7 +163,9 @@ def _sizes(examined: Sequence[_Examined]) -> Iterator[Finding]:
         return
     widths, heights = zip(*(each.size for each in sized), strict=True)
     yield Finding(
-        "ok", f"sizes from {min(widths)} x {min(heights)} to {max(widths)} x {max(heights)} pixels"
+        "ok",
+        f"widths from {min(widths)} to {max(widths)}, heights from {min(heights)} to "
+        f"{max(heights)} pixels",
     )
     small = [each.record.name for each in sized if min(each.size) < _SMALL]
     if small:
