@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -48,12 +49,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _fail(f"{error} (see 'dgcn --help' and 'dgcn VERB --help')")
     except FloatingPointError as error:
         return _fail(str(error), status=1)
-    except (ValueError, FileNotFoundError, FileExistsError) as error:
+    except (ValueError, OSError) as error:
         if os.environ.get("DGCN_TRACEBACK"):
             raise
         return _fail(str(error))
     except KeyboardInterrupt:
-        return _fail("interrupted; the same command goes on after the last finished epoch", 130)
+        return _interrupted(arguments)
 
 
 def verb_parser() -> ArgumentParser:
@@ -143,6 +144,17 @@ def _settings_of(checkpoint: Path) -> str:
 
     network = describe_checkpoint(find_checkpoint(checkpoint))[1]
     return yaml.safe_dump({"out": "predictions", **network["settings"]})
+
+
+def _interrupted(arguments: Sequence[str]) -> int:
+    """Say how to go on, once for all processes of a parallel run."""
+    if os.environ.get("LOCAL_RANK", "0") != "0":
+        return 130
+    command = f"dgcn {shlex.join(arguments)}"
+    verb = next((argument for argument in arguments if not argument.startswith("-")), "")
+    if verb not in VERBS or "--images" in arguments:
+        return _fail(f"interrupted; to begin again: {command}", 130)
+    return _fail(f"interrupted; finished stages and epochs are kept, go on with: {command}", 130)
 
 
 def _fail(message: str, status: int = 2) -> int:

@@ -132,9 +132,12 @@ def _export_options(parser: ArgumentParser) -> None:
 
 
 def _export(options: Namespace) -> int:
+    from rich.console import Console
+
     from dgcn.engine.export import export
 
-    path, difference = export(options["network"], options["format"], options["file"])
+    with Console(stderr=True).status("exporting and checking"):  # shown on a terminal alone
+        path, difference = export(options["network"], options["format"], options["file"])
     print(f"network: {path} ({path.stat().st_size / 1e6:.1f} MB)")
     print(f"checked on batches of 1 and 3: logits differ by {difference:.1g} of the largest")
     return 0

@@ -92,12 +92,15 @@ def _validate(run: Run, model: Classifier, records: Sequence[Record]) -> dict[st
     if not records:
         return {}
     hits = torch.zeros(3)  # right, predicted, true
-    for record in run.mine(list(records)):
-        image = to_tensor(read_image(record.image), run.config.data.size)
-        predicted = model(image[None].to(run.fabric.device))[0].cpu() > 0
-        truth = torch.zeros_like(predicted)
-        truth[[label - 1 for label in record.labels]] = True
-        hits += torch.stack([(predicted & truth).sum(), predicted.sum(), truth.sum()])
+    mine = run.mine(list(records))
+    with run.screen.bar("classifier: validation", len(mine), brief=True) as advance:
+        for record in mine:
+            image = to_tensor(read_image(record.image), run.config.data.size)
+            predicted = model(image[None].to(run.fabric.device))[0].cpu() > 0
+            truth = torch.zeros_like(predicted)
+            truth[[label - 1 for label in record.labels]] = True
+            hits += torch.stack([(predicted & truth).sum(), predicted.sum(), truth.sum()])
+            advance("")
     right, guessed, true = torch.as_tensor(run.fabric.all_reduce(hits, reduce_op="sum")).tolist()
     f1 = 2 * right / max(guessed + true, 1)
     run.screen.line(f"classifier: label F1 on val {f1:.3f}")

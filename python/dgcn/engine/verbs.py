@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -40,6 +41,8 @@ def perform(verb: str, config: Config) -> None:
     run = open_run(config)
     VERBS[verb](run)
     run.screen.line(f"run folder: {config.out}")
+    if verb in ("run", "demo"):
+        run.screen.line(f"to look at it: dgcn report {shlex.quote(str(config.out))}")
 
 
 def predict_given(
