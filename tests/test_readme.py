@@ -22,7 +22,8 @@ def test_commands_exist():
     makefile = (README.parent / "Makefile").read_text(encoding="utf-8")
     for target in re.findall(r"^make ([\w-]+)", text, re.MULTILINE):
         assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
-    from dgcn.engine.verbs import VERBS
+    from dgcn.cli import VERBS
+    from dgcn.companions import COMPANIONS
 
     for verb in re.findall(r"^dgcn (\w+)", text, re.MULTILINE):
-        assert verb in VERBS or verb == "predict", verb
+        assert verb in VERBS or verb in COMPANIONS, verb

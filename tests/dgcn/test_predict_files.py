@@ -168,3 +168,36 @@ def test_checkpoint_of_a_newer_program_is_refused(tiny_run: Path, tmp_path: Path
     torch.save(content, tmp_path / "new.pt")
     with pytest.raises(ValueError, match=r"written by a newer dgcn: unknown model\.wings"):
         load_portable(tmp_path / "new.pt")
+
+
+def test_checkpoint_sets_nothing_but_what_describes_its_network(
+    tiny_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = torch.load(tiny_run / "graph_cut" / "last.pt", weights_only=True)
+    content["network"]["settings"] |= {"out": str(tmp_path / "elsewhere"), "train": {"epochs": 0}}
+    content["network"]["settings"]["model"]["weights"] = "/etc/passwd"
+    torch.save(content, tmp_path / "net.pt")
+    Image.fromarray(np.zeros((20, 30, 3), np.uint8)).save(tmp_path / "a.png")
+    monkeypatch.chdir(tmp_path)
+    assert main(["predict", "--checkpoint", "net.pt", "--images", "a.png"]) == 0
+    assert not (tmp_path / "elsewhere").exists()
+    assert (tmp_path / "predictions" / "masks" / "a.png").is_file()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"classes": ["background"]},
+        {"classes": 3},
+        {"settings": {}},
+        {"settings": {"data": {"size": torch.zeros(2)}, "model": {}}},
+    ],
+)
+def test_checkpoint_that_describes_itself_wrongly_is_refused(
+    tiny_run: Path, tmp_path: Path, change: dict[str, object]
+) -> None:
+    content = torch.load(tiny_run / "graph_cut" / "last.pt", weights_only=True)
+    content["network"] |= change
+    torch.save(content, tmp_path / "net.pt")
+    with pytest.raises(ValueError, match=r"net\.pt does not describe its network rightly"):
+        load_portable(tmp_path / "net.pt")

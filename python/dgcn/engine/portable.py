@@ -114,7 +114,10 @@ def describe_checkpoint(path: Path) -> tuple[Checkpoint, dict[str, Any]]:
             f"{path} is the checkpoint of a {network.get('kind', 'foreign network')}; masks come "
             f"from the segmentation network, in the run's graph_cut/last.pt or static/last.pt"
         )
-    return checkpoint, network
+    try:
+        return checkpoint, _checked(network)
+    except (KeyError, TypeError, AttributeError, ValueError, RuntimeError) as error:
+        raise ValueError(f"{path} does not describe its network rightly: {error!r}") from error
 
 
 def load_portable(path: Path) -> Portable:
@@ -132,18 +135,35 @@ def load_portable(path: Path) -> Portable:
     """
     path = find_checkpoint(path)
     checkpoint, network = describe_checkpoint(path)
-    known = {field.name for field in fields(ModelConfig)}
     options = network["settings"]["model"]
-    foreign = sorted(set(options) - known)
+    foreign = sorted(set(options) - {field.name for field in fields(ModelConfig)})
     if foreign:
         raise ValueError(f"{path} was written by a newer dgcn: unknown model.{foreign[0]}")
-    model = build_segmenter(ModelConfig(**options), len(network["classes"]))
     try:
+        model = build_segmenter(ModelConfig(**options), len(network["classes"]))
         model.load_state_dict(checkpoint.model)
-    except RuntimeError as error:
+    except (RuntimeError, TypeError) as error:
         reason = " ".join(str(error).split())[:200]
         raise ValueError(f"{path} does not fit the network it describes: {reason}") from error
     return Portable(path, model, tuple(network["classes"]), network["settings"], checkpoint.epoch)
+
+
+def _checked(network: dict[str, Any]) -> dict[str, Any]:
+    """A description with the parts of `describe` alone: a file from elsewhere sets nothing else."""
+    classes, settings = network["classes"], network["settings"]
+    if len(classes) < 2 or not all(isinstance(name, str) for name in classes):
+        raise TypeError("classes must be two names or more")
+    model = {name: value for name, value in settings["model"].items() if name != "weights"}
+    kept: dict[str, Any] = {"data": {"size": int(settings["data"]["size"])}, "model": model}
+    if "evaluate" in settings:
+        evaluate = settings["evaluate"]
+        scales = [float(scale) for scale in evaluate["scales"]]
+        kept["evaluate"] = {"scales": scales, "crf": bool(evaluate["crf"])}
+    if "crf" in settings:
+        kept["crf"] = dict(settings["crf"])
+        if not all(isinstance(value, (bool, int, float, str)) for value in kept["crf"].values()):
+            raise TypeError("crf must hold numbers and names")
+    return {"classes": [str(name) for name in classes], "settings": kept}
 
 
 def _from_settings(settings: dict[str, Any]) -> dict[str, Any]:
