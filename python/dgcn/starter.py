@@ -111,6 +111,9 @@ def start(
         write_text(path, text)
         written.append(path)
     classes = sorted({label for row in labels.values() for label in row})
+    if classes and (folder / "masks").is_dir() and not (folder / "classes.txt").is_file():
+        ids = ", ".join(f"{index} {name}" for index, name in enumerate(classes, start=1))
+        remarks.append(f"masks/: their values are taken as 0 background, {ids} (or classes.txt)")
     return Start(
         len(labels), tuple(classes), len(held_out), tuple(written), tuple(kept), tuple(remarks)
     )

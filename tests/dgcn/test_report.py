@@ -19,6 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+import dgcn.engine.report_pictures as report_pictures_module
 import dgcn.report.page as page_module
 from dgcn.cli import main
 from dgcn.data import read_image, read_mask
@@ -66,7 +67,7 @@ def test_ticks_are_even_and_reach_around_the_values(low: float, span: float) -> 
     assert ticks[0] <= low + tolerance
     assert ticks[-1] >= low + span - tolerance
     assert 2 <= len(ticks) <= 9
-    np.testing.assert_allclose(steps, steps[0], rtol=1e-6)
+    np.testing.assert_allclose(steps, steps[0], rtol=1e-6, atol=1e-15 * abs(low))
 
 
 def test_chart_places_points_in_proportion() -> None:
@@ -406,6 +407,20 @@ def test_images_left_out_are_named(
     text = page.read_text(encoding="utf-8")
     assert "2 of the 3 val images are left out" in text
     assert len(json.loads(Parsed(text).texts["pictures"])) == 3
+
+
+def test_page_stays_within_its_budget(
+    tiny_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole, part = tmp_path / "whole.html", tmp_path / "part.html"
+    assert main(["report", str(tiny_run), "--page", str(whole)]) == 0
+    budget = len(Parsed(whole.read_text(encoding="utf-8")).texts["pictures"]) // 2
+    monkeypatch.setattr(report_pictures_module, "BUDGET", budget)
+    assert main(["report", str(tiny_run), "--page", str(part)]) == 0
+    text = part.read_text(encoding="utf-8")
+    shown = len(json.loads(Parsed(text).texts["pictures"]))
+    assert 0 < shown < 5
+    assert f"The last {5 - shown} images are left out: the page would exceed" in text
 
 
 def test_unfinished_run_is_reported_as_far_as_it_has_come(tiny_run: Path, tmp_path: Path) -> None:

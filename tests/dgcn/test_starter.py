@@ -85,8 +85,14 @@ def test_images_folder_is_used_where_it_is(tmp_path: Path) -> None:
     assert [path.name for path in (tmp_path / "images").iterdir()] == ["a.png"]
     other = tmp_path / "other"
     draw(other / "images" / "cat" / "a.png", 1)
-    assert start(other, val=0).classes == ("cat",)
-    assert labels_of(other) == {"a": {"cat"}}
+    draw(other / "images" / "ant" / "b.png", 2)
+    (other / "masks").mkdir()
+    begun = start(other, val=0)
+    assert begun.classes == ("ant", "cat")
+    assert "masks/: their values are taken as 0 background, 1 ant, 2 cat (or classes.txt)" in (
+        begun.remarks
+    )
+    assert labels_of(other) == {"a": {"cat"}, "b": {"ant"}}
 
 
 def test_nothing_is_overwritten_without_force(
