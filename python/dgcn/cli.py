@@ -152,7 +152,7 @@ def _interrupted(arguments: Sequence[str]) -> int:
         return 130
     command = f"dgcn {shlex.join(arguments)}"
     verb = next((argument for argument in arguments if not argument.startswith("-")), "")
-    if verb not in VERBS or "--images" in arguments:
+    if verb not in VERBS or any(argument.startswith("--images") for argument in arguments):
         return _fail(f"interrupted; to begin again: {command}", 130)
     return _fail(f"interrupted; finished stages and epochs are kept, go on with: {command}", 130)
 

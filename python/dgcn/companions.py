@@ -100,10 +100,8 @@ def _init(options: Namespace) -> int:
         print(f"next: dgcn doctor --config {config}")
     else:
         print(f"{begun.images} images, no labels yet. Next:")
-        print(
-            f"  1. open {folder / 'labels.csv'} in a spreadsheet or an editor; write behind every"
-        )
-        print("     image the classes to be seen in it, separated by spaces: beach.jpg,dog boat")
+        print(f"  1. open {folder / 'labels.csv'} in a spreadsheet or an editor and write behind")
+        print("     every image the classes in it, separated by spaces: beach.jpg,dog boat")
         print("     (nothing where there is only background)")
         print(f"  2. dgcn doctor --config {config}")
     print(f"then: dgcn run --config {config}")

@@ -74,8 +74,7 @@ def predict_files(
     *,
     masks: Path,
     overlays: Path | None,
-    screen: Screen | None = None,
-) -> int:
+) -> None:
     """Write a mask of every picture, at its own size, and an overlay with a legend.
 
     Parameters
@@ -90,13 +89,6 @@ def predict_files(
         Folder of the masks: palette PNG with class ids.
     overlays : Path or None
         Folder of the overlays (JPEG, at most 1600 pixels a side); None: none are made.
-    screen : Screen or None, default None
-        None: standard output.
-
-    Returns
-    -------
-    int
-        Pictures predicted.
 
     Raises
     ------
@@ -108,7 +100,7 @@ def predict_files(
     pictures = find_images(images)
     portable = load_portable(checkpoint)
     fabric = make_fabric(config.runtime)
-    screen = screen or Screen(quiet=not fabric.is_global_zero)
+    screen = Screen(quiet=not fabric.is_global_zero)
     model = portable.model.to(fabric.device)
     scales, size = config.evaluate.scales, config.data.size
     crf = config.crf.params() if config.evaluate.crf else None
@@ -131,12 +123,14 @@ def predict_files(
                 Image.fromarray(drawn).save(target, quality=90)
             advance(name)
     fabric.barrier()
+    screen.line(f"masks: {masks}")
+    if overlays is not None:
+        screen.line(f"overlays: {overlays}")
     if damaged:
         raise DataError(
             f"{len(damaged)} of {len(mine)} pictures could not be read, the others are done: "
             f"{'; '.join(damaged[:3])}"
         )
-    return len(mine)
 
 
 def drawn_over(

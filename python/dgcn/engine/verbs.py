@@ -13,7 +13,6 @@ from dgcn.engine.demo import compare
 from dgcn.engine.evaluate import evaluate
 from dgcn.engine.predict import predict
 from dgcn.engine.predict_files import predict_files
-from dgcn.engine.progress import Screen
 from dgcn.engine.run import Run, open_run
 from dgcn.engine.seed import seed
 from dgcn.engine.segment import segment
@@ -67,11 +66,10 @@ def predict_given(
         checkpoint = folder / f"{config.evaluate.checkpoint}.pt"
         only = Path(images[0])
         name = only.resolve().name if len(images) == 1 and only.is_dir() else "pictures"
-    masks, drawn = folder / "masks" / name, folder / "overlays" / name
-    screen = Screen()
     predict_files(
-        images, checkpoint, config, masks=masks, overlays=drawn if overlays else None, screen=screen
+        images,
+        checkpoint,
+        config,
+        masks=folder / "masks" / name,
+        overlays=folder / "overlays" / name if overlays else None,
     )
-    screen.line(f"masks: {masks}")
-    if overlays:
-        screen.line(f"overlays: {drawn}")
