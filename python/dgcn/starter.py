@@ -20,8 +20,10 @@ from dgcn.options import write_text
 CONFIG, LABELS, VAL = "config.yaml", "labels.csv", "val.txt"
 TEMPLATE = Path(__file__).parent / "configs" / "folder.yaml"
 
-# Steps of the runs on 309 photographs (docs/results.md): small sets get as many.
+# Steps of the runs on 309 photographs (docs/results.md): small sets get as many, up to a number of
+# epochs by which 22 photographs are learnt by heart.
 _CLASSIFY_STEPS, _TRAIN_STEPS = 160, 120
+_MOST_EPOCHS = 30
 _SUFFIXES = (".jpg", ".jpeg", ".png")
 _NOT_CLASSES = ("images", "masks", "runs")
 _BACKGROUND = "background"
@@ -130,8 +132,8 @@ def configuration(folder: Path, images: int, weights: Path | None) -> str:
     weights : Path or None
     """
     steps = max(1, math.ceil(images / 16))
-    classify = min(80, max(8, math.ceil(_CLASSIFY_STEPS / steps)))
-    train = min(60, max(7, math.ceil(_TRAIN_STEPS / steps)))
+    classify = min(_MOST_EPOCHS, max(8, math.ceil(_CLASSIFY_STEPS / steps)))
+    train = min(_MOST_EPOCHS, max(7, math.ceil(_TRAIN_STEPS / steps)))
     name = folder.resolve().name
     text = filled(
         TEMPLATE.read_text(encoding="utf-8"),

@@ -155,6 +155,26 @@ def test_unfinished_run_is_reported_as_far_as_it_has_come(tiny_run: Path, tmp_pa
     assert "No segmentation network is trained in this run yet." in text
 
 
+def test_trainings_of_one_run_stand_side_by_side(tiny_run: Path, tmp_path: Path) -> None:
+    out = tmp_path / "both"
+    shutil.copytree(tiny_run, out)
+    assert main(["run", "--out", str(out), "--supervision.kind", "static"]) == 0
+    assert main(["report", str(out)]) == 0
+    parsed = Parsed((out / "report.html").read_text(encoding="utf-8"))
+    pictures = json.loads(parsed.texts["pictures"])
+    for shown in pictures:
+        titles = [panel["title"] for panel in shown["panels"]]
+        assert titles[-3:] == ["prediction (graph cut)", "prediction (static cues)", "ground truth"]
+        assert sum(title.startswith("supervision") for title in titles) in (0, 2)
+        assert set(shown["scores"]) == {"graph cut", "static cues"}
+    metrics = [
+        json.loads((out / kind / "metrics.json").read_text())["val"]["miou"]
+        for kind in ("graph_cut", "static")
+    ]
+    means = next(cells for cells in parsed.cells if cells[:1] == ["mean"])
+    assert [means[1], means[4]] == [f"{100 * miou:.1f}" for miou in metrics]
+
+
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [

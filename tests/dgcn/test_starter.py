@@ -14,7 +14,7 @@ from PIL import Image
 from dgcn.cli import main
 from dgcn.data import FolderDataset
 from dgcn.options import load_config
-from dgcn.starter import TEMPLATE, filled, hold_out, start
+from dgcn.starter import TEMPLATE, configuration, filled, hold_out, start
 
 
 def draw(path: Path, shade: int) -> None:
@@ -60,7 +60,7 @@ def test_folder_a_class_gives_labels(tmp_path: Path, capsys: pytest.CaptureFixtu
     config = load_config(tmp_path / "config.yaml")
     assert config.data.root == tmp_path.resolve()
     assert (config.supervision.belief, config.supervision.cut_background) == ("present", True)
-    assert (config.classify.epochs, config.train.epochs) == (80, 60)  # one step an epoch
+    assert (config.classify.epochs, config.train.epochs) == (30, 30)  # one step an epoch
     assert config.out == Path("runs") / tmp_path.name
 
 
@@ -170,3 +170,11 @@ def test_filled_configuration_changes_the_named_fields_alone() -> None:
     assert changed.count("#") == text.count("#") + 1
     with pytest.raises(KeyError, match=r"data\.wings"):
         filled(text, {"data.wings": 2})
+
+
+def test_epochs_suit_the_number_of_images(tmp_path: Path) -> None:
+    """As many steps of 16 images as 309 photographs get (8 and 6 epochs of 20), within bounds."""
+    for images, epochs in ((5, (30, 30)), (96, (27, 20)), (309, (8, 7)), (5000, (8, 7))):
+        settings = yaml.safe_load(configuration(tmp_path, images, None))
+        assert (settings["classify"]["epochs"], settings["train"]["epochs"]) == epochs
+        assert settings["train"]["decay_every"] == max(3, -(-epochs[1] // 2))

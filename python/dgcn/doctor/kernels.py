@@ -15,7 +15,7 @@ from dgcn.doctor.finding import Finding
 SOLVERS = ("auto", "bk", "ibfs", "push_relabel")
 _REINSTALL = (
     "the compiled core does not suit this machine: build it here, "
-    "pip install --force-reinstall --no-binary graphcut-ext graphcut-ext"
+    "pip install --force-reinstall --no-deps --no-binary graphcut-ext graphcut-ext"
 )
 
 

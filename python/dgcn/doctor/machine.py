@@ -15,8 +15,8 @@ from dgcn.doctor.finding import Finding
 
 _PACKAGES = ("numpy", "scipy", "scikit-image", "pillow", "lightning-fabric", "jsonargparse")
 _REBUILD = (
-    "install the CUDA toolkit (nvcc) and build again: "
-    "pip install --no-binary :all: -C cmake.define.GRAPHCUT_CUDA=ON graphcut-ext"
+    "install the CUDA toolkit (nvcc) and build again: pip install --force-reinstall --no-deps "
+    "--no-binary graphcut-ext -C cmake.define.GRAPHCUT_CUDA=ON graphcut-ext"
 )
 
 

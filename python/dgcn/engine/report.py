@@ -148,6 +148,7 @@ def _trainings(run: Run) -> list[Training]:
         settings = path.with_name("config.yaml")
         if not settings.is_file():  # the classifier's folder
             continue
+        # What the settings were made with need not be there any more.
         own = load_config(settings, "--model.weights=null", "--data.saliency=null", "--data.root=.")
         config = replace(own, out=run.config.out, data=replace(own.data, root=run.config.data.root))
         trained = replace(run, config=config)
