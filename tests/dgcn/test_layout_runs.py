@@ -61,6 +61,12 @@ def test_voc_from_annotations_to_the_servers_archive(source: FolderDataset, tmp_
     assert scores["miou"] == pytest.approx(miou(truth, predictions, 21))
     archive = tmp_path / "results.tgz"
     assert main(["predict", "--out", str(out), "--archive", str(archive)]) == 0
+    pictures = str(tmp_path / "VOC2012" / "JPEGImages")
+    others = tmp_path / "others.tgz"
+    given = ["--images", pictures, "--overlays=false", "--archive", str(others)]
+    assert main(["predict", "--out", str(out), *given]) == 0
+    with tarfile.open(others) as packed:
+        assert {Path(name).stem for name in packed.getnames()} == set(ids.values())
     with tarfile.open(archive) as packed:
         names = sorted(Path(name).name for name in packed.getnames())
         assert all(name.startswith("results/VOC2012/Segmentation/") for name in packed.getnames())

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from dgcn.data.coco_masks import class_mask
-from dgcn.data.dataset import SPLITS, ImageDataset, Progress, Record, existing_folder
+from dgcn.data.dataset import SPLITS, ImageDataset, Record, existing_folder
 from dgcn.data.errors import DataError
 from dgcn.data.image_labels import label_file
 from dgcn.data.images import write_mask
@@ -93,20 +93,19 @@ class COCODataset(ImageDataset):
             root, _names(categories), [*splits["train"], *splits["val"]], splits, saliency=saliency
         )
 
-    def check(self, records: Sequence[Record], *, progress: Progress | None = None) -> None:
-        """Paint the masks that are not there yet; then as `ImageDataset.check`.
+    def prepare(self, records: Sequence[Record]) -> None:
+        """Paint the masks that are not there yet.
 
         Raises
         ------
         DataError
-            As `ImageDataset.check`; or a segmentation is malformed.
+            A segmentation is malformed.
         """
         wanted = {r.name: r.mask for r in records if r.mask is not None and not r.mask.is_file()}
         if wanted:
             self.masks.mkdir(parents=True, exist_ok=True)
             for file in self._files.values():
                 _paint(file, wanted)
-        super().check(records, progress=progress)
 
     def _split(
         self,

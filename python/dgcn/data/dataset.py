@@ -135,6 +135,9 @@ class ImageDataset:
             raise ValueError(f"name must be 'train', 'val' or 'all', got {name!r}")
         return list(self._splits[name])
 
+    def prepare(self, records: Sequence[Record]) -> None:
+        """Make the files of records that the layout does not have as such; here there are none."""
+
     def check(self, records: Sequence[Record], *, progress: Progress | None = None) -> None:
         """Decode every image and mask, so that nothing fails in the middle of a run.
 
@@ -155,6 +158,7 @@ class ImageDataset:
         """
         if not records:
             raise DataError(f"{self.root}: the split holds no image")
+        self.prepare(records)
         saliency_stems: set[str] | None = None
         if self.saliency is not None:
             saliency_stems = set(pictures_by_stem(self.saliency))

@@ -81,10 +81,12 @@ def detect_layout(root: Path) -> Layout:
         It has the parts of none, or of several.
     """
     existing_folder(root, "data set folder")
+    coco = find_year(root) is not None
     marks: dict[Layout, bool] = {
-        "folder": (root / "labels.csv").is_file(),
+        # COCO's pictures, too, may lie below images/.
+        "folder": (root / "labels.csv").is_file() or ((root / "images").is_dir() and not coco),
         "voc": find_voc(root) is not None,
-        "coco": find_year(root) is not None,
+        "coco": coco,
     }
     found = [layout for layout, there in marks.items() if there]
     if len(found) == 1:

@@ -85,9 +85,11 @@ def evaluate(run: Run, split: str) -> dict[str, Any]:
         )
     masked = with_masks(run, split)
     confusion = Confusion(run.classes)
-    for record in masked:
-        assert record.mask is not None
-        confusion.add(read_mask(record.mask), read_mask(folder / f"{record.name}.png"))
+    with run.screen.bar("scoring", len(masked), brief=True) as advance:
+        for record in masked:
+            assert record.mask is not None
+            confusion.add(read_mask(record.mask), read_mask(folder / f"{record.name}.png"))
+            advance("")
     how = protocol(run.config, split, len(masked))
     scores = {"protocol": how, **quality(confusion, run.dataset.classes)}
     if run.leads:
@@ -110,8 +112,11 @@ def validation_miou(run: Run, model: Segmenter) -> float | None:
     if not masked:
         return None
     confusion = Confusion(run.classes)
-    for record in run.mine(masked):
-        assert record.mask is not None
-        logits = image_logits(model, read_image(record.image), run.config.data.size, (1.0,))
-        confusion.add(read_mask(record.mask), logits.argmax(0).numpy().astype(np.uint8))
+    mine = run.mine(masked)
+    with run.screen.bar("validation", len(mine), brief=True) as advance:
+        for record in mine:
+            assert record.mask is not None
+            logits = image_logits(model, read_image(record.image), run.config.data.size, (1.0,))
+            confusion.add(read_mask(record.mask), logits.argmax(0).numpy().astype(np.uint8))
+            advance("")
     return run.total(confusion).miou()

@@ -15,6 +15,7 @@ from dgcn.data.images import VOID, read_image, read_mask
 from dgcn.engine.classify import load_classifier
 from dgcn.engine.predict import load_segmenter, predict_image
 from dgcn.engine.quality import supervise_sample
+from dgcn.engine.record import chosen
 from dgcn.engine.run import Run
 from dgcn.engine.seed import activation
 from dgcn.engine.supervise import make_supervision
@@ -54,13 +55,6 @@ def sheet(runs: Sequence[Run], path: Path) -> Path:
             rows.append(Row(record.name, panels, labels=record.labels))
             advance(record.name)
     return contact_sheet(rows, path, first.dataset.classes, title="Training images, stage by stage")
-
-
-def chosen(records: Sequence[Record], count: int) -> list[Record]:
-    """Images evenly spread over the list among those that have a foreground label."""
-    labelled = [record for record in records if record.labels] or list(records)
-    count = min(count, len(labelled))
-    return [labelled[index * len(labelled) // count] for index in range(count)]
 
 
 def label_map(labels: NDArray[np.bool_]) -> NDArray[np.int64]:

@@ -35,6 +35,7 @@ class Run:
         cues/                     cues.npz, quality.json
         graph_cut/, static/       one training each, sharing the classifier and the cues:
           config.yaml, versions.yaml, last.pt, best.pt, history.json, supervision.json
+          supervision/            a few images' supervision after every epoch
           predictions/val/        one palette PNG an image
           metrics.json, contact_sheet.png
           retrain/                masks/ of the training images, and all of the above once more
@@ -135,7 +136,13 @@ class Run:
         return replace(self, config=replace(self.config, evaluate=evaluate))
 
 
-def open_run(config: Config, *, screen: Screen | None = None, fabric: Fabric | None = None) -> Run:
+def open_run(
+    config: Config,
+    *,
+    screen: Screen | None = None,
+    fabric: Fabric | None = None,
+    reads_only: bool = False,
+) -> Run:
     """Make the run's folder, open its data set and check every image of it once.
 
     Parameters
@@ -145,6 +152,8 @@ def open_run(config: Config, *, screen: Screen | None = None, fabric: Fabric | N
         None: standard output, on the first process only.
     fabric : Fabric or None, default None
         None: made from ``config.runtime``.
+    reads_only : bool, default False
+        Leave the folder's config.yaml and versions.yaml as they are and do not read the images.
 
     Raises
     ------
@@ -170,26 +179,33 @@ def open_run(config: Config, *, screen: Screen | None = None, fabric: Fabric | N
             )
             screen.line(f"data: wrote a synthetic set to {root}")
         fabric.barrier()
-    dataset = open_dataset(
-        root,
-        kind=data.kind,
-        train_list=data.train_list,
-        val_list=data.val_list,
-        labels=data.labels,
-        masks=_masks(config),
-        saliency=data.saliency,
-    )
-    run = Run(config, fabric, dataset, screen)
+    run = Run(config, fabric, dataset_of(config, root), screen)
     run.records("train")
-    if run.leads:
+    if run.leads and not reads_only:
         save_config(config, config.out)
         _check_once(run)
     fabric.barrier()
     return run
 
 
-def _masks(config: Config) -> Path:
-    return config.data.masks or config.out / "data" / "masks"
+def dataset_of(config: Config, root: Path) -> ImageDataset:
+    """The data set in a folder, opened as ``config.data`` says.
+
+    Raises
+    ------
+    FileNotFoundError, DataError
+        As `dgcn.data.open_dataset`.
+    """
+    data = config.data
+    return open_dataset(
+        root,
+        kind=data.kind,
+        train_list=data.train_list,
+        val_list=data.val_list,
+        labels=data.labels,
+        masks=data.masks or config.out / "data" / "masks",
+        saliency=data.saliency,
+    )
 
 
 def _check_once(run: Run) -> None:
