@@ -10,10 +10,12 @@ import numpy as np
 import pytest
 from layouts import VOC_IDS, drawn, write_coco, write_voc
 from PIL import Image
+from torch import nn
 
 from dgcn.cli import main
 from dgcn.data import FolderDataset, mask_to_grid, read_mask
 from dgcn.engine.checkpoint import load_checkpoint
+from dgcn.engine.portable import load_portable
 from dgcn.seeds import load_cues, save_cues
 
 TINY = (
@@ -87,6 +89,9 @@ def test_coco_with_masks_painted_in_the_run_folder(source: FolderDataset, tmp_pa
     truth = [record.mask for record in source.split("val") if record.mask is not None]
     assert scores["miou"] == pytest.approx(miou(truth, predictions, 6))
     assert (out / "graph_cut" / "retrain" / "metrics.json").is_file()
+    head = load_portable(out / "graph_cut" / "last.pt").model.head
+    dilations = [m.dilation[0] for m in head.modules() if isinstance(m, nn.Conv2d)]
+    assert dilations == [1, 2, 3, 4]
     for folder in ("classifier", "graph_cut", "graph_cut/retrain"):
         model = load_checkpoint(out / folder / "last.pt").model
         means = [v for k, v in model.items() if "backbone" in k and k.endswith("running_mean")]
