@@ -1,12 +1,19 @@
-"""Entry point: ``python -m benchmarks {crf,knn,maxflow,memory,rules} [options]``."""
+"""Entry point: ``python -m benchmarks {crf,cues,knn,maxflow,memory,rules} [options]``."""
 
 from __future__ import annotations
 
 import argparse
 
-from benchmarks import crf, knn, maxflow, memory, rules
+from benchmarks import crf, cues, knn, maxflow, memory, rules
 
-BENCHMARKS = {"crf": crf, "knn": knn, "maxflow": maxflow, "memory": memory, "rules": rules}
+BENCHMARKS = {
+    "crf": crf,
+    "cues": cues,
+    "knn": knn,
+    "maxflow": maxflow,
+    "memory": memory,
+    "rules": rules,
+}
 
 
 def main() -> None:

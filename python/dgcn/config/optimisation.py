@@ -1,4 +1,4 @@
-"""Settings of the two trainings: the classifier's and the segmentation network's."""
+"""Settings of the trainings: the classifier's, the segmentation network's and its retraining."""
 
 from __future__ import annotations
 
@@ -106,3 +106,36 @@ class TrainConfig(Optimisation):
         require("train", self, "dropout", 0 <= self.dropout < 1, "in [0, 1)")
         for name in ("validate_every", "supervision_every"):
             require("train", self, name, getattr(self, name) >= 0, ">= 0")
+
+
+@dataclass
+class RetrainConfig(Optimisation):
+    """The network trained once more, fully supervised by its own masks of the training images.
+
+    Attributes
+    ----------
+    enabled : bool, default False
+        Whether `dgcn run` retrains; `dgcn retrain` does in any case.
+    init : {"weights", "classifier", "trained"}, default "weights"
+        Start of the backbone: `model.weights`, the classifier's, or the whole trained network.
+    restrict : bool, default True
+        Whether an image's mask is made of the classes alone that it is labelled with.
+    dropout : float, default 0.5
+        Probability of dropping an activation before the last convolution.
+    validate_every : int, default 1
+        Epochs between two evaluations (one scale, no CRF) on the validation images; 0: never.
+    """
+
+    batch_size: int = 10
+    schedule: Literal["step", "poly"] = "poly"
+    enabled: bool = False
+    init: Literal["weights", "classifier", "trained"] = "weights"
+    restrict: bool = True
+    dropout: float = 0.5
+    validate_every: int = 1
+
+    def check(self) -> None:
+        """Raise `ValueError` for the first field out of range."""
+        self.check_as("retrain")
+        require("retrain", self, "dropout", 0 <= self.dropout < 1, "in [0, 1)")
+        require("retrain", self, "validate_every", self.validate_every >= 0, ">= 0")

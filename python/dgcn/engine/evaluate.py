@@ -29,7 +29,7 @@ def protocol(config: Config, split: str, images: int) -> str:
     refined = f"on ({crf.iterations} iterations, image size)" if options.crf else "off"
     return (
         f"{split}, {images} images with masks, warped to {config.data.size} x {config.data.size}; "
-        f"scales {scales}, logits summed at image size; CRF {refined}; "
+        f"scales {scales}, logits summed at image size; CRF {refined}; network {options.network}, "
         f"checkpoint {options.checkpoint}; mean over classes that occur in ground truth or "
         f"predictions"
     )
@@ -46,8 +46,8 @@ def with_masks(run: Run, split: str) -> list[Record]:
     masked = [record for record in run.records(split) if record.mask is not None]
     if not masked:
         raise ValueError(
-            f"{run.dataset.root / 'masks'}: no image of the split '{split}' has a mask: there is "
-            f"nothing to evaluate against"
+            f"{run.dataset.root}: no image of the split '{split}' has a mask: there is nothing to "
+            f"evaluate against"
         )
     return masked
 
@@ -73,7 +73,7 @@ def evaluate(run: Run, split: str) -> dict[str, Any]:
     ValueError
         It was predicted with other settings, or has no masks.
     """
-    folder = run.training / "predictions" / split
+    folder = run.network / "predictions" / split
     known = recorded(folder)
     if known is None:
         raise FileNotFoundError(f"no predictions in {folder}: run 'dgcn predict' first")
@@ -85,13 +85,15 @@ def evaluate(run: Run, split: str) -> dict[str, Any]:
         )
     masked = with_masks(run, split)
     confusion = Confusion(run.classes)
-    for record in masked:
-        assert record.mask is not None
-        confusion.add(read_mask(record.mask), read_mask(folder / f"{record.name}.png"))
+    with run.screen.bar("scoring", len(masked), brief=True) as advance:
+        for record in masked:
+            assert record.mask is not None
+            confusion.add(read_mask(record.mask), read_mask(folder / f"{record.name}.png"))
+            advance("")
     how = protocol(run.config, split, len(masked))
     scores = {"protocol": how, **quality(confusion, run.dataset.classes)}
     if run.leads:
-        path = run.training / "metrics.json"
+        path = run.network / "metrics.json"
         kept = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
         kept[split] = scores
         write_text(path, json.dumps(kept, indent=2) + "\n")
@@ -110,8 +112,11 @@ def validation_miou(run: Run, model: Segmenter) -> float | None:
     if not masked:
         return None
     confusion = Confusion(run.classes)
-    for record in run.mine(masked):
-        assert record.mask is not None
-        logits = image_logits(model, read_image(record.image), run.config.data.size, (1.0,))
-        confusion.add(read_mask(record.mask), logits.argmax(0).numpy().astype(np.uint8))
+    mine = run.mine(masked)
+    with run.screen.bar("validation", len(mine), brief=True) as advance:
+        for record in mine:
+            assert record.mask is not None
+            logits = image_logits(model, read_image(record.image), run.config.data.size, (1.0,))
+            confusion.add(read_mask(record.mask), logits.argmax(0).numpy().astype(np.uint8))
+            advance("")
     return run.total(confusion).miou()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import warnings
+import zlib
 
 import torch
 from lightning_fabric import Fabric, seed_everything
@@ -40,6 +41,15 @@ def make_fabric(runtime: RuntimeConfig) -> Fabric:
     fabric.launch()
     seed_everything(runtime.seed, workers=False, verbose=False)
     return fabric
+
+
+def seed_stage(seed: int, stage: str) -> None:
+    """Set the state of torch's generators to a function of (seed, stage).
+
+    Called before a network is made: its initial weights do not depend on what ran before it, and
+    trainings that are compared begin with the same ones.
+    """
+    torch.manual_seed(zlib.crc32(f"{seed} {stage}".encode()))
 
 
 def seed_epoch(fabric: Fabric, seed: int, epoch: int) -> None:

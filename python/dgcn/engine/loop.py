@@ -50,6 +50,8 @@ class Training:
         Takes last.pt and best.pt.
     settings : dict
         All that the training's result depends on, in plain types.
+    network : dict
+        What the network is, for whoever has only the checkpoint.
     """
 
     title: str
@@ -60,6 +62,7 @@ class Training:
     after_epoch: AfterEpoch
     folder: Path
     settings: dict[str, Any]
+    network: dict[str, Any]
 
 
 def fit(fabric: Fabric, training: Training, config: Config, screen: Screen) -> Checkpoint:
@@ -130,6 +133,7 @@ def fit(fabric: Fabric, training: Training, config: Config, screen: Screen) -> C
             settings=training.settings,
             precision=fabric.strategy.precision.state_dict(),
             history=history,
+            network=training.network,
         )
         if fabric.is_global_zero:
             save_checkpoint(training.folder / "last.pt", last)

@@ -13,6 +13,8 @@ from dgcn.data.batches import Sample, TrainingSet
 from dgcn.data.folder import Record
 from dgcn.data.images import VOID, mask_to_grid, read_mask
 from dgcn.engine.run import Run
+from dgcn.engine.supervise import CRFMarginals
+from dgcn.losses import floored_softmax
 from dgcn.metrics import Confusion
 from dgcn.models import Segmenter, aggregate
 from dgcn.supervision import Supervision
@@ -72,11 +74,14 @@ def supervise_sample(
     """Supervision (L, h, w) that the network, as it is, gives one sample with cues."""
     device = run.fabric.device
     output = model(sample["image"][None].to(device))
+    logits = output.logits.float()
+    pictures = sample["rgb"][None].to(device)
     labels = supervision(
-        output.logits.float().softmax(1),
+        logits.softmax(1),
         aggregate(output.features, model.backbone.taps),
         sample["cues"][None].to(device),
         sample["present"][None].to(device),
+        CRFMarginals(floored_softmax(logits), pictures, run.config.crf.training_params()),
     )
     result: NDArray[np.bool_] = labels[0].cpu().numpy()
     return result
