@@ -96,7 +96,8 @@ GRAPHCUT_BLOCK bool lists_first(const Neighbours<Capacity>& lists, std::int32_t 
 }
 
 // The sum of the weights that list the pair of which `entry` is the first, in the order of entries
-// as on the host. False where the sum of both directions leaves the range of W.
+// as on the host. False where the sum of both directions leaves the range of W; what is negative is
+// refused anyway, and not summed.
 template <class W, class Capacity>
 GRAPHCUT_BLOCK bool merge(const Neighbours<Capacity>& lists, std::int32_t entry, W& sum) {
   const std::int32_t j = lists.linked(entry), i = entry / lists.k;
@@ -108,7 +109,7 @@ GRAPHCUT_BLOCK bool merge(const Neighbours<Capacity>& lists, std::int32_t entry,
       if (lists.indices[e] != other) continue;
       const W weight = static_cast<W>(lists.weights[e]);
       if constexpr (std::is_integral_v<W>) {
-        if (!fits || weight > kMost || sum > kMost - weight) {
+        if (!fits || weight < 0 || weight > kMost || sum > kMost - weight) {
           fits = false;
           continue;
         }
