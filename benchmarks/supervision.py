@@ -50,7 +50,8 @@ class Step(NamedTuple):
 
     def terminals(self) -> tuple[Tensor, Tensor]:
         """Capacities (B, CUTS, N) of the t-links."""
-        return t_links(*self.beliefs(), SEED_WEIGHT)
+        belief, own, other = self.beliefs()
+        return t_links(belief, own, other, belief.new_full((), SEED_WEIGHT))
 
     def labels(self, source_side: Tensor) -> Tensor:
         """Cues (B, CLASSES, N) grown by the cuts: the rule of theta."""
@@ -115,7 +116,7 @@ def prepare(step: Step, solver: str) -> tuple[dict[str, Callable[[], object]], d
     found = gx.knn(step.features, K)
     weights = gx.knn_graph(found.indices, found.distances)
     belief = step.beliefs()
-    terminals = t_links(*belief, SEED_WEIGHT)
+    terminals = step.terminals()
     cut = gx.knn_maxflow(found.indices, weights, *terminals, solver=solver)
     labels = step.labels(cut.source_side)
 

@@ -81,17 +81,20 @@ def knn_maxflow(
     Integer capacities are taken as they are. Floats count in units of a power of two below
     2^-57 P, where P bounds the flow: the smaller of what sources and sinks can send through the
     links of their nodes. Capacities above 2^-33 P (float32) or 2^-4 P (float64) are exact, others
-    rounded by less than a unit, so the cut costs at most a unit per link more than the best; of
-    cuts that are equal up to this, another may be found than on the CPU. Where all capacities are
-    small multiples of a power of two, 32-bit numbers are used. Memory: about 40 bytes per entry of
-    ``indices``; and for each cut, where an item may not fit the device's shared memory (on an H200
-    from some 2,300 nodes with K = 9), 8 bytes per entry and 28 per node.
+    rounded by less than a unit, so that the cut costs at most one unit per link and node more than
+    the best; of cuts that are equal up to this, another may be found than on the CPU. Where all
+    capacities are small multiples of a power of two, 32-bit numbers are used.
 
-    Values are checked on the device too. Looking at the outcome waits for the device, once per
-    call; a problem that is not accepted goes to the host, which names the first bad value. Within
+    Values are checked on the device. Looking at the outcome waits for the device, once per call; a
+    problem that is not accepted goes to the host, which names the first bad value. Within
     :func:`graphcut_ext.no_value_checks`, and while a CUDA graph is captured, nothing is waited for:
-    a cut with a bad index, a NaN or negative capacity, a path of infinite capacity, or sums beyond
-    2^58, of integers, has the value NaN, or -1 for integers, and no node on the source side.
+    a cut with a bad index, a NaN or negative capacity, a path of infinite capacity, or integers
+    that may sum up past 2^58, has the value NaN, or -1 for integers, and no node on the source
+    side. Call once before a capture, so that the kernels are loaded.
+
+    The device's memory beyond inputs and outputs: about 40 bytes per entry of ``indices``; and for
+    each cut, where an item may not fit the shared memory (on an H200 from some 2,300 nodes with
+    K = 9), 8 bytes per entry and 28 per node.
 
     References
     ----------

@@ -14,7 +14,7 @@
 
 namespace graphcut::maxflow {
 
-enum class Status : std::int32_t {
+enum class Status : std::uint8_t {
   solved = 0,
   refused = 1,  // the host refuses this problem, or it alone can solve it
   wrong = 2     // the certificate does not hold, which is a bug

@@ -113,8 +113,8 @@ class BlockPushRelabel {
   template <class T>
   using PerLane = typename Team::template PerLane<T>;
 
-  // Rounds between two global updates: of 6 to 64 the one with the fewest phases, searches included,
-  // on the neighbour graphs of feature maps.
+  // Rounds between two global updates: of 6 to 64 the one with the fewest phases, searches
+  // included, on the neighbour graphs of feature maps.
   static constexpr int kUpdateEvery = 24;
 
   GRAPHCUT_BLOCK bool active(std::int64_t v) const {

@@ -11,14 +11,13 @@ namespace graphcut::maxflow {
 
 // Note [Fixed point]: let P be what a flow cannot exceed: the smaller of what the supplies and what
 // the demands of all nodes come to, of each node no more than its arcs let through. The unit is the
-// power of two 2^-e for which everything that is pushed sums up to less than kBound / 2 units. What
-// is larger than kBound cannot be in a minimum cut and counts as kBound, infinity included; what is
-// smaller than a unit, but not 0, counts as one unit, so that arcs that are open stay open; all
-// else is rounded down. A capacity is therefore off by less than a unit,
-//   unit < 2^-57 P (64 bits), 2^-26 P (32 bits)     [P with the slack for roundings of see scale]
-// and the cut found costs at most one unit per arc in it more than the best. 32 bits are used only
-// where nothing is rounded; with 64, float32 capacities above 2^-33 P are exact. Integers are taken
-// as they are, in units of 1.
+// least power of two for which everything that is pushed sums up to less than kBound / 2 units;
+// with 64 bits, less than 2^-57 P. What is larger than kBound cannot be in a minimum cut and counts
+// as kBound, infinity included; what is smaller than a unit, but not 0, counts as one unit, so that
+// arcs that are open stay open; all else is rounded down. A capacity is therefore off by less than
+// a unit, and the cut found costs at most one unit per capacity in it more than the best. 32 bits
+// are used only where nothing is rounded; with 64, float32 capacities above 2^-33 P are exact.
+// Integers are taken as they are, in units of 1.
 template <class R>
 inline constexpr R kBound = R{1} << (sizeof(R) == 8 ? 60 : 29);
 
@@ -56,7 +55,7 @@ struct Scale {
 // below half of kBound; 0 where `integral`. False where there is none.
 template <class R>
 GRAPHCUT_BLOCK bool find_exponent(double most, double slack, bool integral, int& exponent) {
-  const double room = static_cast<double>(kBound<R> / 2) - slack;
+  const double room = static_cast<double>(kBound<R>) / 2 - slack;
   exponent = 0;
   if (!(room >= 1) || !(most < HUGE_VAL)) return false;
   if (integral || !(most > 0)) return most <= room;

@@ -25,25 +25,24 @@ template <class C>
 struct Cuts {
   std::vector<maxflow::Value<C>> value;
   std::unique_ptr<bool[]> side;  // NOLINT(modernize-avoid-c-arrays): vector<bool> has no bools
+  std::size_t sides = 0;
   std::vector<std::int32_t> status, work;
 
   bool operator==(const Cuts& other) const {
-    const std::size_t sides = value.empty() ? 0 : sides_;
     return status == other.status && work == other.work &&
            std::equal(side.get(), side.get() + sides, other.side.get()) &&
            std::equal(value.begin(), value.end(), other.value.begin(),
                       [](auto a, auto b) { return a == b || (a != a && b != b); });
   }
-  std::size_t sides_ = 0;
 };
 
 template <class C, class Solve>
 Cuts<C> cuts(const Neighbours<C>& lists, Solve&& solve) {
   Cuts<C> found;
   const auto rows = static_cast<std::size_t>(lists.items * lists.cuts);
-  found.sides_ = lists.source.size();
+  found.sides = lists.source.size();
   found.value.resize(rows);
-  found.side = std::make_unique<bool[]>(found.sides_);
+  found.side = std::make_unique<bool[]>(found.sides);
   found.status.resize(rows, -1);
   found.work.resize(3 * rows);
   BlockBatch<C> batch;
@@ -125,15 +124,16 @@ void check_topology(const Neighbours<C>& lists, std::int64_t item, Choices& choi
         const auto link = topology.links[a];
         found.emplace_back(v, link.head, topology.capacity[a]);
         order.push_back(link.edge);
-        auto& end = ends[static_cast<std::size_t>(2 * link.number() + (link.forward() ? 0 : 1))];
+        const auto edge = 2 * static_cast<std::size_t>(link.number());
+        auto& end = ends[edge + (link.forward() ? 0 : 1)];
         require(end == -1, "an edge has one arc each way");
         end = link.head;
       }
     }
     for (std::size_t a = 0; a < found.size(); ++a) {
       const maxflow::Link link{std::get<1>(found[a]), order[a]};
-      require(ends[static_cast<std::size_t>(2 * link.number() + (link.forward() ? 1 : 0))] ==
-                  std::get<0>(found[a]),
+      const auto edge = 2 * static_cast<std::size_t>(link.number());
+      require(ends[edge + (link.forward() ? 1 : 0)] == std::get<0>(found[a]),
               "the sister leads back");
     }
     if (run == 0) {

@@ -12,7 +12,8 @@
 namespace graphcut::test {
 
 struct Meeting {
-  explicit Meeting(int count) : threads(count), barrier(count), bytes(64 * count) {}
+  explicit Meeting(int count)
+      : threads(count), barrier(count), bytes(8 * static_cast<std::size_t>(count)) {}
 
   int threads;
   std::barrier<> barrier;

@@ -10,6 +10,7 @@ from torch import Tensor
 
 import graphcut_ext as gx
 from benchmarks.families.knn import neighbour_links
+from graphcut_ext import _core
 
 INF = float("inf")
 DTYPES = (torch.float32, torch.float64, torch.int32, torch.int64)
@@ -167,3 +168,13 @@ def test_value_checks_are_as_ever_on_the_cpu():
     weights[0, 2, 1] = -3.0
     with gx.no_value_checks(), pytest.raises(ValueError, match="weights is -3 at entry 19"):
         gx.knn_maxflow(indices, weights, source, sink)
+
+
+@pytest.mark.skipif(
+    torch.cuda.is_available() or gx.build_info()["cuda"] is None,
+    reason="there is a device, or there are no kernels",
+)
+@pytest.mark.parametrize("dtype", ["float32", "float64", "int32", "int64"])
+def test_a_missing_device_is_an_error(dtype):
+    with pytest.raises(RuntimeError, match=r"cudaGetDevice.* failed"):
+        getattr(_core, f"knn_cut_workspace_{dtype}")(1, 1, 10, 3, 0)
