@@ -43,7 +43,7 @@ struct BlockWorkspace {
     at.codes = at.entry + even(4 * entries);
     at.cursor = at.codes + 8 * entries;
     at.partial = at.cursor + even(4 * n);
-    at.shape = at.partial + std::int64_t{2 * 4} * kMostThreads;
+    at.shape = at.partial + std::int64_t{8} * kMostThreads;
     at.item = at.shape + 8;
     at.cut = CutMemory::node_bytes(n) + CutMemory::kPerEdge * entries;
     return at;
