@@ -44,6 +44,19 @@ def dense_crf(
     marginals: NDArray[np.float32],
     threads: int,
 ) -> None: ...
+def solve_knn_emulated(
+    indices: NDArray[np.int64],
+    weights: NDArray[Any],
+    source: NDArray[Any],
+    sink: NDArray[Any],
+    value: NDArray[Any],
+    source_side: NDArray[np.bool_],
+    status: NDArray[np.int32],
+    work: NDArray[np.int32],
+    threads: int,
+    order: str,
+    seed: int,
+) -> None: ...
 
 class _Graph:
     """What the four classes below have in common; arrays are contiguous and one-dimensional."""
