@@ -9,6 +9,7 @@ from pathlib import Path
 
 from jsonargparse import ArgumentParser, Namespace
 
+from dgcn.engine.termination import Terminated
 from dgcn.options import OptionError, config_from, config_parser, parse
 
 CONFIGS = Path(__file__).parent / "configs"
@@ -39,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     -------
     int
         Exit status: 0 done, 1 the training diverged, 2 an option or an input file is wrong (one
-        line on standard error says which), 130 interrupted.
+        line on standard error says which), 130 interrupted, 143 terminated after a checkpoint.
     """
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     try:
@@ -53,7 +54,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise
         return _fail(str(error))
     except KeyboardInterrupt:
-        return _fail("interrupted; the same command goes on after the last finished epoch", 130)
+        return _fail("interrupted; the same command goes on from the last checkpoint", 130)
+    except Terminated as error:
+        return _fail(f"{error}; the same command goes on from there", 143)
 
 
 def verb_parser() -> ArgumentParser:

@@ -6,6 +6,7 @@ import logging
 import warnings
 import zlib
 
+import numpy as np
 import torch
 from lightning_fabric import Fabric, seed_everything
 
@@ -52,11 +53,11 @@ def seed_stage(seed: int, stage: str) -> None:
     torch.manual_seed(zlib.crc32(f"{seed} {stage}".encode()))
 
 
-def seed_epoch(fabric: Fabric, seed: int, epoch: int) -> None:
-    """Set the state of torch's generators to a function of (seed, epoch, rank).
+def seed_step(fabric: Fabric, seed: int, epoch: int, step: int) -> None:
+    """Set the state of torch's generators to a function of (seed, epoch, step, rank).
 
-    Called where an epoch begins: an epoch draws the same numbers (dropout) whether the run came
-    to it without a break or was resumed from a checkpoint, on every process of a parallel run.
+    Called before every step: it draws the same numbers (dropout) whether the run came to it
+    without a break or was resumed from a checkpoint, on every process of a parallel run.
     """
-    mixed = (seed * 1_000_003 + epoch) * 65_537 + fabric.global_rank
-    torch.manual_seed(mixed % 2**63)
+    state = np.random.SeedSequence([seed, epoch, step, fabric.global_rank]).generate_state(2)
+    torch.manual_seed(int(state[0]) << 31 ^ int(state[1]))

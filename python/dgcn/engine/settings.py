@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Sequence
 from typing import Any
 
-from dgcn.config import Config
+from dgcn.config import Config, Optimisation
 from dgcn.data.folder import FolderDataset, Record
 from dgcn.options import as_plain
 
@@ -35,7 +35,7 @@ def digest(records: Sequence[Record]) -> str:
 
 def classifier_settings(config: Config, dataset: FolderDataset) -> dict[str, Any]:
     """The classifier."""
-    options: dict[str, Any] = as_plain(config.classify)
+    options: dict[str, Any] = _optimisation(config.classify)
     model: dict[str, Any] = as_plain(config.model)
     return {
         "epochs": options.pop("epochs"),
@@ -57,7 +57,7 @@ def cue_settings(config: Config, dataset: FolderDataset) -> dict[str, Any]:
 
 def segmenter_settings(config: Config, dataset: FolderDataset) -> dict[str, Any]:
     """The segmentation network."""
-    options: dict[str, Any] = as_plain(config.train)
+    options: dict[str, Any] = _optimisation(config.train)
     refined = config.train.boundary_weight or config.supervision.kind == "region_growing"
     return {
         "epochs": options.pop("epochs"),
@@ -80,7 +80,7 @@ def mask_settings(config: Config, dataset: FolderDataset) -> dict[str, Any]:
 
 def retrain_settings(config: Config, dataset: FolderDataset) -> dict[str, Any]:
     """The retrained network."""
-    options: dict[str, Any] = as_plain(config.retrain)
+    options: dict[str, Any] = _optimisation(config.retrain)
     del options["enabled"], options["restrict"]
     return {
         "epochs": options.pop("epochs"),
@@ -108,6 +108,13 @@ def _prediction(config: Config) -> dict[str, Any]:
         "scales": list(config.evaluate.scales),
         "crf": as_plain(config.crf) if config.evaluate.crf else None,
     }
+
+
+def _optimisation(options: Optimisation) -> dict[str, Any]:
+    plain: dict[str, Any] = as_plain(options)
+    if options.accumulate == 1:
+        del plain["accumulate"]
+    return plain
 
 
 def _runtime(config: Config) -> dict[str, Any]:
