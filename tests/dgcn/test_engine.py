@@ -337,6 +337,11 @@ def test_random_state_of_a_step_depends_on_seed_epoch_and_step_alone() -> None:
     assert len({draw(*state) for state in itertools.product(range(3), repeat=3)}) == 27
 
 
+def test_half_precision_is_refused_on_a_cpu() -> None:
+    with pytest.raises(ValueError, match=r"runtime\.precision: '16-mixed' needs a CUDA device"):
+        make_fabric(RuntimeConfig(device="cpu", precision="16-mixed"))
+
+
 def test_progress_is_a_plain_line_where_there_is_no_terminal() -> None:
     stream = io.StringIO()
     screen = Screen(console=Console(file=stream, force_terminal=False))

@@ -112,3 +112,25 @@ def test_batch_without_supervision_is_reported_and_left_out(cued: Path, tmp_path
     assert printed.count("no position is supervised in its images: train_0000") == 3
     optimizer = load_checkpoint(out / "static" / "last.pt").optimizer
     assert optimizer["state"] == {}, "a step was taken"
+
+
+def test_mixed_precision_training_goes_on(cued: Path, tmp_path: Path) -> None:
+    states, mixed = [], ("--runtime.precision=bf16-mixed",)
+    for name, lengths in (("whole", (2,)), ("parts", (1, 2))):
+        out = tmp_path / name
+        shutil.copytree(cued, out)
+        for epochs in lengths:
+            options = ("--train.supervision_every=1", f"--train.epochs={epochs}")
+            assert main(["train", "--out", str(out), "--train.batch_size=6", *options, *mixed]) == 0
+        states.append(load_checkpoint(out / "static" / "last.pt"))
+    whole, parts = states
+    assert whole.history == parts.history
+    plain = tmp_path / "plain"
+    shutil.copytree(cued, plain)
+    assert main(["train", "--out", str(plain), "--train.batch_size=6", "--train.epochs=1"]) == 0
+    exact = load_checkpoint(plain / "static" / "last.pt").history[0]["loss"]
+    assert whole.history[0]["loss"] != exact
+    assert whole.history[0]["loss"] == pytest.approx(exact, rel=0.02)
+    assert {tensor.dtype for tensor in whole.model.values()} == {torch.float32, torch.int64}
+    for name, tensor in whole.model.items():
+        assert torch.equal(parts.model[name], tensor), name

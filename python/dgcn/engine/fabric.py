@@ -25,10 +25,16 @@ def make_fabric(runtime: RuntimeConfig) -> Fabric:
     Raises
     ------
     ValueError
-        ``runtime.device`` is "cuda" and there is no CUDA device.
+        ``runtime.device`` is "cuda" and there is no CUDA device, or ``runtime.precision`` is
+        "16-mixed" on a CPU.
     """
     if runtime.device == "cuda" and not torch.cuda.is_available():
         raise ValueError("runtime.device: 'cuda' was asked for and torch finds no CUDA device")
+    graphics = torch.cuda.is_available() and runtime.device != "cpu"
+    if runtime.precision == "16-mixed" and not graphics:
+        raise ValueError(
+            "runtime.precision: '16-mixed' needs a CUDA device; 'bf16-mixed' works on a CPU"
+        )
     # Fabric's remarks on seeds and on the lack of a GPU say what the settings say already.
     for name in ("lightning_fabric", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)
