@@ -12,6 +12,7 @@ import yaml
 from jsonargparse import ArgumentParser, Namespace
 
 from dgcn.companions import COMPANIONS
+from dgcn.engine.termination import Terminated
 from dgcn.options import OptionError, config_from, config_parser, parse
 
 CONFIGS = Path(__file__).parent / "configs"
@@ -42,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     -------
     int
         Exit status: 0 done, 1 the training diverged, 2 an option or an input file is wrong (one
-        line on standard error says which), 130 interrupted.
+        line on standard error says which), 130 interrupted, 143 terminated after a checkpoint.
     """
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     try:
@@ -57,6 +58,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _fail(str(error))
     except KeyboardInterrupt:
         return _interrupted(arguments)
+    except Terminated as error:
+        return _fail(f"{error}; the same command goes on from there", 143)
 
 
 def verb_parser() -> ArgumentParser:

@@ -19,6 +19,7 @@ from dgcn.engine.portable import CLASSIFIER, describe
 from dgcn.engine.run import Run
 from dgcn.engine.settings import classifier_settings
 from dgcn.engine.stages import mark_finished, unmark
+from dgcn.engine.step import StepLosses
 from dgcn.models import Classifier, build_backbone
 from dgcn.options import write_text
 
@@ -84,10 +85,11 @@ def load_classifier(run: Run) -> Classifier:
     return model.to(run.fabric.device).eval()
 
 
-def _losses(model: nn.Module, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def _losses(model: nn.Module, batch: Mapping[str, Tensor]) -> StepLosses:
     target = batch["present"][:, 1:].float()
     logits = model(batch["image"]).float()
-    return {"labels": functional.binary_cross_entropy_with_logits(logits, target)}
+    loss = functional.binary_cross_entropy_with_logits(logits, target)
+    return StepLosses({"labels": loss}, labelled=len(target))
 
 
 @torch.no_grad()

@@ -101,17 +101,17 @@ def quality(confusion: Confusion, classes: Sequence[str]) -> dict[str, Any]:
     counts = confusion.counts
     iou, precision, recall = confusion.iou(), confusion.precision(), confusion.recall()
     return {
-        "miou": _plain(confusion.miou()),
-        "pixel_accuracy": _plain(confusion.pixel_accuracy()),
-        "coverage": _plain(confusion.coverage()),
+        "miou": plain_score(confusion.miou()),
+        "pixel_accuracy": plain_score(confusion.pixel_accuracy()),
+        "coverage": plain_score(confusion.coverage()),
         "precision": _mean(precision),
         "recall": _mean(recall),
         "foreground": {"precision": _mean(precision[1:]), "recall": _mean(recall[1:])},
         "classes": {
             name: {
-                "iou": _plain(iou[index]),
-                "precision": _plain(precision[index]),
-                "recall": _plain(recall[index]),
+                "iou": plain_score(iou[index]),
+                "precision": plain_score(precision[index]),
+                "recall": plain_score(recall[index]),
                 "coverage": _share(counts[index, :-1].sum(), counts[index].sum()),
             }
             for index, name in enumerate(classes)
@@ -123,7 +123,8 @@ def _share(part: np.int64, whole: np.int64) -> float | None:
     return float(part / whole) if whole else None
 
 
-def _plain(value: float) -> float | None:
+def plain_score(value: float) -> float | None:
+    """A score in plain types; None where it is not defined."""
     return None if np.isnan(value) else float(value)
 
 

@@ -22,6 +22,7 @@ from dgcn.engine.run import Run
 from dgcn.engine.segment import new_segmenter, validated
 from dgcn.engine.settings import mask_settings, retrain_settings
 from dgcn.engine.stages import is_finished, mark_finished, unmark
+from dgcn.engine.step import StepLosses
 from dgcn.metrics import Confusion
 from dgcn.models import Segmenter, SegmenterOutput
 from dgcn.options import save_config, write_text
@@ -71,13 +72,16 @@ def retrain(run: Run) -> None:
     run.fabric.barrier()
 
 
-def full_losses(model: nn.Module, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Cross-entropy over the labelled positions of the grid; see `dgcn.engine.loop.Losses`."""
+def full_losses(model: nn.Module, batch: Mapping[str, Tensor]) -> StepLosses:
+    """Cross-entropy over the labelled positions of the grid; see `dgcn.engine.step.Losses`."""
     output: SegmenterOutput = model(batch["image"])
     labels = batch["cues"]
     target = labels.int().argmax(1).masked_fill(~labels.any(1), VOID)
-    loss = functional.cross_entropy(output.logits.float(), target, ignore_index=VOID)
-    return {"cross_entropy": loss}
+    each = functional.cross_entropy(
+        output.logits.float(), target, ignore_index=VOID, reduction="none"
+    )
+    loss = each.sum() / labels.sum().clamp_min(1)
+    return StepLosses({"cross_entropy": loss}, labelled=labels.sum())
 
 
 def _initial(run: Run) -> Segmenter:

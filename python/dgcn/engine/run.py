@@ -34,10 +34,11 @@ class Run:
         classifier/               last.pt, best.pt, history.json
         cues/                     cues.npz, quality.json
         graph_cut/, static/       one training each, sharing the classifier and the cues:
-          config.yaml, versions.yaml, last.pt, best.pt, history.json, supervision.json
+          config.yaml, versions.yaml, last.pt, best.pt, history.json
+          supervision.json, supervision/epoch_N.json
           supervision/            a few images' supervision after every epoch
           predictions/val/        one palette PNG an image
-          metrics.json, contact_sheet.png
+          metrics.json, confusion_val.csv, contact_sheet.png
           retrain/                masks/ of the training images, and all of the above once more
 
     Attributes

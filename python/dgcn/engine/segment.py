@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -20,6 +20,7 @@ from dgcn.engine.record import record_supervision
 from dgcn.engine.run import Run
 from dgcn.engine.settings import segmenter_settings
 from dgcn.engine.stages import mark_finished, unmark
+from dgcn.engine.step import StepLosses
 from dgcn.engine.supervise import CRFMarginals, make_supervision
 from dgcn.losses import boundary_loss, floored_softmax, seeding_loss
 from dgcn.models import Segmenter, SegmenterOutput, aggregate, build_backbone
@@ -65,10 +66,12 @@ def segment(run: Run) -> None:
         if last or (every and epoch % every == 0):
             scores = supervision_quality(run, model, supervision, cues)
             if scores is not None:
-                figures |= {f"supervision_{k}": scores[k] for k in ("miou", "coverage")}
-                if last and run.leads:
+                figures |= _supervision_figures(scores)
+                if run.leads:
                     text = json.dumps(scores, indent=2) + "\n"
-                    write_text(run.training / "supervision.json", text)
+                    write_text(run.training / "supervision" / f"epoch_{epoch}.json", text)
+                    if last:
+                        write_text(run.training / "supervision.json", text)
         return figures | validated(run, model, _title(run), epoch, config.train.validate_every)
 
     training = Training(
@@ -76,7 +79,7 @@ def segment(run: Run) -> None:
         model=model,
         samples=samples,
         options=config.train,
-        losses=StepLosses(run, supervision, model.backbone.taps),
+        losses=SupervisedLosses(run, supervision, model.backbone.taps),
         after_epoch=after_epoch,
         folder=run.training,
         settings=settings,
@@ -89,15 +92,15 @@ def segment(run: Run) -> None:
     run.fabric.barrier()
 
 
-class StepLosses:
-    """Losses of one step; callable as `dgcn.engine.loop.Losses`."""
+class SupervisedLosses:
+    """Losses of one step; callable as `dgcn.engine.step.Losses`."""
 
     def __init__(self, run: Run, supervision: Supervision, taps: tuple[int, ...]) -> None:
         self.supervision, self.taps = supervision, taps
         self.boundary_weight = run.config.train.boundary_weight
         self.crf = run.config.crf.training_params()
 
-    def __call__(self, model: nn.Module, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    def __call__(self, model: nn.Module, batch: Mapping[str, Tensor]) -> StepLosses:
         output: SegmenterOutput = model(batch["image"])
         logits = output.logits.float()
         probabilities = floored_softmax(logits)
@@ -110,7 +113,14 @@ class StepLosses:
         losses = {"seeding": seeding_loss(probabilities, supervised)}
         if self.boundary_weight:
             losses["boundary"] = self.boundary_weight * boundary_loss(probabilities, marginals())
-        return losses
+        return StepLosses(losses, labelled=supervised.sum())
+
+
+def _supervision_figures(scores: dict[str, Any]) -> dict[str, float]:
+    """The figures of the supervision that go into the history."""
+    figures = {**scores, **scores["foreground"]}
+    names = ("miou", "coverage", "precision", "recall")
+    return {f"supervision_{name}": figures[name] for name in names if figures[name] is not None}
 
 
 def new_segmenter(run: Run, init: Literal["classifier", "weights"], dropout: float) -> Segmenter:

@@ -77,8 +77,8 @@ class Links:
         indices, weights = near.indices, self._weights(near.indices, near.distances.float())
         if not self.spatial:
             return indices, weights
-        beside = _grid_neighbours(h, w, self.spatial, points.device).expand(len(points), -1, -1)
-        links = self._weights(beside, self._distances(points, beside))
+        beside, apart = _grid_neighbours(points.unflatten(1, (h, w)), self.spatial)
+        links = self._weights(beside, apart)
         return torch.cat([indices, beside], 2), torch.cat([weights, self.spatial_weight * links], 2)
 
     def _normalised(self, features: Tensor) -> Tensor:
@@ -95,26 +95,36 @@ class Links:
         sigma: float | Literal["item"] = "item" if self.sigma2 is None else self.sigma2**0.5
         return gx.knn_graph(indices, distances, weighting=self.n_links, sigma=sigma)
 
-    def _distances(self, points: Tensor, indices: Tensor) -> Tensor:
-        """Squared distances (B, N, K) to listed positions; to those of -1 anything."""
-        batch, nodes, channels = points.shape
-        columns = []
-        for ends in indices.clamp(min=0).unbind(2):
-            other = points.gather(1, ends[:, :, None].expand(batch, nodes, channels))
-            columns.append((points - other).square().sum(2))
-        return torch.stack(columns, 2).float()
 
+def _grid_neighbours(points: Tensor, spatial: Neighbourhood) -> tuple[Tensor, Tensor]:
+    """Neighbours to the right and below, and the squared distances of their features.
 
-def _grid_neighbours(h: int, w: int, spatial: Neighbourhood, device: torch.device) -> Tensor:
-    """Neighbours (1, h w, 2 or 4) to the right and below; -1 beyond the border."""
-    rows = torch.arange(h, device=device)[:, None]
-    columns = torch.arange(w, device=device)[None, :]
-    listed = []
-    for down, right in _OFFSETS[spatial]:
-        r, c = rows + down, columns + right
-        inside = (r < h) & (c >= 0) & (c < w)
-        listed.append(torch.where(inside, r * w + c, -1).flatten())
-    return torch.stack(listed, 1)[None]
+    Parameters
+    ----------
+    points : Tensor, shape (B, h, w, C)
+    spatial : {4, 8}
+
+    Returns
+    -------
+    indices : Tensor of int64, shape (B, h w, 2 or 4)
+        -1 beyond the border.
+    distances : Tensor, shape (B, h w, 2 or 4), float32
+        0 beyond the border.
+    """
+    batch, h, w, _ = points.shape
+    ends = torch.arange(h * w, device=points.device).view(h, w)
+    offsets = _OFFSETS[spatial]
+    indices = ends.new_full((len(offsets), h, w), -1)
+    distances = points.new_zeros((len(offsets), batch, h, w), dtype=torch.float32)
+    for listed, apart, (down, right) in zip(indices, distances, offsets, strict=True):
+        rows, below = slice(0, h - down), slice(down, h)
+        here = slice(max(-right, 0), w - max(right, 0))
+        there = slice(max(right, 0), w + min(right, 0))
+        listed[rows, here] = ends[below, there]
+        gap = points[:, rows, here] - points[:, below, there]
+        apart[:, rows, here] = gap.square().sum(3).float()
+    shared = indices.flatten(1).T[None].expand(batch, -1, -1)
+    return shared.contiguous(), distances.flatten(2).permute(1, 2, 0).contiguous()
 
 
 def seed_capacity(indices: Tensor, weights: Tensor, soft: float | None) -> Tensor:
