@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 from dgcn.config.checks import require
@@ -11,10 +12,14 @@ from dgcn.config.checks import require
 
 @dataclass
 class SeedsConfig:
-    """Cues from class activation maps and saliency.
+    """Cues from class activation maps and saliency, or from elsewhere.
 
     Attributes
     ----------
+    cues : Path or None, default None
+        Cues to be used instead: a pickle of SEC or DSRG with input_list.txt beside it, an .npz file
+        of another run, or a folder of PNG files (class ids on the grid, 255 where there is no cue).
+        None: they are made, as the other fields say.
     foreground : float, default 0.2
         A position is a cue of class c where its activation exceeds this fraction of the maximum.
     background : float, default 0.07
@@ -28,6 +33,7 @@ class SeedsConfig:
         Whether the mirrored image is averaged in as well.
     """
 
+    cues: Path | None = None
     foreground: float = 0.2
     background: float = 0.07
     background_fraction: float | None = None
@@ -36,6 +42,8 @@ class SeedsConfig:
 
     def check(self) -> None:
         """Raise `ValueError` for the first field out of range."""
+        if self.cues is not None and not self.cues.exists():
+            raise FileNotFoundError(f"seeds.cues: no such file or folder: {self.cues}")
         require("seeds", self, "foreground", 0 <= self.foreground < 1, "in [0, 1)")
         require("seeds", self, "background", 0 <= self.background <= 1, "in [0, 1]")
         fraction = self.background_fraction

@@ -78,7 +78,8 @@ def _score(run: Run, pictures: bool) -> dict[str, Any] | None:
 def prepare(run: Run) -> None:
     """The stages that do not depend on the supervision: classifier and cues."""
     config, dataset = run.config, run.dataset
-    _stage(run, "classifier", run.classifier, classifier_settings(config, dataset), classify)
+    if run.uses_classifier:
+        _stage(run, "classifier", run.classifier, classifier_settings(config, dataset), classify)
     _stage(run, "cues", run.cues, cue_settings(config, dataset), seed)
 
 

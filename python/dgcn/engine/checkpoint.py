@@ -36,6 +36,9 @@ class Checkpoint:
         State of the loss scaler (precision "16-mixed"), otherwise empty.
     history : list of dict
         Figures of each epoch.
+    network : dict
+        What the network is, with its classes and the protocol it is meant to predict by, so that
+        the file can be used alone (`dgcn.engine.portable`); empty in files that do not say it.
     step : int
         Steps done of the epoch after those.
     sums : dict
@@ -49,6 +52,7 @@ class Checkpoint:
     score: float | None = None
     precision: dict[str, Any] = field(default_factory=dict)
     history: list[dict[str, float]] = field(default_factory=list)
+    network: dict[str, Any] = field(default_factory=dict)
     step: int = 0
     sums: dict[str, float] = field(default_factory=dict)
 

@@ -50,8 +50,8 @@ def with_masks(run: Run, split: str) -> list[Record]:
     masked = [record for record in run.records(split) if record.mask is not None]
     if not masked:
         raise ValueError(
-            f"{run.dataset.root / 'masks'}: no image of the split '{split}' has a mask: there is "
-            f"nothing to evaluate against"
+            f"{run.dataset.root}: no image of the split '{split}' has a mask: there is nothing to "
+            f"evaluate against"
         )
     return masked
 
@@ -90,11 +90,13 @@ def evaluate(run: Run, split: str) -> dict[str, Any]:
         )
     masked = with_masks(run, split)
     confusion, outlines = Confusion(run.classes), BoundaryScore(run.classes)
-    for record in masked:
-        assert record.mask is not None
-        truth, guess = read_mask(record.mask), read_mask(folder / f"{record.name}.png")
-        confusion.add(truth, guess)
-        outlines.add(truth, guess)
+    with run.screen.bar("scoring", len(masked), brief=True) as advance:
+        for record in masked:
+            assert record.mask is not None
+            truth, guess = read_mask(record.mask), read_mask(folder / f"{record.name}.png")
+            confusion.add(truth, guess)
+            outlines.add(truth, guess)
+            advance("")
     how = protocol(run.config, split, len(masked))
     scores = {"protocol": how, **quality(confusion, run.dataset.classes)}
     scores["boundary_miou"] = plain_score(outlines.miou())
@@ -134,8 +136,11 @@ def validation_miou(run: Run, model: Segmenter) -> float | None:
     if not masked:
         return None
     confusion = Confusion(run.classes)
-    for record in run.mine(masked):
-        assert record.mask is not None
-        logits = image_logits(model, read_image(record.image), run.config.data.size, (1.0,))
-        confusion.add(read_mask(record.mask), logits.argmax(0).numpy().astype(np.uint8))
+    mine = run.mine(masked)
+    with run.screen.bar("validation", len(mine), brief=True) as advance:
+        for record in mine:
+            assert record.mask is not None
+            logits = image_logits(model, read_image(record.image), run.config.data.size, (1.0,))
+            confusion.add(read_mask(record.mask), logits.argmax(0).numpy().astype(np.uint8))
+            advance("")
     return run.total(confusion).miou()

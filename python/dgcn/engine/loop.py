@@ -51,6 +51,8 @@ class Training:
         Takes last.pt and best.pt.
     settings : dict
         All that the training's result depends on, in plain types.
+    network : dict
+        What the network is, for whoever has only the checkpoint.
     """
 
     title: str
@@ -61,6 +63,7 @@ class Training:
     after_epoch: AfterEpoch
     folder: Path
     settings: dict[str, Any]
+    network: dict[str, Any]
 
 
 def fit(fabric: Fabric, training: Training, config: Config, screen: Screen) -> Checkpoint:
@@ -237,6 +240,7 @@ class _Loop:
             history=state.history,
             step=state.step,
             sums=state.sums,
+            network=self.training.network,
         )
 
     def _names(self, batch: Mapping[str, Tensor]) -> str:

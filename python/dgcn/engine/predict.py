@@ -16,10 +16,11 @@ from torch.nn import functional
 from dgcn.crf import CRFParams, dense_crf
 from dgcn.data.images import read_image, to_tensor, write_mask
 from dgcn.engine.checkpoint import load_network
+from dgcn.engine.portable import build_segmenter
 from dgcn.engine.run import Run
 from dgcn.engine.settings import prediction_settings
 from dgcn.engine.stages import mark_finished, unmark
-from dgcn.models import Segmenter, build_backbone
+from dgcn.models import Segmenter
 
 
 def scaled_size(size: int, scale: float) -> int:
@@ -128,42 +129,6 @@ def predict(run: Run, split: str) -> Path:
     return folder
 
 
-def predict_folder(run: Run, images: Path) -> Path:
-    """Write a mask of every picture in a folder, which need not belong to the data set.
-
-    Parameters
-    ----------
-    run : Run
-        With a trained segmentation network.
-    images : Path
-        Folder of jpg, jpeg or png files.
-
-    Returns
-    -------
-    Path
-        ``masks/<name of the folder>`` in the training's folder.
-
-    Raises
-    ------
-    FileNotFoundError
-        There is no such folder.
-    ValueError
-        It holds no picture, or two of the same stem.
-    """
-    if not images.is_dir():
-        raise FileNotFoundError(f"images: no such folder: {images}")
-    found = sorted(p for p in images.iterdir() if p.suffix.lower() in (".jpg", ".jpeg", ".png"))
-    if not found:
-        raise ValueError(f"images: no jpg, jpeg or png file in {images}")
-    stems = [path.stem for path in found]
-    for stem in stems:
-        if stems.count(stem) > 1:
-            raise ValueError(f"images: several files in {images} are named {stem!r}")
-    folder = run.network / "masks" / images.resolve().name
-    write_masks(run, [Picture(path.stem, path) for path in found], folder, "predicting")
-    return folder
-
-
 def load_segmenter(run: Run, which: str) -> Segmenter:
     """A trained segmentation network of a run, on its device, in evaluation mode.
 
@@ -177,9 +142,7 @@ def load_segmenter(run: Run, which: str) -> Segmenter:
     FileNotFoundError
         The run has no network trained with this kind of supervision yet.
     """
-    options = run.config.model
-    backbone = build_backbone(options.backbone)
-    model = Segmenter(backbone, run.classes, dilation=options.dilation)
+    model = build_segmenter(run.config.model, run.classes)
     load_network(run.network / f"{which}.pt", model)
     return model.to(run.fabric.device).eval()
 

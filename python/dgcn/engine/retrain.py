@@ -15,6 +15,7 @@ from dgcn.data.batches import TrainingSet
 from dgcn.data.images import VOID, mask_to_grid, read_mask
 from dgcn.engine.classify import CACHE_BYTES
 from dgcn.engine.loop import Training, fit
+from dgcn.engine.portable import describe
 from dgcn.engine.predict import Picture, load_segmenter, write_masks
 from dgcn.engine.quality import add_grid, quality
 from dgcn.engine.run import Run
@@ -62,6 +63,7 @@ def retrain(run: Run) -> None:
         ),
         folder=folder,
         settings=settings,
+        network=describe(config, run.dataset.classes),
     )
     last = fit(run.fabric, training, config, run.screen)
     if run.leads:

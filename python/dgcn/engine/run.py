@@ -10,7 +10,8 @@ import torch
 from lightning_fabric import Fabric
 
 from dgcn.config import Config
-from dgcn.data.folder import FolderDataset, Record
+from dgcn.data.dataset import ImageDataset, Record
+from dgcn.data.open import open_dataset
 from dgcn.data.synthetic import write_synthetic
 from dgcn.engine.fabric import make_fabric
 from dgcn.engine.progress import Screen
@@ -29,12 +30,13 @@ class Run:
     The folder of a run::
 
         config.yaml, versions.yaml
-        data/                     the synthetic set, where no data.root is given
+        data/                     the synthetic set, where no data.root is given; COCO's masks
         classifier/               last.pt, best.pt, history.json
         cues/                     cues.npz, quality.json
         graph_cut/, static/       one training each, sharing the classifier and the cues:
           config.yaml, versions.yaml, last.pt, best.pt, history.json
           supervision.json, supervision/epoch_N.json
+          supervision/            a few images' supervision after every epoch
           predictions/val/        one palette PNG an image
           metrics.json, confusion_val.csv, contact_sheet.png
           retrain/                masks/ of the training images, and all of the above once more
@@ -43,13 +45,13 @@ class Run:
     ----------
     config : Config
     fabric : Fabric
-    dataset : FolderDataset
+    dataset : ImageDataset
     screen : Screen
     """
 
     config: Config
     fabric: Fabric
-    dataset: FolderDataset
+    dataset: ImageDataset
     screen: Screen
 
     def total(self, confusion: Confusion) -> Confusion:
@@ -96,6 +98,13 @@ class Run:
         return (self.config.data.size - 1) // 8 + 1
 
     @property
+    def uses_classifier(self) -> bool:
+        """Whether the run has a classifier: for the cues, or as the start of a training."""
+        config = self.config
+        retrained = config.retrain.enabled and config.retrain.init == "classifier"
+        return config.seeds.cues is None or config.train.init == "classifier" or retrained
+
+    @property
     def leads(self) -> bool:
         """Whether this process writes files: the first of a parallel run, or the only one."""
         return bool(self.fabric.is_global_zero)
@@ -128,7 +137,13 @@ class Run:
         return replace(self, config=replace(self.config, evaluate=evaluate))
 
 
-def open_run(config: Config, *, screen: Screen | None = None, fabric: Fabric | None = None) -> Run:
+def open_run(
+    config: Config,
+    *,
+    screen: Screen | None = None,
+    fabric: Fabric | None = None,
+    reads_only: bool = False,
+) -> Run:
     """Make the run's folder, open its data set and check every image of it once.
 
     Parameters
@@ -138,6 +153,8 @@ def open_run(config: Config, *, screen: Screen | None = None, fabric: Fabric | N
         None: standard output, on the first process only.
     fabric : Fabric or None, default None
         None: made from ``config.runtime``.
+    reads_only : bool, default False
+        Leave the folder's config.yaml and versions.yaml as they are and do not read the images.
 
     Raises
     ------
@@ -163,19 +180,43 @@ def open_run(config: Config, *, screen: Screen | None = None, fabric: Fabric | N
             )
             screen.line(f"data: wrote a synthetic set to {root}")
         fabric.barrier()
-    run = Run(config, fabric, FolderDataset(root, saliency=data.saliency), screen)
+    run = Run(config, fabric, dataset_of(config, root), screen)
     run.records("train")
-    if run.leads:
+    if run.leads and not reads_only:
         save_config(config, config.out)
         _check_once(run)
     fabric.barrier()
     return run
 
 
+def dataset_of(config: Config, root: Path) -> ImageDataset:
+    """The data set in a folder, opened as ``config.data`` says.
+
+    Raises
+    ------
+    FileNotFoundError, DataError
+        As `dgcn.data.open_dataset`.
+    """
+    data = config.data
+    return open_dataset(
+        root,
+        kind=data.kind,
+        train_list=data.train_list,
+        val_list=data.val_list,
+        labels=data.labels,
+        masks=data.masks or config.out / "data" / "masks",
+        saliency=data.saliency,
+    )
+
+
 def _check_once(run: Run) -> None:
     folder = run.config.out / "data"
     records = run.dataset.split("all")
-    settings = {"root": str(run.dataset.root.resolve()), "images": digest(records)}
+    settings = {
+        "root": str(run.dataset.root.resolve()),
+        "images": digest(records),
+        "masks": str(run.config.data.masks),
+    }
     if is_finished(folder, settings):
         return
     with run.screen.bar("data: reading every image", len(records)) as advance:

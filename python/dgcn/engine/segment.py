@@ -14,7 +14,9 @@ from dgcn.engine.classify import CACHE_BYTES, load_classifier
 from dgcn.engine.evaluate import validation_miou
 from dgcn.engine.fabric import seed_stage
 from dgcn.engine.loop import Training, fit
+from dgcn.engine.portable import describe
 from dgcn.engine.quality import supervision_quality
+from dgcn.engine.record import record_supervision
 from dgcn.engine.run import Run
 from dgcn.engine.settings import segmenter_settings
 from dgcn.engine.stages import mark_finished, unmark
@@ -58,6 +60,7 @@ def segment(run: Run) -> None:
 
     def after_epoch(epoch: int) -> dict[str, float]:
         figures: dict[str, float] = {}
+        record_supervision(run, model, supervision, cues, epoch)
         last = epoch == config.train.epochs
         every = config.train.supervision_every
         if last or (every and epoch % every == 0):
@@ -80,6 +83,7 @@ def segment(run: Run) -> None:
         after_epoch=after_epoch,
         folder=run.training,
         settings=settings,
+        network=describe(config, run.dataset.classes),
     )
     last = fit(run.fabric, training, config, run.screen)
     if run.leads:
@@ -135,7 +139,11 @@ def new_segmenter(run: Run, init: Literal["classifier", "weights"], dropout: flo
         backbone = load_classifier(run).backbone.train()
     else:
         backbone = build_backbone(options.backbone, options.weights)
-    return Segmenter(backbone, run.classes, dropout=dropout, dilation=options.dilation)
+    if options.freezes_norm:
+        backbone.freeze_norm()
+    return Segmenter(
+        backbone, run.classes, head=options.head, dropout=dropout, dilation=options.dilation
+    )
 
 
 def validated(run: Run, model: Segmenter, title: str, epoch: int, every: int) -> dict[str, float]:
