@@ -12,13 +12,20 @@
 
 namespace graphcut::maxflow {
 
-enum class Method : std::uint8_t { automatic, boykov_kolmogorov, incremental_bfs, push_relabel };
+enum class Method : std::uint8_t {
+  automatic,
+  boykov_kolmogorov,
+  incremental_bfs,
+  push_relabel,
+  pseudoflow
+};
 
 inline Method method_named(const std::string& name) {
   if (name == "auto") return Method::automatic;
   if (name == "bk") return Method::boykov_kolmogorov;
   if (name == "ibfs") return Method::incremental_bfs;
   if (name == "push_relabel") return Method::push_relabel;
+  if (name == "hpf") return Method::pseudoflow;
   throw std::invalid_argument("solver: unknown name " + name);
 }
 
