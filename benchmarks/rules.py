@@ -9,24 +9,25 @@ import argparse
 from pathlib import Path
 
 import torch
-from torch import Tensor
 
 from dgcn.data.batches import TrainingSet
 from dgcn.engine.predict import load_segmenter
 from dgcn.engine.quality import add_grid, quality
 from dgcn.engine.run import open_run
+from dgcn.engine.supervise import CRFMarginals
+from dgcn.losses import floored_softmax
 from dgcn.metrics import Confusion
 from dgcn.models import aggregate
 from dgcn.options import load_config
 from dgcn.seeds import load_cues
-from dgcn.supervision import GraphCutSupervision, StaticSupervision, Supervision
-
-
-def most_probable(probabilities: Tensor, features: Tensor, cues: Tensor, present: Tensor) -> Tensor:
-    """Label every position as the most probable of the image's classes: no cut."""
-    label = (probabilities * present[:, :, None, None]).argmax(1, keepdim=True)
-    return torch.zeros_like(cues).scatter_(1, label, True)
-
+from dgcn.supervision import (
+    GraphCutSupervision,
+    JointCutSupervision,
+    MostProbableSupervision,
+    RegionGrowingSupervision,
+    StaticSupervision,
+    Supervision,
+)
 
 RULES: dict[str, Supervision] = {
     "static cues": StaticSupervision(),
@@ -36,7 +37,11 @@ RULES: dict[str, Supervision] = {
     "cut, present classes and background": GraphCutSupervision(
         belief="present", cut_background=True
     ),
-    "most probable present class, no cut": most_probable,
+    "joint cut, present classes": JointCutSupervision(),
+    "joint cut, and grid links": JointCutSupervision(spatial=8),
+    "region growing (DSRG)": RegionGrowingSupervision(),
+    "region growing, present classes": RegionGrowingSupervision(belief="present"),
+    "most probable present class, no cut": MostProbableSupervision(theta=0.0),
 }
 
 
@@ -63,8 +68,10 @@ def run(arguments: argparse.Namespace) -> None:
         output = model(sample["image"][None])
         features = aggregate(output.features, model.backbone.taps)
         probabilities = output.logits.float().softmax(1)
+        crf = opened.config.crf.training_params()
+        marginals = CRFMarginals(floored_softmax(output.logits.float()), sample["rgb"][None], crf)
         for name, rule in RULES.items():
-            labels = rule(probabilities, features, cued, present)
+            labels = rule(probabilities, features, cued, present, marginals)
             add_grid(confusions[name], record, labels[0].numpy())
     print(f"{'':38}{'mIoU':>7}{'prec.':>7}{'recall':>7}{'cover.':>7}")
     for name, confusion in confusions.items():

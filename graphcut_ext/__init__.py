@@ -10,12 +10,16 @@ knn
     K nearest neighbours of every point, or of queries, batched.
 knn_graph
     Weights of the links between neighbours.
+dense_crf
+    Marginals of a fully connected CRF over images, by mean field.
 alpha_expansion, alpha_beta_swap
     Labellings of low energy with many labels, by moves that are minimum cuts.
 read_dimacs, write_dimacs
     Maximum-flow problems in files of the DIMACS format.
 Graph
     One graph in NumPy arrays: solve, change capacities, solve again from where it was.
+no_value_checks
+    A context in which operators on CUDA never wait for the device.
 build_info
     How the compiled core was built.
 """
@@ -30,6 +34,7 @@ except ImportError as error:
     ) from error
 
 from graphcut_ext._build import __version__, build_info
+from graphcut_ext._dense_crf import dense_crf
 from graphcut_ext._dimacs import read_dimacs, write_dimacs
 from graphcut_ext._expansion import alpha_beta_swap, alpha_expansion
 from graphcut_ext._flow_problem import FlowProblem
@@ -40,6 +45,7 @@ from graphcut_ext._knn_maxflow import knn_maxflow
 from graphcut_ext._labelling import Labelling
 from graphcut_ext._maxflow import maxflow
 from graphcut_ext._mincut import MinCut, MinCutFlow
+from graphcut_ext._value_checks import no_value_checks
 
 __all__ = [
     "KNN",
@@ -52,10 +58,12 @@ __all__ = [
     "alpha_beta_swap",
     "alpha_expansion",
     "build_info",
+    "dense_crf",
     "knn",
     "knn_graph",
     "knn_maxflow",
     "maxflow",
+    "no_value_checks",
     "read_dimacs",
     "write_dimacs",
 ]

@@ -31,6 +31,32 @@ def solve_knn(
     solver: str,
     threads: int,
 ) -> None: ...
+def dense_crf(
+    energy: NDArray[np.float32],
+    image: NDArray[np.float32],
+    compatibility: NDArray[np.float32] | None,
+    iterations: int,
+    smoothness_xy: float,
+    smoothness_weight: float,
+    appearance_xy: float,
+    appearance_value: float,
+    appearance_weight: float,
+    marginals: NDArray[np.float32],
+    threads: int,
+) -> None: ...
+def solve_knn_emulated(
+    indices: NDArray[np.int64],
+    weights: NDArray[Any],
+    source: NDArray[Any],
+    sink: NDArray[Any],
+    value: NDArray[Any],
+    source_side: NDArray[np.bool_],
+    status: NDArray[np.int32],
+    work: NDArray[np.int32],
+    threads: int,
+    order: str,
+    seed: int,
+) -> None: ...
 
 class _Graph:
     """What the four classes below have in common; arrays are contiguous and one-dimensional."""

@@ -98,8 +98,9 @@ def knn(
     other, their distances are all recomputed.
 
     On CUDA the check for NaN and infinity reads one flag at the end of the call and so waits for
-    the device; while a CUDA graph is captured neither it nor ``lengths`` is read, and points of an
-    item with such values get the index -1 or arbitrary neighbours. The backward pass on CUDA adds
+    the device; within :func:`graphcut_ext.no_value_checks` and while a CUDA graph is captured
+    neither it nor ``lengths`` is read, and points of an item with such values get the index -1 or
+    arbitrary neighbours. The backward pass on CUDA adds
     up in an order that varies unless ``torch.use_deterministic_algorithms(True)`` is set.
 
     Under autocast the operator keeps the dtype of ``x``. Where TF32 or bfloat16 products are

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from graphcut_ext import _core
+from graphcut_ext._value_checks import values_are_checked
 
 
 class Budget(NamedTuple):
@@ -190,7 +191,7 @@ def search_cuda(clouds: Clouds, k: int, precision: str) -> tuple[Tensor, Tensor]
     fast = contextlib.nullcontext() if precision == "exact" else tf32_products()
     with torch.cuda.device(x.device), torch.autocast("cuda", enabled=False), fast:
         error = _operand_error("cuda", work)
-        watched = not torch.cuda.is_current_stream_capturing()
+        watched = values_are_checked()
         if watched:
             clouds.check_lengths()
         stream = torch.cuda.current_stream().cuda_stream

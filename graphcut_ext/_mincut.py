@@ -54,6 +54,17 @@ def to_numpy(tensor: Tensor) -> np.ndarray[Any, Any]:
     return tensor.detach().cpu().contiguous().numpy()
 
 
+def to_host(*tensors: Tensor) -> list[np.ndarray[Any, Any]]:
+    """Return contiguous arrays in host memory; copies from a device are waited for once."""
+    if not tensors[0].is_cuda:
+        return [to_numpy(tensor) for tensor in tensors]
+    copies = [torch.empty(t.shape, dtype=t.dtype, pin_memory=True) for t in tensors]
+    for copy, tensor in zip(copies, tensors, strict=True):
+        copy.copy_(tensor.detach(), non_blocking=True)
+    torch.cuda.current_stream(tensors[0].device).synchronize()
+    return [copy.numpy() for copy in copies]
+
+
 def thread_count(num_threads: int) -> int:
     """Return the number of threads to use; 0 stands for torch's own setting."""
     return num_threads or torch.get_num_threads()

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 pytest.importorskip("skimage")
 
@@ -178,3 +179,41 @@ def test_the_neighbour_command_runs(tmp_path):
         assert {"gx.knn", "torch.cdist + topk", "torch.bmm alone"} <= set(results[shape])
         assert results[shape]["gx.knn"]["recall"] == 1
     assert ("SciPy cKDTree" in results["2x300x5"]) > ("SciPy cKDTree" in results["3x40x30"])
+
+
+def run_benchmark(*arguments):
+    command = [sys.executable, "-m", "benchmarks", *map(str, arguments)]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a device")
+@pytest.mark.parametrize("name", ["cut_gpu", "supervision"])
+def test_device_benchmarks_say_that_they_need_one(name):
+    done = run_benchmark(name)
+    assert done.returncode == 1
+    assert f"{name} needs a CUDA device" in done.stderr
+
+
+def test_the_cpu_rows_of_the_device_command(tmp_path):
+    stored = tmp_path / "results.json"
+    options = ["--cpu-only", "--graphs", 2, "--repeats", 1, "--threads", 2, "--json", stored]
+    done = run_benchmark("cut_gpu", *options)
+    assert done.returncode == 0, done.stderr
+    results = json.loads(stored.read_text())["results"]
+    assert set(results) == {"knn41, 2 graphs", "dgcn41, 2 graphs"}
+    entries = 2 * 1681 * 9
+    for found in results.values():
+        assert {"CPU auto, 2 threads", "CPU bk, 2 threads"} <= set(found["rows"])
+        assert found["bytes"] == entries * (8 + 4) + 2 * 1681 * (4 + 4 + 1) + 2 * 8
+
+
+def test_the_supervision_command_runs(tmp_path):
+    stored = tmp_path / "results.json"
+    sizes = ["--batch", 2, "--channels", 32, "--side", 12, "--repeats", 1]
+    done = run_benchmark("supervision", "--device", "cpu", *sizes, "--json", stored)
+    assert done.returncode == 0, done.stderr
+    content = json.loads(stored.read_text())
+    assert content["machine"]["operations_of_products"] == 2 * 2 * 144**2 * 32
+    rows = content["results"]
+    assert {"knn", "knn_graph", "t-links", "knn_maxflow", "rule of theta", "whole"} <= set(rows)
+    assert rows["knn_graph"]["bytes"] == 2 * 2 * 144 * 9 * 4

@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import re
+import shlex
 from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from safetensors.torch import save_file
 
 README = Path(__file__).parents[1] / "README.md"
 
@@ -22,7 +27,51 @@ def test_commands_exist():
     makefile = (README.parent / "Makefile").read_text(encoding="utf-8")
     for target in re.findall(r"^make ([\w-]+)", text, re.MULTILINE):
         assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
-    from dgcn.engine.verbs import VERBS
+    from dgcn.cli import VERBS
+    from dgcn.companions import COMPANIONS
 
     for verb in re.findall(r"^dgcn (\w+)", text, re.MULTILINE):
-        assert verb in VERBS or verb == "predict", verb
+        assert verb in VERBS or verb in COMPANIONS, verb
+
+
+# What makes the README's `dgcn run` a matter of seconds; everything else is as printed.
+TINY = (
+    "--data.size=81",
+    "--model.dilation=2",
+    "--classify.epochs=1",
+    "--train.epochs=1",
+    "--evaluate.scales=[1]",
+    "--evaluate.pictures=1",
+    "--runtime.device=cpu",
+)
+
+
+def test_walk_from_pictures_to_a_network(tmp_path, monkeypatch):
+    """The trainer's commands run in the order in which they are printed."""
+    from dgcn.cli import main
+    from dgcn.data.synthetic import draw_scene
+    from dgcn.models import build_backbone
+
+    monkeypatch.chdir(tmp_path)
+    for index in range(10):
+        folder = tmp_path / "my_images" / ("disc" if index % 2 else "star")
+        folder.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(draw_scene(0, index, 96)[0]).save(folder / f"{index}.png")
+    (tmp_path / "new").mkdir()
+    Image.fromarray(draw_scene(0, 99, 70)[0]).save(tmp_path / "new" / "photo.jpg")
+    save_file(build_backbone("squeezenet").state_dict(), "squeezenet1_1.safetensors")
+
+    text = README.read_text(encoding="utf-8")
+    (block,) = re.findall(r"```\n(dgcn init .*?)```", text, re.DOTALL)
+    verbs = []
+    for line in block.splitlines():
+        program, verb, *options = shlex.split(line, comments=True)
+        assert program == "dgcn"
+        assert main([verb, *options, *(TINY if verb == "run" else ())]) == 0, line
+        verbs.append(verb)
+    assert verbs == ["init", "doctor", "run", "report", "predict", "export"]
+    assert (tmp_path / "runs" / "my_images" / "report.html").is_file()
+    assert (tmp_path / "runs" / "my_images" / "graph_cut" / "last.onnx").is_file()
+    mask = np.asarray(Image.open(tmp_path / "found" / "masks" / "photo.png"))
+    assert mask.shape == (70, 70)
+    assert mask.max() <= 2

@@ -8,7 +8,9 @@
 #include <string>
 
 #include "bindings/bindings.hpp"
+#include "maxflow/block_batch.hpp"
 #include "maxflow/edge_list_batch.hpp"
+#include "maxflow/emulated_batch.hpp"
 #include "maxflow/knn_batch.hpp"
 
 namespace py = pybind11;
@@ -16,7 +18,9 @@ namespace py = pybind11;
 namespace graphcut::bindings {
 namespace {
 
+using maxflow::BlockBatch;
 using maxflow::EdgeListBatch;
+using maxflow::EmulatedBlock;
 using maxflow::KnnBatch;
 using maxflow::Rows;
 using maxflow::Value;
@@ -106,6 +110,98 @@ void solve_knn(const Array<std::int64_t>& indices, const Array<Capacity>& weight
   maxflow::solve(batch, threads);
 }
 
+// A model of solve_knn_cuda: what a device does, by emulated threads, certificates included.
+template <class Capacity>
+void solve_knn_emulated(const Array<std::int64_t>& indices, const Array<Capacity>& weights,
+                        const Array<Capacity>& source, const Array<Capacity>& sink,
+                        Array<Value<Capacity>>& value, Array<bool>& source_side,
+                        Array<std::int32_t>& status, Array<std::int32_t>& work, int threads,
+                        const std::string& order, std::uint64_t seed) {
+  if (indices.ndim() != 3 || source.ndim() != 3) {
+    throw std::invalid_argument("unexpected number of dimensions");
+  }
+  BlockBatch<Capacity> batch;
+  batch.items = indices.shape(0);
+  batch.nodes = indices.shape(1);
+  batch.k = indices.shape(2);
+  batch.cuts = source.shape(1);
+  expect(weights, "weights", {batch.items, batch.nodes, batch.k});
+  expect(source, "source", {batch.items, batch.cuts, batch.nodes});
+  expect(sink, "sink", {batch.items, batch.cuts, batch.nodes});
+  expect(value, "value", {batch.items, batch.cuts});
+  expect(source_side, "source_side", {batch.items, batch.cuts, batch.nodes});
+  expect(status, "status", {batch.items, batch.cuts});
+  expect(work, "work", {batch.items, batch.cuts, 3});
+  if (threads < 1 || threads > maxflow::kMostThreads) {
+    throw std::invalid_argument("threads must be from 1 to 1024");
+  }
+  batch.indices = indices.data();
+  batch.weights = weights.data();
+  batch.source = source.data();
+  batch.sink = sink.data();
+  batch.value = value.mutable_data();
+  batch.source_side = source_side.mutable_data();
+  batch.status = status.mutable_data();
+  batch.work = work.mutable_data();
+  batch.certify = true;
+  const auto of_threads = order == "ascending"    ? EmulatedBlock::Order::ascending
+                          : order == "descending" ? EmulatedBlock::Order::descending
+                                                  : EmulatedBlock::Order::shuffled;
+  py::gil_scoped_release release;
+  maxflow::solve_emulated(batch, threads, of_threads, seed);
+}
+
+#ifdef GRAPHCUT_WITH_CUDA
+template <class T>
+T* pointer(std::uintptr_t address) {
+  return reinterpret_cast<T*>(address);  // NOLINT(performance-no-int-to-ptr): torch's data_ptr()
+}
+
+template <class Capacity>
+BlockBatch<Capacity> sized(std::int64_t items, std::int64_t cuts, std::int64_t nodes,
+                           std::int64_t k) {
+  BlockBatch<Capacity> batch;
+  batch.items = items;
+  batch.cuts = cuts;
+  batch.nodes = nodes;
+  batch.k = k;
+  return batch;
+}
+
+template <class Capacity>
+std::int64_t workspace_bytes(std::int64_t items, std::int64_t cuts, std::int64_t nodes,
+                             std::int64_t k, int device) {
+  return maxflow::workspace_bytes(sized<Capacity>(items, cuts, nodes, k), device);
+}
+
+// Addresses are device pointers of dense arrays with the shapes in maxflow/block_batch.hpp.
+template <class Capacity>
+void solve_knn_cuda(std::int64_t items, std::int64_t cuts, std::int64_t nodes, std::int64_t k,
+                    std::uintptr_t indices, std::uintptr_t weights, std::uintptr_t source,
+                    std::uintptr_t sink, std::uintptr_t value, std::uintptr_t source_side,
+                    std::uintptr_t status, std::uintptr_t work, bool certify,
+                    std::uintptr_t workspace, int device, std::uintptr_t stream) {
+  auto batch = sized<Capacity>(items, cuts, nodes, k);
+  batch.indices = pointer<const std::int64_t>(indices);
+  batch.weights = pointer<const Capacity>(weights);
+  batch.source = pointer<const Capacity>(source);
+  batch.sink = pointer<const Capacity>(sink);
+  batch.value = pointer<Value<Capacity>>(value);
+  batch.source_side = pointer<bool>(source_side);
+  batch.status = pointer<std::int32_t>(status);
+  batch.work = pointer<std::int32_t>(work);
+  batch.certify = certify;
+  py::gil_scoped_release release;
+  maxflow::solve_cuda(batch, pointer<void>(workspace), device, pointer<void>(stream));
+}
+
+template <class Capacity>
+void bind_cuda(py::module_& module, const std::string& dtype) {
+  module.def(("knn_cut_workspace_" + dtype).c_str(), &workspace_bytes<Capacity>);
+  module.def(("solve_knn_cuda_" + dtype).c_str(), &solve_knn_cuda<Capacity>);
+}
+#endif
+
 template <class Capacity>
 void bind_solvers(py::module_& module) {
   module.def("solve_edge_list", &solve_edge_list<Capacity>, py::arg("edge_index").noconvert(),
@@ -117,6 +213,11 @@ void bind_solvers(py::module_& module) {
              py::arg("weights").noconvert(), py::arg("source").noconvert(),
              py::arg("sink").noconvert(), py::arg("value").noconvert(),
              py::arg("source_side").noconvert(), py::arg("solver"), py::arg("threads"));
+  module.def("solve_knn_emulated", &solve_knn_emulated<Capacity>, py::arg("indices").noconvert(),
+             py::arg("weights").noconvert(), py::arg("source").noconvert(),
+             py::arg("sink").noconvert(), py::arg("value").noconvert(),
+             py::arg("source_side").noconvert(), py::arg("status").noconvert(),
+             py::arg("work").noconvert(), py::arg("threads"), py::arg("order"), py::arg("seed"));
 }
 
 }  // namespace
@@ -126,6 +227,12 @@ void bind_maxflow(py::module_& module) {
   bind_solvers<double>(module);
   bind_solvers<std::int32_t>(module);
   bind_solvers<std::int64_t>(module);
+#ifdef GRAPHCUT_WITH_CUDA
+  bind_cuda<float>(module, "float32");
+  bind_cuda<double>(module, "float64");
+  bind_cuda<std::int32_t>(module, "int32");
+  bind_cuda<std::int64_t>(module, "int64");
+#endif
 }
 
 }  // namespace graphcut::bindings

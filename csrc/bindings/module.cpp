@@ -27,6 +27,7 @@ py::dict build_info() {
 PYBIND11_MODULE(_core, module) {
   module.doc() = "Compiled core of graphcut_ext (private; use the operators in graphcut_ext).";
   module.def("build_info", &build_info);
+  graphcut::bindings::bind_crf(module);
   graphcut::bindings::bind_graph(module);
   graphcut::bindings::bind_knn(module);
   graphcut::bindings::bind_maxflow(module);

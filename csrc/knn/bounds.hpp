@@ -5,11 +5,7 @@
 #include <cstdint>
 #include <limits>
 
-#ifdef __CUDACC__
-#define GRAPHCUT_HD __host__ __device__
-#else
-#define GRAPHCUT_HD
-#endif
+#include "parallel/host_device.hpp"
 
 namespace graphcut::knn {
 

@@ -9,10 +9,10 @@
 #include <cmath>
 #include <cstdint>
 #include <stdexcept>
-#include <string>
 
 #include "knn/bounds.hpp"
 #include "knn/select.hpp"
+#include "parallel/cuda_call.cuh"
 
 namespace graphcut::knn {
 namespace {
@@ -22,29 +22,6 @@ constexpr int kWarpsPerBlock = 8;
 constexpr unsigned kAll = 0xffffffffU;
 constexpr int kBins = 4;  // groups per lane in pass 1
 constexpr std::int64_t kGroups = kWarp * kBins;
-
-void check(cudaError_t status, const char* what, int line) {
-  if (status == cudaSuccess) return;
-  throw std::runtime_error(std::string("graphcut_ext: ") + what + " failed at " + __FILE__ + ":" +
-                           std::to_string(line) + ": " + cudaGetErrorName(status) + ": " +
-                           cudaGetErrorString(status));
-}
-#define GRAPHCUT_CUDA_CHECK(call) check((call), #call, __LINE__)
-
-// Makes `device` current and restores the caller's device.
-class DeviceGuard {
- public:
-  explicit DeviceGuard(int device) {
-    GRAPHCUT_CUDA_CHECK(cudaGetDevice(&previous_));
-    GRAPHCUT_CUDA_CHECK(cudaSetDevice(device));
-  }
-  ~DeviceGuard() { static_cast<void>(cudaSetDevice(previous_)); }
-  DeviceGuard(const DeviceGuard&) = delete;
-  DeviceGuard& operator=(const DeviceGuard&) = delete;
-
- private:
-  int previous_ = 0;
-};
 
 // Unsigned integers that order like the floating-point numbers.
 struct Key32 {

@@ -18,6 +18,9 @@ def main() -> int:
             file=sys.stderr,
         )
         return 2
+    except KeyboardInterrupt:  # while the modules are read
+        print("dgcn: error: interrupted", file=sys.stderr)
+        return 130
     return run()
 
 

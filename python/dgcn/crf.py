@@ -1,4 +1,4 @@
-"""Mean-field inference in a fully connected CRF, by pydensecrf.
+"""Mean-field inference in a fully connected CRF, by `graphcut_ext` or by pydensecrf.
 
 Krähenbühl and Koltun, "Efficient inference in fully connected CRFs with Gaussian edge potentials",
 NIPS 2011.
@@ -17,17 +17,18 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
+import graphcut_ext as gx
+
 __all__ = [
     "TEST",
     "TRAINING",
     "CRFParams",
-    "Normalisation",
     "dense_crf",
     "dense_crf_batch",
     "images_to_grid",
 ]
 
-Normalisation = Literal["symmetric", "before", "after", "none"]
+Backend = Literal["native", "pydensecrf"]
 
 
 @dataclass(frozen=True)
@@ -52,10 +53,11 @@ class CRFParams:
         Its deviation in colour, in grey levels (0..255).
     bilateral_weight : float, default 10
         Its weight; 0 leaves it out.
-    normalisation : {"symmetric", "before", "after", "none"}, default "symmetric"
-        Whether the filter is divided by the kernels' sums: D^-1/2 K D^-1/2, K D^-1, D^-1 K or K.
     floor : float, default 1e-8
         The unary potential is -log max(p, floor).
+    backend : {"native", "pydensecrf"}, default "native"
+        "native": `graphcut_ext.dense_crf`, a batch at a time and by all threads. "pydensecrf":
+        that package, which has to be installed, picture by picture.
 
     Raises
     ------
@@ -69,8 +71,8 @@ class CRFParams:
     bilateral_xy: float = 80.0
     bilateral_rgb: float = 13.0
     bilateral_weight: float = 10.0
-    normalisation: Normalisation = "symmetric"
     floor: float = 1e-8
+    backend: Backend = "native"
 
     def __post_init__(self) -> None:
         if self.iterations < 0:
@@ -81,9 +83,8 @@ class CRFParams:
         for name in ("gaussian_weight", "bilateral_weight"):
             if not 0 <= getattr(self, name) < math.inf:
                 raise ValueError(f"{name} must not be negative, got {getattr(self, name)}")
-        if self.normalisation not in _KINDS:
-            kinds = ", ".join(_KINDS)
-            raise ValueError(f"normalisation must be one of {kinds}, got {self.normalisation!r}")
+        if self.backend not in ("native", "pydensecrf"):
+            raise ValueError(f"backend must be 'native' or 'pydensecrf', got {self.backend!r}")
         if not 0 < self.floor < 1:
             raise ValueError(f"floor must be in (0, 1), got {self.floor}")
 
@@ -93,13 +94,6 @@ class CRFParams:
             self, gaussian_xy=self.gaussian_xy / factor, bilateral_xy=self.bilateral_xy / factor
         )
 
-
-_KINDS = {
-    "symmetric": "NORMALIZE_SYMMETRIC",
-    "before": "NORMALIZE_BEFORE",
-    "after": "NORMALIZE_AFTER",
-    "none": "NO_NORMALIZATION",
-}
 
 TEST = CRFParams()
 """At image size."""
@@ -127,40 +121,27 @@ def dense_crf(
     Raises
     ------
     ImportError
-        pydensecrf is not installed.
+        pydensecrf is asked for and not installed.
     TypeError
         `image` is not uint8, or `probabilities` are not floating point.
     ValueError
         The shapes do not fit, or a probability is negative or not finite.
     """
     _check(probabilities, image)
-    densecrf = _pydensecrf()
-    classes, height, width = probabilities.shape
-    unary = -np.log(np.maximum(probabilities, params.floor), dtype=np.float32)
-    field = densecrf.DenseCRF2D(width, height, classes)
-    field.setUnaryEnergy(np.ascontiguousarray(unary.reshape(classes, -1)))
-    kind = getattr(densecrf, _KINDS[params.normalisation])
-    if params.gaussian_weight:
-        field.addPairwiseGaussian(
-            sxy=params.gaussian_xy, compat=params.gaussian_weight, normalization=kind
-        )
-    if params.bilateral_weight:
-        field.addPairwiseBilateral(
-            sxy=params.bilateral_xy,
-            srgb=params.bilateral_rgb,
-            rgbim=np.ascontiguousarray(image),
-            compat=params.bilateral_weight,
-            normalization=kind,
-        )
-    # A copy: the result lies in memory of the field, which ends here.
-    marginals: NDArray[np.float32] = np.array(field.inference(params.iterations), dtype=np.float32)
-    return marginals.reshape(classes, height, width)
+    if params.backend == "pydensecrf":
+        return _by_pydensecrf(probabilities, image, params)
+    refined: NDArray[np.float32] = _native(
+        torch.from_numpy(np.ascontiguousarray(probabilities))[None],
+        torch.from_numpy(np.ascontiguousarray(image))[None],
+        params,
+    )[0].numpy()
+    return refined
 
 
 def dense_crf_batch(
     probabilities: Tensor, images: Tensor | NDArray[np.uint8], params: CRFParams = TRAINING
 ) -> Tensor:
-    """Refine a batch, picture by picture on the CPU; no gradient.
+    """Refine a batch; no gradient. On CUDA by the exact kernels, by the lattice on the CPU.
 
     Parameters
     ----------
@@ -183,14 +164,15 @@ def dense_crf_batch(
         raise ValueError(
             f"probabilities must have shape (B, L, h, w), got {tuple(probabilities.shape)}"
         )
-    pictures = images.cpu().numpy() if isinstance(images, Tensor) else images
-    if len(pictures) != len(probabilities):
-        raise ValueError(
-            f"images: {len(pictures)} for a batch of {len(probabilities)} probabilities"
-        )
+    if len(images) != len(probabilities):
+        raise ValueError(f"images: {len(images)} for a batch of {len(probabilities)} probabilities")
+    if params.backend == "native":
+        pictures = images if isinstance(images, Tensor) else torch.from_numpy(images)
+        return _native(probabilities.float(), pictures.to(probabilities.device), params)
+    arrays = images.cpu().numpy() if isinstance(images, Tensor) else images
     unary = probabilities.detach().float().cpu().numpy()
     refined = np.empty_like(unary)
-    for index, (p, picture) in enumerate(zip(unary, pictures, strict=True)):
+    for index, (p, picture) in enumerate(zip(unary, arrays, strict=True)):
         refined[index] = dense_crf(p, picture, params)
     return torch.from_numpy(refined).to(probabilities.device)
 
@@ -227,14 +209,44 @@ def images_to_grid(images: Tensor | NDArray[np.uint8], height: int, width: int) 
     return small.round().byte().permute(0, 2, 3, 1).contiguous()
 
 
-def _pydensecrf() -> Any:
+def _native(probabilities: Tensor, images: Tensor, params: CRFParams) -> Tensor:
+    """Refine (B, L, h, w) probabilities; images have shape (B, h, w, 3)."""
+    return gx.dense_crf(
+        probabilities,
+        images.permute(0, 3, 1, 2),
+        iterations=params.iterations,
+        gaussian=(params.gaussian_xy, params.gaussian_weight),
+        bilateral=(params.bilateral_xy, params.bilateral_rgb, params.bilateral_weight),
+        floor=params.floor,
+    ).float()
+
+
+def _by_pydensecrf(
+    probabilities: NDArray[np.floating[Any]], image: NDArray[np.uint8], params: CRFParams
+) -> NDArray[np.float32]:
     try:
         from pydensecrf import densecrf
     except ImportError as error:
         raise ImportError(
-            "the dense CRF needs pydensecrf, which is not installed: pip install pydensecrf2"
+            "the backend pydensecrf is not installed: pip install pydensecrf2, "
+            "or use the native one"
         ) from error
-    return densecrf
+    classes, height, width = probabilities.shape
+    unary = -np.log(np.maximum(probabilities, params.floor), dtype=np.float32)
+    field = densecrf.DenseCRF2D(width, height, classes)
+    field.setUnaryEnergy(np.ascontiguousarray(unary.reshape(classes, -1)))
+    if params.gaussian_weight:
+        field.addPairwiseGaussian(sxy=params.gaussian_xy, compat=params.gaussian_weight)
+    if params.bilateral_weight:
+        field.addPairwiseBilateral(
+            sxy=params.bilateral_xy,
+            srgb=params.bilateral_rgb,
+            rgbim=np.ascontiguousarray(image),
+            compat=params.bilateral_weight,
+        )
+    # A copy: the result lies in memory of the field, which ends here.
+    marginals: NDArray[np.float32] = np.array(field.inference(params.iterations), dtype=np.float32)
+    return marginals.reshape(classes, height, width)
 
 
 def _check(probabilities: NDArray[np.floating[Any]], image: NDArray[np.uint8]) -> None:

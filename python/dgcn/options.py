@@ -24,11 +24,16 @@ class OptionError(ValueError):
 def config_parser(description: str = "") -> ArgumentParser:
     """Parser of ``--config FILE``, ``--out DIR`` and one ``--section.field`` for every setting."""
     parser = ArgumentParser(description=description, exit_on_error=False)
+    add_config_options(parser)
+    return parser
+
+
+def add_config_options(parser: ArgumentParser) -> None:
+    """Give a parser the options of `config_parser`."""
     parser.add_argument("--config", action="config", help="YAML file of settings; may be repeated.")
     parser.add_argument("--out", type=Path, default=Config.out, help="Run folder.")
     for name, section in SECTIONS.items():
         parser.add_class_arguments(section, name)
-    return parser
 
 
 def config_from(namespace: Namespace) -> Config:

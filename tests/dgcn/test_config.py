@@ -47,7 +47,13 @@ def test_every_field_is_documented_with_its_default(section: type) -> None:
     ("section", "values", "message"),
     [
         ("data", {"size": 320}, r"data\.size must be 8 n \+ 1 and >= 41, got 320"),
+        ("data", {"kind": "voc"}, r"data\.kind must be unset without data\.root, got 'voc'"),
         ("data", {"synthetic_images": 0}, r"data\.synthetic_images must be >= 1, got 0"),
+        (
+            "model",
+            {"backbone": "vgg16", "dilation": 5},
+            r"model\.dilation must be even for the head 'aspp', got 5",
+        ),
         ("train", {"epochs": 0}, r"train\.epochs must be >= 1, got 0"),
         ("train", {"lr": -1.0}, r"train\.lr must be > 0 and finite, got -1\.0"),
         ("train", {"lr": float("nan")}, r"train\.lr must be > 0 and finite, got nan"),
@@ -59,6 +65,10 @@ def test_every_field_is_documented_with_its_default(section: type) -> None:
         ("supervision", {"theta": 1.1}, r"supervision\.theta must be in \[0, 1\], got 1\.1"),
         ("supervision", {"sigma2": 0.0}, r"supervision\.sigma2 must be None or > 0 .*got 0\.0"),
         ("supervision", {"seed_weight": float("inf")}, r"supervision\.seed_weight .*got inf"),
+        ("supervision", {"name": "../x"}, r"supervision\.name must be None or of .*got '\.\./x'"),
+        ("supervision", {"name": "cues"}, r"supervision\.name must be None or of .*got 'cues'"),
+        ("supervision", {"spatial_weight": 0.0}, r"supervision\.spatial_weight .*got 0\.0"),
+        ("supervision", {"grow_background": 2.0}, r"supervision\.grow_background .*got 2\.0"),
         ("crf", {"bilateral_rgb": 0.0}, r"crf\.bilateral_rgb must be > 0 and finite, got 0\.0"),
         ("evaluate", {"scales": ()}, r"evaluate\.scales must be one or more .*got \(\)"),
         ("runtime", {"seed": -1}, r"runtime\.seed must be in \[0, 2\*\*32\), got -1"),
@@ -68,6 +78,31 @@ def test_value_out_of_range_is_named(section: str, values: dict[str, object], me
     wrong = SECTIONS[section](**values)
     with pytest.raises(ValueError, match=message):
         Config(**{section: wrong})  # type: ignore[arg-type]
+
+
+def test_labels_are_a_word_or_a_file(tmp_path: Path) -> None:
+    listing = tmp_path / "a.yaml"
+    write_text(listing, f"data: {{root: {tmp_path}, labels: masks, val_list: {listing}}}\n")
+    config = load_config(tmp_path / "a.yaml")
+    assert config.data.labels == "masks"
+    assert config.data.val_list == listing
+    save_config(config, tmp_path)
+    assert load_config(tmp_path / "config.yaml") == config
+    given = load_config(tmp_path / "a.yaml", f"--data.labels={tmp_path / 'a.yaml'}")
+    assert given.data.labels == tmp_path / "a.yaml"
+    with pytest.raises(FileNotFoundError, match=r"data\.labels: no such file: mask$"):
+        load_config(tmp_path / "a.yaml", "--data.labels=mask")
+    with pytest.raises(FileNotFoundError, match=r"seeds\.cues: no such file or folder: nowhere"):
+        load_config(tmp_path / "a.yaml", "--seeds.cues=nowhere")
+
+
+def test_normalisation_is_frozen_where_weights_are_given(tmp_path: Path) -> None:
+    (tmp_path / "w.pth").touch()
+    model = SECTIONS["model"]
+    assert not model().freezes_norm
+    assert model(weights=tmp_path / "w.pth").freezes_norm
+    assert not model(weights=tmp_path / "w.pth", batch_norm="train").freezes_norm
+    assert model(batch_norm="frozen").freezes_norm
 
 
 def test_batch_must_divide_among_devices() -> None:

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from dgcn.data.array_unpickler import _ALLOWED
 from dgcn.data.errors import DataError
 from dgcn.seeds import (
     FieldCues,
@@ -23,7 +24,6 @@ from dgcn.seeds import (
     save_cues,
     write_field_cues,
 )
-from dgcn.seeds.array_unpickler import _ALLOWED
 
 Cues = dict[str, NDArray[np.bool_]]
 
@@ -176,9 +176,9 @@ class Attack:
         (Attack(eval, "open('owned', 'w')"), r"builtins.eval|__builtin__.eval"),
         (Attack(np.load, "x"), "numpy.load"),
         ({"1_cues": Attack(getattr, "text", "upper")}, "getattr"),
-        ({"1_cues": np.array([print], dtype=object)}, "not of integers|not allowed"),
-        ({"1_cues": np.zeros((3, 1))}, "'f8', not of integers"),
-        ({"1_cues": np.zeros(1, dtype="i4,i4")}, "not of integers"),
+        ({"1_cues": np.array([print], dtype=object)}, "of objects|not allowed"),
+        ({"1_cues": np.zeros((3, 1))}, "must be an integer array, got float64"),
+        ({"1_cues": np.zeros(1, dtype="i4,i4")}, "not of numbers"),
         ({"1_cues": np.ma.zeros(3)}, "not allowed"),
         (Attack(np.ndarray, (10**15,)), "cannot be read as cues"),
         ({"1_cues": "text"}, "'1_cues' must be an integer array, got str"),
@@ -338,4 +338,4 @@ def test_pickles_get_stand_ins_only() -> None:
     """The names a pickle may hold are stand-ins; NumPy's own functions are not handed out."""
     for stand_in in _ALLOWED.values():
         owner = getattr(stand_in, "__module__", type(stand_in).__module__)
-        assert owner == "dgcn.seeds.array_unpickler"
+        assert owner == "dgcn.data.array_unpickler"

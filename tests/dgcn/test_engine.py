@@ -25,7 +25,7 @@ from dgcn.engine.batches import EpochBatches
 from dgcn.engine.checkpoint import load_checkpoint
 from dgcn.engine.classify import classify
 from dgcn.engine.evaluate import evaluate
-from dgcn.engine.fabric import make_fabric, seed_epoch
+from dgcn.engine.fabric import make_fabric, seed_step
 from dgcn.engine.predict import image_logits, load_segmenter, predict_image, scaled_size
 from dgcn.engine.progress import Screen
 from dgcn.engine.run import Run, open_run
@@ -116,6 +116,11 @@ def test_metrics_equal_those_of_the_masks_on_disk(chain: Path) -> None:
     scores = json.loads((chain / "static" / "metrics.json").read_text())["val"]
     assert scores["miou"] == pytest.approx(np.mean(ious))
     assert scores["pixel_accuracy"] == pytest.approx((t == p).mean())
+    matrix = np.loadtxt(chain / "static" / "confusion_val.csv", delimiter=",", dtype=str)
+    assert matrix[0].tolist() == ["true class", *run.dataset.classes]
+    counted = [[((t == i) & (p == j)).sum() for j in range(6)] for i in range(6)]
+    np.testing.assert_array_equal(matrix[1:, 1:].astype(int), counted)
+    assert 0 < scores["boundary_miou"] <= 1
     for part in ("val, 2 images", "81 x 81", "scales 0.75, 1, 1.25", "CRF on", "checkpoint last"):
         assert part in scores["protocol"]
 
@@ -242,19 +247,25 @@ def test_loss_that_is_not_finite_names_step_and_images(chain: Path, tmp_path: Pa
 def test_two_processes_take_the_same_steps_as_one(tmp_path: Path) -> None:
     # SqueezeNet has no batch statistics, so that halves of a batch add up to the whole.
     write_synthetic(tmp_path / "set", images=8, val_images=0, size=72)
-    states = []
-    for devices in (1, 2):
-        out = tmp_path / str(devices)
-        command = [sys.executable, "-m", "dgcn", "classify", "--out", str(out), "--data.size=81"]
-        command += ["--data.root", str(tmp_path / "set"), "--classify.epochs=1"]
-        command += ["--classify.batch_size=4", "--runtime.device=cpu"]
-        subprocess.run([*command, f"--runtime.devices={devices}"], check=True, capture_output=True)
-        states.append(load_checkpoint(out / "classifier" / "last.pt").model)
-    moved = 0.0
-    for name, tensor in states[0].items():
-        torch.testing.assert_close(states[1][name], tensor, rtol=1e-4, atol=1e-6)
-        moved += float(tensor.abs().sum())
-    assert moved > 0
+    torchrun = ("-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2")
+    ends = []
+    for name, launcher, options in (
+        ("one", (), ("--classify.accumulate=2",)),
+        ("two", (), ("--runtime.devices=2",)),
+        ("torchrun", torchrun, ("--runtime.devices=2",)),
+    ):
+        out = tmp_path / name
+        command = [sys.executable, *launcher, "-m", "dgcn", "classify", "--out", str(out)]
+        command += ["--data.root", str(tmp_path / "set"), "--data.size=81", *options]
+        command += ["--classify.epochs=1", "--classify.batch_size=4", "--runtime.device=cpu"]
+        subprocess.run(command, check=True, capture_output=True)
+        ends.append(load_checkpoint(out / "classifier" / "last.pt"))
+    one, *others = ends
+    for other in others:
+        assert other.history == [pytest.approx(row, rel=1e-5) for row in one.history]
+        for name, tensor in one.model.items():
+            torch.testing.assert_close(other.model[name], tensor, rtol=1e-4, atol=1e-6)
+    assert sum(float(tensor.abs().sum()) for tensor in one.model.values()) > 0
 
 
 def test_every_image_comes_once_an_epoch_and_the_last_batch_is_filled() -> None:
@@ -315,15 +326,20 @@ def test_new_layers_learn_faster() -> None:
     assert {group["weight_decay"] for group in optimizer.param_groups} == {1e-3}
 
 
-def test_random_state_of_an_epoch_depends_on_seed_and_epoch_alone() -> None:
+def test_random_state_of_a_step_depends_on_seed_epoch_and_step_alone() -> None:
     fabric = make_fabric(RuntimeConfig(device="cpu"))
 
-    def draw(seed: int, epoch: int) -> float:
-        seed_epoch(fabric, seed, epoch)
+    def draw(seed: int, epoch: int, step: int) -> float:
+        seed_step(fabric, seed, epoch, step)
         return float(torch.rand(()))
 
-    assert draw(0, 1) == draw(0, 1)
-    assert len({draw(seed, epoch) for seed in range(3) for epoch in range(3)}) == 9
+    assert draw(0, 1, 2) == draw(0, 1, 2)
+    assert len({draw(*state) for state in itertools.product(range(3), repeat=3)}) == 27
+
+
+def test_half_precision_is_refused_on_a_cpu() -> None:
+    with pytest.raises(ValueError, match=r"runtime\.precision: '16-mixed' needs a CUDA device"):
+        make_fabric(RuntimeConfig(device="cpu", precision="16-mixed"))
 
 
 def test_progress_is_a_plain_line_where_there_is_no_terminal() -> None:

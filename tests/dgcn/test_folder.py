@@ -144,7 +144,7 @@ def test_malformed_split(root, text, message):
 def test_an_image_in_both_splits(root):
     (root / "train.txt").write_text("a\nb\n")
     (root / "val.txt").write_text("b\n")
-    with pytest.raises(DataError, match=r"val\.txt: 'b' is in train\.txt as well"):
+    with pytest.raises(DataError, match=r"'b' is in both splits, train and val \(1 are\)"):
         FolderDataset(root)
 
 

@@ -120,6 +120,10 @@ def test_text_table_holds_percentages_and_means():
     assert lines[6].split() == ["mean", "54.2", "75.0", "62.5", "6"]
     assert lines[7] == "pixel accuracy 66.7 %, coverage 83.3 %"
     assert len({len(line) for line in lines[:7]}) == 1
+    more = {"boundary IoU": np.array([0.5, 0.25, math.nan])}
+    lines = format_table(confusion, ["background", "cat", "dog"], more=more).splitlines()
+    assert lines[3].split() == ["cat", "33.3", "50.0", "50.0", "25.0", "2"]
+    assert lines[6].split() == ["mean", "54.2", "75.0", "62.5", "37.5", "6"]
 
 
 def test_markdown_table_has_five_cells_a_row():

@@ -9,7 +9,7 @@ from dgcn.config.crf import CRFConfig
 from dgcn.config.data import DataConfig
 from dgcn.config.evaluate import EvaluateConfig
 from dgcn.config.model import ModelConfig
-from dgcn.config.optimisation import ClassifyConfig, Optimisation, TrainConfig
+from dgcn.config.optimisation import ClassifyConfig, Optimisation, RetrainConfig, TrainConfig
 from dgcn.config.runtime import RuntimeConfig
 from dgcn.config.supervision import SeedsConfig, SupervisionConfig
 
@@ -22,6 +22,7 @@ __all__ = [
     "EvaluateConfig",
     "ModelConfig",
     "Optimisation",
+    "RetrainConfig",
     "RuntimeConfig",
     "SeedsConfig",
     "SupervisionConfig",
@@ -48,6 +49,7 @@ class Config:
     seeds: SeedsConfig = field(default_factory=SeedsConfig)
     supervision: SupervisionConfig = field(default_factory=SupervisionConfig)
     train: TrainConfig = field(default_factory=TrainConfig)
+    retrain: RetrainConfig = field(default_factory=RetrainConfig)
     crf: CRFConfig = field(default_factory=CRFConfig)
     evaluate: EvaluateConfig = field(default_factory=EvaluateConfig)
     runtime: RuntimeConfig = field(default_factory=RuntimeConfig)
@@ -55,7 +57,7 @@ class Config:
     def __post_init__(self) -> None:
         for name in SECTIONS:
             getattr(self, name).check()
-        for section in ("classify", "train"):
+        for section in ("classify", "train", "retrain"):
             batch: int = getattr(self, section).batch_size
             if batch % self.runtime.devices:
                 raise ValueError(
@@ -71,6 +73,7 @@ SECTIONS: dict[str, type] = {
     "seeds": SeedsConfig,
     "supervision": SupervisionConfig,
     "train": TrainConfig,
+    "retrain": RetrainConfig,
     "crf": CRFConfig,
     "evaluate": EvaluateConfig,
     "runtime": RuntimeConfig,

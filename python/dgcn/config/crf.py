@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from dgcn.config.checks import require
 
@@ -31,6 +31,8 @@ class CRFConfig:
         Weight of the appearance kernel.
     train_scale : float, default 12
         Both spatial widths are divided by this on the training grid.
+    backend : {"native", "pydensecrf"}, default "native"
+        "native": `graphcut_ext.dense_crf`. "pydensecrf": the package of that name, if installed.
     """
 
     iterations: int = 10
@@ -40,6 +42,7 @@ class CRFConfig:
     bilateral_rgb: float = 13.0
     bilateral_weight: float = 10.0
     train_scale: float = 12.0
+    backend: Literal["native", "pydensecrf"] = "native"
 
     def check(self) -> None:
         """Raise `ValueError` for the first field out of range."""
@@ -61,6 +64,7 @@ class CRFConfig:
             bilateral_xy=self.bilateral_xy,
             bilateral_rgb=self.bilateral_rgb,
             bilateral_weight=self.bilateral_weight,
+            backend=self.backend,
         )
 
     def training_params(self) -> CRFParams:

@@ -16,6 +16,8 @@ class EvaluateConfig:
     ----------
     split : {"val", "train"}, default "val"
         Images to predict and to evaluate on.
+    network : {"trained", "retrained"}, default "trained"
+        The network trained on rebuilt supervision, or the one retrained on its masks.
     checkpoint : {"last", "best"}, default "last"
         "best": highest validation mIoU where it was measured, else lowest training loss.
     scales : tuple of float, default (0.75, 1, 1.25)
@@ -27,6 +29,7 @@ class EvaluateConfig:
     """
 
     split: Literal["val", "train"] = "val"
+    network: Literal["trained", "retrained"] = "trained"
     checkpoint: Literal["last", "best"] = "last"
     scales: tuple[float, ...] = (0.75, 1.0, 1.25)
     crf: bool = True

@@ -1,4 +1,4 @@
-"""Settings of the two trainings: the classifier's and the segmentation network's."""
+"""Settings of the trainings: the classifier's, the segmentation network's and its retraining."""
 
 from __future__ import annotations
 
@@ -18,6 +18,9 @@ class Optimisation:
         Passes over the training images.
     batch_size : int, default 16
         Images per step, over all devices together.
+    accumulate : int, default 1
+        Parts in which each device computes its share of a batch, to save memory; the gradient is
+        their mean. Batch normalisation sees the parts.
     lr : float
         Learning rate of the backbone, per step.
     new_layers : float, default 10
@@ -39,6 +42,7 @@ class Optimisation:
 
     epochs: int = 8
     batch_size: int = 16
+    accumulate: int = 1
     lr: float = 1e-3
     new_layers: float = 10.0
     momentum: float = 0.9
@@ -50,7 +54,7 @@ class Optimisation:
 
     def check_as(self, section: str) -> None:
         """Raise `ValueError` for the first field out of range, named as part of `section`."""
-        for name in ("epochs", "batch_size"):
+        for name in ("epochs", "batch_size", "accumulate"):
             require(section, self, name, getattr(self, name) >= 1, ">= 1")
         for name in ("lr", "new_layers"):
             require(section, self, name, 0 < getattr(self, name) < float("inf"), "> 0 and finite")
@@ -85,8 +89,8 @@ class TrainConfig(Optimisation):
     validate_every : int, default 1
         Epochs between two evaluations (one scale, no CRF) on the validation images; 0: never.
     supervision_every : int, default 0
-        Epochs between two measurements of the supervision against the training masks; 0: only
-        after the last epoch.
+        Epochs between two measurements of the supervision against the training masks, per class in
+        supervision/epoch_N.json; 0: only after the last epoch.
     """
 
     epochs: int = 7
@@ -106,3 +110,36 @@ class TrainConfig(Optimisation):
         require("train", self, "dropout", 0 <= self.dropout < 1, "in [0, 1)")
         for name in ("validate_every", "supervision_every"):
             require("train", self, name, getattr(self, name) >= 0, ">= 0")
+
+
+@dataclass
+class RetrainConfig(Optimisation):
+    """The network trained once more, fully supervised by its own masks of the training images.
+
+    Attributes
+    ----------
+    enabled : bool, default False
+        Whether `dgcn run` retrains; `dgcn retrain` does in any case.
+    init : {"weights", "classifier", "trained"}, default "weights"
+        Start of the backbone: `model.weights`, the classifier's, or the whole trained network.
+    restrict : bool, default True
+        Whether an image's mask is made of the classes alone that it is labelled with.
+    dropout : float, default 0.5
+        Probability of dropping an activation before the last convolution.
+    validate_every : int, default 1
+        Epochs between two evaluations (one scale, no CRF) on the validation images; 0: never.
+    """
+
+    batch_size: int = 10
+    schedule: Literal["step", "poly"] = "poly"
+    enabled: bool = False
+    init: Literal["weights", "classifier", "trained"] = "weights"
+    restrict: bool = True
+    dropout: float = 0.5
+    validate_every: int = 1
+
+    def check(self) -> None:
+        """Raise `ValueError` for the first field out of range."""
+        self.check_as("retrain")
+        require("retrain", self, "dropout", 0 <= self.dropout < 1, "in [0, 1)")
+        require("retrain", self, "validate_every", self.validate_every >= 0, ">= 0")

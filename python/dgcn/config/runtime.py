@@ -24,6 +24,9 @@ class RuntimeConfig:
         Seed of every random draw.
     workers : int, default 0
         Processes that read images, per device; 0 reads in the training process.
+    checkpoint_minutes : float, default 10
+        Minutes between two checkpoints within an epoch; one is written after every epoch, and on
+        SIGTERM, in any case. 0: none within an epoch but on SIGTERM.
     """
 
     device: Literal["auto", "cpu", "cuda"] = "auto"
@@ -31,9 +34,12 @@ class RuntimeConfig:
     precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
     seed: int = 0
     workers: int = 0
+    checkpoint_minutes: float = 10.0
 
     def check(self) -> None:
         """Raise `ValueError` for the first field out of range."""
         require("runtime", self, "devices", self.devices >= 1, ">= 1")
         require("runtime", self, "seed", 0 <= self.seed < 2**32, "in [0, 2**32)")
         require("runtime", self, "workers", self.workers >= 0, ">= 0")
+        valid = 0 <= self.checkpoint_minutes < float("inf")
+        require("runtime", self, "checkpoint_minutes", valid, ">= 0 and finite")

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
-from typing import Literal
+from pathlib import Path
+from typing import Any, Literal
 
 from dgcn.config.checks import require
 
 
 @dataclass
 class SeedsConfig:
-    """Cues from class activation maps and saliency.
+    """Cues from class activation maps and saliency, or from elsewhere.
 
     Attributes
     ----------
+    cues : Path or None, default None
+        Cues to be used instead: a pickle of SEC or DSRG with input_list.txt beside it, an .npz file
+        of another run, or a folder of PNG files (class ids on the grid, 255 where there is no cue).
+        None: they are made, as the other fields say.
     foreground : float, default 0.2
         A position is a cue of class c where its activation exceeds this fraction of the maximum.
     background : float, default 0.07
@@ -27,6 +33,7 @@ class SeedsConfig:
         Whether the mirrored image is averaged in as well.
     """
 
+    cues: Path | None = None
     foreground: float = 0.2
     background: float = 0.07
     background_fraction: float | None = None
@@ -35,6 +42,8 @@ class SeedsConfig:
 
     def check(self) -> None:
         """Raise `ValueError` for the first field out of range."""
+        if self.cues is not None and not self.cues.exists():
+            raise FileNotFoundError(f"seeds.cues: no such file or folder: {self.cues}")
         require("seeds", self, "foreground", 0 <= self.foreground < 1, "in [0, 1)")
         require("seeds", self, "background", 0 <= self.background <= 1, "in [0, 1]")
         fraction = self.background_fraction
@@ -44,15 +53,50 @@ class SeedsConfig:
         require("seeds", self, "scales", valid, "one or more factors in [0.1, 10]")
 
 
+Kind = Literal[
+    "graph_cut", "graph_cut_script", "joint_cut", "most_probable", "region_growing", "static"
+]
+
+_CUT = (
+    "k",
+    "theta",
+    "n_links",
+    "sigma2",
+    "seeds",
+    "seed_weight",
+    "belief",
+    "spatial",
+    "spatial_weight",
+    "normalise",
+)
+READS: dict[Kind, tuple[str, ...]] = {
+    "graph_cut": (*_CUT, "cut_background"),
+    "graph_cut_script": _CUT,
+    "joint_cut": _CUT,
+    "most_probable": ("theta", "belief"),
+    "region_growing": ("belief", "grow_foreground", "grow_background"),
+    "static": (),
+}
+"""The options that each kind of supervision depends on."""
+
+_TAKEN = ("classifier", "cues", "data")
+
+
 @dataclass
 class SupervisionConfig:
     """What the segmentation network is trained on, rebuilt at every step.
 
     Attributes
     ----------
-    kind : {"graph_cut", "static"}, default "graph_cut"
-        "static": the cues as they are. "graph_cut": one minimum cut per present class over the
-        feature-space neighbour graph, started from the cues.
+    kind : {"graph_cut", "graph_cut_script", "joint_cut", "most_probable", ...}, default "graph_cut"
+        "static": the cues as they are. "region_growing": DSRG's, the cues grown over connected
+        positions of which the CRF is sure. "graph_cut": the paper's, one minimum cut per present
+        class over the feature-space neighbour graph. "graph_cut_script": the same with a cut for
+        the background too, as in the authors' script. "joint_cut": ours, all present classes and
+        the background at once, by expansion moves. "most_probable": their control without a graph,
+        the network's opinion above `theta`.
+    name : str or None, default None
+        Folder of the training in the run folder. None: the kind.
     k : int, default 9
         Neighbours of each position in feature space.
     theta : float, default 0.7
@@ -68,13 +112,26 @@ class SupervisionConfig:
     seed_weight : float, default 10
         Terminal capacity of a soft cue, in units of -log10 probability.
     belief : {"all", "present"}, default "all"
-        "all": the network's softmax as it is. "present": over the classes that the image is
-        labelled with, so that a confusion with any other class is no doubt.
+        "all": the network's softmax (region growing: the CRF's marginals) as it is. "present": over
+        the classes that the image is labelled with, so that a confusion with any other class is no
+        doubt.
     cut_background : bool, default False
-        Whether a cut is made for the background too, as in the authors' script.
+        Whether "graph_cut" cuts for the background too.
+    spatial : {0, 4, 8}, default 0
+        Neighbours on the grid that the cuts link as well; 0: none, as in the paper.
+    spatial_weight : float, default 1
+        Factor on the capacities of the grid's links.
+    normalise : {"none", "length", "channel"}, default "none"
+        Features before distances are taken: as they are, divided by each position's length, or
+        every channel brought to mean 0 and variance 1 over the image.
+    grow_foreground : float, default 0.85
+        Region growing accepts a foreground class where its marginal exceeds this.
+    grow_background : float, default 0.99
+        Region growing accepts the background where its marginal exceeds this.
     """
 
-    kind: Literal["graph_cut", "static"] = "graph_cut"
+    kind: Kind = "graph_cut"
+    name: str | None = None
     k: int = 9
     theta: float = 0.7
     n_links: Literal["unit", "gaussian"] = "unit"
@@ -83,12 +140,33 @@ class SupervisionConfig:
     seed_weight: float = 10.0
     belief: Literal["all", "present"] = "all"
     cut_background: bool = False
+    spatial: Literal[0, 4, 8] = 0
+    spatial_weight: float = 1.0
+    normalise: Literal["none", "length", "channel"] = "none"
+    grow_foreground: float = 0.85
+    grow_background: float = 0.99
 
     def check(self) -> None:
         """Raise `ValueError` for the first field out of range."""
+        name = self.name
+        legal = re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.+-]*", name or self.kind) is not None
+        rule = f"None or of letters, digits and _ . + - and none of {', '.join(_TAKEN)}"
+        require("supervision", self, "name", legal and name not in _TAKEN, rule)
         require("supervision", self, "k", self.k >= 1, ">= 1")
         require("supervision", self, "theta", 0 <= self.theta <= 1, "in [0, 1]")
         valid = self.sigma2 is None or 0 < self.sigma2 < float("inf")
         require("supervision", self, "sigma2", valid, "None or > 0 and finite")
-        valid = 0 < self.seed_weight < float("inf")
-        require("supervision", self, "seed_weight", valid, "> 0 and finite")
+        for field in ("seed_weight", "spatial_weight"):
+            valid = 0 < getattr(self, field) < float("inf")
+            require("supervision", self, field, valid, "> 0 and finite")
+        for field in ("grow_foreground", "grow_background"):
+            require("supervision", self, field, 0 <= getattr(self, field) <= 1, "in [0, 1]")
+
+    @property
+    def folder(self) -> str:
+        """Name of the training's folder."""
+        return self.name or self.kind
+
+    def read(self) -> dict[str, Any]:
+        """The options that the kind depends on."""
+        return {name: getattr(self, name) for name in READS[self.kind]}

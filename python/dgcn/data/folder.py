@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-import numpy as np
-
+from dgcn.data.dataset import (
+    IMAGE_SUFFIXES,
+    SPLITS,
+    ImageDataset,
+    Progress,
+    Record,
+    existing_folder,
+    pictures_by_stem,
+)
 from dgcn.data.errors import DataError
-from dgcn.data.images import VOID, read_image, read_mask
 from dgcn.data.lists import (
     BACKGROUND,
     LabelRow,
@@ -23,36 +27,8 @@ from dgcn.data.lists import (
 
 __all__ = ["FolderDataset", "Progress", "Record"]
 
-Progress = Callable[[int, int], None]
-"""Called with the number of records done and their total."""
 
-_IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png"})
-_SPLITS = ("train", "val")
-
-
-@dataclass(frozen=True)
-class Record:
-    """One image of a data set.
-
-    Attributes
-    ----------
-    name : str
-        Stem of the image's file name, unique in the data set.
-    image : Path
-        The picture.
-    labels : tuple of int
-        Ids of the foreground classes in the picture, ascending; empty = only background.
-    mask : Path or None
-        The pixel labels, for evaluation only.
-    """
-
-    name: str
-    image: Path
-    labels: tuple[int, ...]
-    mask: Path | None
-
-
-class FolderDataset:
+class FolderDataset(ImageDataset):
     """Images in a folder, labelled by a CSV file.
 
     ::
@@ -98,130 +74,58 @@ class FolderDataset:
     def __init__(
         self, root: str | os.PathLike[str], *, saliency: str | os.PathLike[str] | None = None
     ) -> None:
-        self.root = _existing_folder(Path(root), "data set folder")
-        self.saliency = None
-        if saliency is not None:
-            self.saliency = _existing_folder(Path(saliency), "saliency folder")
-        images_folder = _existing_folder(self.root / "images", "folder of images")
-        labels_file = self.root / "labels.csv"
+        root = existing_folder(Path(root), "data set folder")
+        images_folder = existing_folder(root / "images", "folder of images")
+        labels_file = root / "labels.csv"
         if not labels_file.is_file():
             raise FileNotFoundError(
                 f"list of labels not found: {labels_file} (first line 'image,labels', then e.g. "
                 f"'beach.jpg,dog boat' for each image)"
             )
-        images = _pictures_by_stem(images_folder)
+        images = pictures_by_stem(images_folder)
         if not images:
             raise DataError(f"{images_folder}: holds no jpg, jpeg or png image")
-        masks_folder = self.root / "masks"
-        masks = _pictures_by_stem(masks_folder, {".png"}) if masks_folder.is_dir() else {}
+        masks_folder = root / "masks"
+        masks = pictures_by_stem(masks_folder, {".png"}) if masks_folder.is_dir() else {}
 
         rows = read_labels(labels_file)
-        classes_file = self.root / "classes.txt"
+        classes_file = root / "classes.txt"
         if classes_file.is_file():
-            self.classes = read_classes(classes_file)
+            classes = read_classes(classes_file)
         else:
-            self.classes = infer_classes(rows, labels_file)
-        self._records = _records(rows, labels_file, self.classes, images, masks)
-        self.unlabelled = tuple(
-            path for stem, path in sorted(images.items()) if stem not in self._records
+            classes = infer_classes(rows, labels_file)
+        records = _records(rows, labels_file, classes, images, masks)
+        super().__init__(
+            root, classes, [*records.values()], _splits(root, records), saliency=saliency
         )
-        self._splits = self._read_splits()
+        self.unlabelled = tuple(
+            path for stem, path in sorted(images.items()) if stem not in records
+        )
 
-    def __len__(self) -> int:
-        return len(self._records)
 
-    def __repr__(self) -> str:
-        counts = ", ".join(f"{name} {len(self._splits[name])}" for name in _SPLITS)
-        return f"FolderDataset({str(self.root)!r}: {len(self.classes)} classes, {counts})"
+def _splits(root: Path, records: dict[str, Record]) -> dict[str, Sequence[Record]]:
+    named = {
+        name: _read_split(root / f"{name}.txt", records)
+        for name in SPLITS
+        if (root / f"{name}.txt").is_file()
+    }
+    train, val = named.get("train"), named.get("val", [])
+    if train is None:
+        held_out = {record.name for record in val}
+        train = [record for record in records.values() if record.name not in held_out]
+    return {"train": train, "val": val}
 
-    def split(self, name: str) -> list[Record]:
-        """Records of a split.
 
-        Parameters
-        ----------
-        name : {"train", "val", "all"}
-            ``all`` is every image that ``labels.csv`` lists.
-
-        Returns
-        -------
-        list of Record
-            In the order of the split's file, or of ``labels.csv``. Empty for ``val`` where there is
-            no ``val.txt``.
-
-        Raises
-        ------
-        ValueError
-            Another name.
-        """
-        if name == "all":
-            return list(self._records.values())
-        if name not in self._splits:
-            raise ValueError(f"name must be 'train', 'val' or 'all', got {name!r}")
-        return list(self._splits[name])
-
-    def check(self, records: Sequence[Record], *, progress: Progress | None = None) -> None:
-        """Decode every image and mask, so that nothing fails in the middle of a run.
-
-        Parameters
-        ----------
-        records : sequence of Record
-            For instance ``dataset.split("train")``.
-        progress : callable, optional
-            Called as ``progress(done, total)`` after every record, in this thread. For a bar of
-            rich: ``lambda done, total: bar.update(task, completed=done, total=total)``.
-
-        Raises
-        ------
-        DataError
-            There is no record; or, for the first bad one: the image is missing or damaged, the mask
-            is missing, damaged, of another size than the image or holds a value that is neither a
-            class id nor 255, or its saliency map is missing. The message names the file.
-        """
-        if not records:
-            raise DataError(f"{self.root}: the split holds no image")
-        saliency_stems: set[str] | None = None
-        if self.saliency is not None:
-            saliency_stems = set(_pictures_by_stem(self.saliency))
-
-        def check_one(record: Record) -> None:
-            if saliency_stems is not None and record.name not in saliency_stems:
-                raise DataError(f"{self.saliency}: no saliency map for image {record.name!r}")
-            _check_pixels(record, len(self.classes))
-
-        # Pillow decodes without the GIL; map() yields in order, so the first bad record is named.
-        with ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1)) as pool:
-            for done, _ in enumerate(pool.map(check_one, records), start=1):
-                if progress is not None:
-                    progress(done, len(records))
-
-    def _read_splits(self) -> dict[str, list[Record]]:
-        named = {
-            name: self._read_split(self.root / f"{name}.txt")
-            for name in _SPLITS
-            if (self.root / f"{name}.txt").is_file()
-        }
-        train, val = named.get("train"), named.get("val", [])
-        if train is None:
-            held_out = {record.name for record in val}
-            train = [record for record in self._records.values() if record.name not in held_out]
-        shared = {record.name for record in train} & {record.name for record in val}
-        if shared:
-            raise DataError(
-                f"{self.root / 'val.txt'}: {min(shared)!r} is in train.txt as well "
-                f"({len(shared)} in both)"
-            )
-        return {"train": train, "val": val}
-
-    def _read_split(self, path: Path) -> list[Record]:
-        chosen: dict[str, Record] = {}
-        for line, written in read_names(path):
-            record = self._records.get(written) or self._records.get(_stem(written))
-            if record is None:
-                raise DataError(f"{path}:{line}: {written!r} is not in labels.csv")
-            if record.name in chosen:
-                raise DataError(f"{path}:{line}: {written!r} occurs twice")
-            chosen[record.name] = record
-        return list(chosen.values())
+def _read_split(path: Path, records: dict[str, Record]) -> list[Record]:
+    chosen: dict[str, Record] = {}
+    for line, written in read_names(path):
+        record = records.get(written) or records.get(_stem(written))
+        if record is None:
+            raise DataError(f"{path}:{line}: {written!r} is not in labels.csv")
+        if record.name in chosen:
+            raise DataError(f"{path}:{line}: {written!r} occurs twice")
+        chosen[record.name] = record
+    return list(chosen.values())
 
 
 def _records(
@@ -257,51 +161,6 @@ def _records(
     return records
 
 
-def _check_pixels(record: Record, classes: int) -> None:
-    try:
-        image = read_image(record.image)
-        mask = None if record.mask is None else read_mask(record.mask)
-    except FileNotFoundError as error:
-        raise DataError(str(error)) from error
-    if mask is None:
-        return
-    if mask.shape != image.shape[:2]:
-        raise DataError(
-            f"{record.mask}: the mask is {mask.shape[1]} x {mask.shape[0]} pixels, its image "
-            f"{record.image.name} (upright, as its EXIF orientation says) "
-            f"{image.shape[1]} x {image.shape[0]}"
-        )
-    wrong = np.flatnonzero(np.bincount(mask.ravel(), minlength=256)[classes:VOID])
-    if wrong.size:
-        raise DataError(
-            f"{record.mask}: holds value {classes + int(wrong[0])}, but class ids are "
-            f"0..{classes - 1} and {VOID} is void"
-        )
-
-
-def _pictures_by_stem(folder: Path, suffixes: Iterable[str] = _IMAGE_SUFFIXES) -> dict[str, Path]:
-    found: dict[str, Path] = {}
-    for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
-        path = folder / entry.name
-        if entry.name.startswith(".") or path.suffix.lower() not in suffixes:
-            continue
-        if not entry.is_file():
-            continue
-        if path.stem in found:
-            raise DataError(
-                f"{path}: has the same stem as {found[path.stem].name}; names must be unique "
-                f"without their ending"
-            )
-        found[path.stem] = path
-    return found
-
-
 def _stem(written: str) -> str:
     path = Path(written)
-    return path.stem if path.suffix.lower() in _IMAGE_SUFFIXES else written
-
-
-def _existing_folder(path: Path, what: str) -> Path:
-    if not path.is_dir():
-        raise FileNotFoundError(f"{what} not found: {path}")
-    return path
+    return path.stem if path.suffix.lower() in IMAGE_SUFFIXES else written

@@ -37,19 +37,27 @@ class EpochBatches(Sampler[list[int]]):
         self.images = images
         self.batch = min(batch_size, -(-images // processes) * processes)
         self.seed, self.rank, self.processes = seed, rank, processes
-        self.epoch = 0
+        self.epoch = self.first = 0
 
-    def set_epoch(self, epoch: int) -> None:
-        """Choose the epoch, counted from 0, whose order the next iteration has."""
-        self.epoch = epoch
+    def set_epoch(self, epoch: int, first: int = 0) -> None:
+        """Choose the epoch, counted from 0, whose order the next iteration has, and its first step.
+
+        Parameters
+        ----------
+        epoch : int
+        first : int, default 0
+            Steps of the epoch that are left out because they have been taken before.
+        """
+        self.epoch, self.first = epoch, first
 
     def __len__(self) -> int:
+        """Steps of a whole epoch."""
         return -(-self.images // self.batch)
 
     def __iter__(self) -> Iterator[list[int]]:
         generator = np.random.default_rng((self.seed, self.epoch))
         order = np.resize(generator.permutation(self.images), len(self) * self.batch)
         share = self.batch // self.processes
-        for step in range(len(self)):
+        for step in range(self.first, len(self)):
             first = step * self.batch + self.rank * share
             yield order[first : first + share].tolist()

@@ -10,6 +10,7 @@ from dgcn.engine.classify import classify
 from dgcn.engine.evaluate import evaluate
 from dgcn.engine.pictures import sheet
 from dgcn.engine.predict import predict
+from dgcn.engine.retrain import retrain
 from dgcn.engine.run import Run
 from dgcn.engine.seed import seed
 from dgcn.engine.segment import segment
@@ -17,13 +18,14 @@ from dgcn.engine.settings import (
     classifier_settings,
     cue_settings,
     prediction_settings,
+    retrain_settings,
     segmenter_settings,
 )
 from dgcn.engine.stages import differences, is_finished, recorded
 
 
 def run_chain(run: Run, *, pictures: bool = True) -> dict[str, Any] | None:
-    """Classifier, cues, segmentation network, prediction, evaluation, contact sheet.
+    """Classifier, cues, segmentation network, prediction, evaluation, contact sheet, retraining.
 
     A stage whose result is in the run's folder, made with the settings it would be made with now,
     is skipped: static and graph-cut runs in one folder share the classifier and the cues, and a
@@ -38,15 +40,27 @@ def run_chain(run: Run, *, pictures: bool = True) -> dict[str, Any] | None:
     Returns
     -------
     dict or None
-        Scores as `dgcn.engine.evaluate.evaluate`; None where there are no masks.
+        Scores as `dgcn.engine.evaluate.evaluate`, of the retrained network where
+        ``retrain.enabled`` asks for one; None where there are no masks.
     """
     prepare(run)
+    trained = run.with_network("trained")
     _stage(run, "training", run.training, segmenter_settings(run.config, run.dataset), segment)
+    scores = _score(trained, pictures)
+    if run.config.retrain.enabled:
+        settings = retrain_settings(run.config, run.dataset)
+        _stage(trained, "retraining", run.retraining, settings, retrain)
+        scores = _score(run.with_network("retrained"), pictures)
+    return scores
+
+
+def _score(run: Run, pictures: bool) -> dict[str, Any] | None:
+    """Predict and score with the network that the settings name."""
     split = evaluated_split(run)
     _stage(
         run,
         f"prediction of {split}",
-        run.training / "predictions" / split,
+        run.network / "predictions" / split,
         prediction_settings(run.config, run.dataset, split),
         lambda r: predict(r, split),
     )
@@ -56,7 +70,7 @@ def run_chain(run: Run, *, pictures: bool = True) -> dict[str, Any] | None:
     else:
         run.screen.line(f"evaluation: no image of the split '{split}' has a mask")
     if pictures and run.leads and run.config.evaluate.pictures:
-        path = sheet([run], run.training / "contact_sheet.png")
+        path = sheet([run], run.network / "contact_sheet.png")
         run.screen.line(f"contact sheet: {path}")
     return scores
 
@@ -64,7 +78,8 @@ def run_chain(run: Run, *, pictures: bool = True) -> dict[str, Any] | None:
 def prepare(run: Run) -> None:
     """The stages that do not depend on the supervision: classifier and cues."""
     config, dataset = run.config, run.dataset
-    _stage(run, "classifier", run.classifier, classifier_settings(config, dataset), classify)
+    if run.uses_classifier:
+        _stage(run, "classifier", run.classifier, classifier_settings(config, dataset), classify)
     _stage(run, "cues", run.cues, cue_settings(config, dataset), seed)
 
 

@@ -16,10 +16,10 @@ FORMAT = 1
 
 @dataclass
 class Checkpoint:
-    """State of a training after a whole number of epochs.
+    """State of a training after some steps.
 
-    The random state is not in it: every epoch starts from a seed that is a function of the run's
-    seed and the epoch (`dgcn.engine.fabric.seed_epoch`), so `epoch` determines it.
+    The random state is not in it: every step starts from a seed that is a function of the run's
+    seed, the epoch and the step (`dgcn.engine.fabric.seed_step`).
 
     Attributes
     ----------
@@ -36,6 +36,13 @@ class Checkpoint:
         State of the loss scaler (precision "16-mixed"), otherwise empty.
     history : list of dict
         Figures of each epoch.
+    network : dict
+        What the network is, with its classes and the protocol it is meant to predict by, so that
+        the file can be used alone (`dgcn.engine.portable`); empty in files that do not say it.
+    step : int
+        Steps done of the epoch after those.
+    sums : dict
+        Sums of the losses over these steps.
     """
 
     model: dict[str, Tensor]
@@ -45,6 +52,9 @@ class Checkpoint:
     score: float | None = None
     precision: dict[str, Any] = field(default_factory=dict)
     history: list[dict[str, float]] = field(default_factory=list)
+    network: dict[str, Any] = field(default_factory=dict)
+    step: int = 0
+    sums: dict[str, float] = field(default_factory=dict)
 
 
 def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:

@@ -13,10 +13,13 @@ from dgcn.data.batches import TrainingSet
 from dgcn.data.folder import Record
 from dgcn.data.images import read_image, to_tensor
 from dgcn.engine.checkpoint import load_network
+from dgcn.engine.fabric import seed_stage
 from dgcn.engine.loop import Training, fit
+from dgcn.engine.portable import CLASSIFIER, describe
 from dgcn.engine.run import Run
 from dgcn.engine.settings import classifier_settings
 from dgcn.engine.stages import mark_finished, unmark
+from dgcn.engine.step import StepLosses
 from dgcn.models import Classifier, build_backbone
 from dgcn.options import write_text
 
@@ -38,7 +41,10 @@ def classify(run: Run) -> None:
     settings = classifier_settings(config, run.dataset)
     if run.leads:
         unmark(run.classifier)
+    seed_stage(config.runtime.seed, "classifier")
     backbone = build_backbone(config.model.backbone, config.model.weights)
+    if config.model.freezes_norm:
+        backbone.freeze_norm()
     model = Classifier(backbone, run.classes - 1)
     held_out = run.dataset.split("val")
     training = Training(
@@ -57,6 +63,7 @@ def classify(run: Run) -> None:
         after_epoch=lambda epoch: _validate(run, model, held_out),
         folder=run.classifier,
         settings=settings,
+        network=describe(config, run.dataset.classes, CLASSIFIER),
     )
     last = fit(run.fabric, training, config, run.screen)
     if run.leads:
@@ -78,10 +85,11 @@ def load_classifier(run: Run) -> Classifier:
     return model.to(run.fabric.device).eval()
 
 
-def _losses(model: nn.Module, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def _losses(model: nn.Module, batch: Mapping[str, Tensor]) -> StepLosses:
     target = batch["present"][:, 1:].float()
     logits = model(batch["image"]).float()
-    return {"labels": functional.binary_cross_entropy_with_logits(logits, target)}
+    loss = functional.binary_cross_entropy_with_logits(logits, target)
+    return StepLosses({"labels": loss}, labelled=len(target))
 
 
 @torch.no_grad()
@@ -90,12 +98,15 @@ def _validate(run: Run, model: Classifier, records: Sequence[Record]) -> dict[st
     if not records:
         return {}
     hits = torch.zeros(3)  # right, predicted, true
-    for record in run.mine(list(records)):
-        image = to_tensor(read_image(record.image), run.config.data.size)
-        predicted = model(image[None].to(run.fabric.device))[0].cpu() > 0
-        truth = torch.zeros_like(predicted)
-        truth[[label - 1 for label in record.labels]] = True
-        hits += torch.stack([(predicted & truth).sum(), predicted.sum(), truth.sum()])
+    mine = run.mine(list(records))
+    with run.screen.bar("classifier: validation", len(mine), brief=True) as advance:
+        for record in mine:
+            image = to_tensor(read_image(record.image), run.config.data.size)
+            predicted = model(image[None].to(run.fabric.device))[0].cpu() > 0
+            truth = torch.zeros_like(predicted)
+            truth[[label - 1 for label in record.labels]] = True
+            hits += torch.stack([(predicted & truth).sum(), predicted.sum(), truth.sum()])
+            advance("")
     right, guessed, true = torch.as_tensor(run.fabric.all_reduce(hits, reduce_op="sum")).tolist()
     f1 = 2 * right / max(guessed + true, 1)
     run.screen.line(f"classifier: label F1 on val {f1:.3f}")

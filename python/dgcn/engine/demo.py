@@ -33,7 +33,10 @@ def compare(run: Run) -> dict[str, Any]:
     """
     start = time.perf_counter()
     prepare(run)
-    runs = [run.with_supervision("static"), run.with_supervision("graph_cut")]
+    runs = [
+        run.with_supervision(kind="static", name=None),
+        run.with_supervision(kind="graph_cut", name=None),
+    ]
     result: dict[str, Any] = {"cues": _read(run.cues / "quality.json")}
     for each in runs:
         network = run_chain(each, pictures=False)

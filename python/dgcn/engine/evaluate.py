@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import torch
 
+from dgcn.boundary import BoundaryScore
 from dgcn.config import Config
 from dgcn.data.folder import Record
 from dgcn.data.images import read_image, read_mask
 from dgcn.engine.predict import image_logits
-from dgcn.engine.quality import quality
+from dgcn.engine.quality import plain_score, quality
 from dgcn.engine.run import Run
 from dgcn.engine.settings import prediction_settings
 from dgcn.engine.stages import differences, recorded
@@ -29,7 +33,7 @@ def protocol(config: Config, split: str, images: int) -> str:
     refined = f"on ({crf.iterations} iterations, image size)" if options.crf else "off"
     return (
         f"{split}, {images} images with masks, warped to {config.data.size} x {config.data.size}; "
-        f"scales {scales}, logits summed at image size; CRF {refined}; "
+        f"scales {scales}, logits summed at image size; CRF {refined}; network {options.network}, "
         f"checkpoint {options.checkpoint}; mean over classes that occur in ground truth or "
         f"predictions"
     )
@@ -46,8 +50,8 @@ def with_masks(run: Run, split: str) -> list[Record]:
     masked = [record for record in run.records(split) if record.mask is not None]
     if not masked:
         raise ValueError(
-            f"{run.dataset.root / 'masks'}: no image of the split '{split}' has a mask: there is "
-            f"nothing to evaluate against"
+            f"{run.dataset.root}: no image of the split '{split}' has a mask: there is nothing to "
+            f"evaluate against"
         )
     return masked
 
@@ -63,8 +67,9 @@ def evaluate(run: Run, split: str) -> dict[str, Any]:
     Returns
     -------
     dict
-        "protocol", and the scores as in `dgcn.engine.quality.quality`. Kept under the split's name
-        in metrics.json.
+        "protocol"; the scores as in `dgcn.engine.quality.quality`; "boundary_miou" and each
+        class's "boundary_iou" (band of 2 % of the diagonal). Kept under the split's name in
+        metrics.json; the confusion matrix is in confusion_SPLIT.csv.
 
     Raises
     ------
@@ -73,7 +78,7 @@ def evaluate(run: Run, split: str) -> dict[str, Any]:
     ValueError
         It was predicted with other settings, or has no masks.
     """
-    folder = run.training / "predictions" / split
+    folder = run.network / "predictions" / split
     known = recorded(folder)
     if known is None:
         raise FileNotFoundError(f"no predictions in {folder}: run 'dgcn predict' first")
@@ -84,23 +89,44 @@ def evaluate(run: Run, split: str) -> dict[str, Any]:
             f"run 'dgcn predict' again"
         )
     masked = with_masks(run, split)
-    confusion = Confusion(run.classes)
-    for record in masked:
-        assert record.mask is not None
-        confusion.add(read_mask(record.mask), read_mask(folder / f"{record.name}.png"))
+    confusion, outlines = Confusion(run.classes), BoundaryScore(run.classes)
+    with run.screen.bar("scoring", len(masked), brief=True) as advance:
+        for record in masked:
+            assert record.mask is not None
+            truth, guess = read_mask(record.mask), read_mask(folder / f"{record.name}.png")
+            confusion.add(truth, guess)
+            outlines.add(truth, guess)
+            advance("")
     how = protocol(run.config, split, len(masked))
     scores = {"protocol": how, **quality(confusion, run.dataset.classes)}
+    scores["boundary_miou"] = plain_score(outlines.miou())
+    for name, value in zip(run.dataset.classes, outlines.iou().tolist(), strict=True):
+        scores["classes"][name]["boundary_iou"] = plain_score(value)
     if run.leads:
-        path = run.training / "metrics.json"
+        names = run.dataset.classes
+        write_text(run.network / f"confusion_{split}.csv", confusion_csv(confusion, names))
+        path = run.network / "metrics.json"
         kept = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
         kept[split] = scores
         write_text(path, json.dumps(kept, indent=2) + "\n")
-    run.screen.line(format_table(confusion, run.dataset.classes))
+    more = {"boundary IoU": outlines.iou()}
+    run.screen.line(format_table(confusion, run.dataset.classes, more=more))
     run.screen.line(
         f"mIoU {100 * confusion.miou():.1f} %, pixel accuracy "
-        f"{100 * confusion.pixel_accuracy():.1f} % [{how}]"
+        f"{100 * confusion.pixel_accuracy():.1f} %, boundary IoU "
+        f"{100 * outlines.miou():.1f} % [{how}]"
     )
     return scores
+
+
+def confusion_csv(confusion: Confusion, classes: Sequence[str]) -> str:
+    """Pixels by true class (row) and predicted class (column) as CSV with both's names."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["true class", *classes])
+    for name, row in zip(classes, confusion.counts[:, :-1].tolist(), strict=True):
+        writer.writerow([name, *row])
+    return text.getvalue()
 
 
 @torch.no_grad()
@@ -110,8 +136,11 @@ def validation_miou(run: Run, model: Segmenter) -> float | None:
     if not masked:
         return None
     confusion = Confusion(run.classes)
-    for record in run.mine(masked):
-        assert record.mask is not None
-        logits = image_logits(model, read_image(record.image), run.config.data.size, (1.0,))
-        confusion.add(read_mask(record.mask), logits.argmax(0).numpy().astype(np.uint8))
+    mine = run.mine(masked)
+    with run.screen.bar("validation", len(mine), brief=True) as advance:
+        for record in mine:
+            assert record.mask is not None
+            logits = image_logits(model, read_image(record.image), run.config.data.size, (1.0,))
+            confusion.add(read_mask(record.mask), logits.argmax(0).numpy().astype(np.uint8))
+            advance("")
     return run.total(confusion).miou()

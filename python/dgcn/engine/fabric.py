@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import warnings
+import zlib
 
+import numpy as np
 import torch
 from lightning_fabric import Fabric, seed_everything
 
@@ -23,10 +25,16 @@ def make_fabric(runtime: RuntimeConfig) -> Fabric:
     Raises
     ------
     ValueError
-        ``runtime.device`` is "cuda" and there is no CUDA device.
+        ``runtime.device`` is "cuda" and there is no CUDA device, or ``runtime.precision`` is
+        "16-mixed" on a CPU.
     """
     if runtime.device == "cuda" and not torch.cuda.is_available():
         raise ValueError("runtime.device: 'cuda' was asked for and torch finds no CUDA device")
+    graphics = torch.cuda.is_available() and runtime.device != "cpu"
+    if runtime.precision == "16-mixed" and not graphics:
+        raise ValueError(
+            "runtime.precision: '16-mixed' needs a CUDA device; 'bf16-mixed' works on a CPU"
+        )
     # Fabric's remarks on seeds and on the lack of a GPU say what the settings say already.
     for name in ("lightning_fabric", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)
@@ -42,11 +50,20 @@ def make_fabric(runtime: RuntimeConfig) -> Fabric:
     return fabric
 
 
-def seed_epoch(fabric: Fabric, seed: int, epoch: int) -> None:
-    """Set the state of torch's generators to a function of (seed, epoch, rank).
+def seed_stage(seed: int, stage: str) -> None:
+    """Set the state of torch's generators to a function of (seed, stage).
 
-    Called where an epoch begins: an epoch draws the same numbers (dropout) whether the run came
-    to it without a break or was resumed from a checkpoint, on every process of a parallel run.
+    Called before a network is made: its initial weights do not depend on what ran before it, and
+    trainings that are compared begin with the same ones.
     """
-    mixed = (seed * 1_000_003 + epoch) * 65_537 + fabric.global_rank
-    torch.manual_seed(mixed % 2**63)
+    torch.manual_seed(zlib.crc32(f"{seed} {stage}".encode()))
+
+
+def seed_step(fabric: Fabric, seed: int, epoch: int, step: int) -> None:
+    """Set the state of torch's generators to a function of (seed, epoch, step, rank).
+
+    Called before every step: it draws the same numbers (dropout) whether the run came to it
+    without a break or was resumed from a checkpoint, on every process of a parallel run.
+    """
+    state = np.random.SeedSequence([seed, epoch, step, fabric.global_rank]).generate_state(2)
+    torch.manual_seed(int(state[0]) << 31 ^ int(state[1]))

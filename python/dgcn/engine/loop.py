@@ -1,29 +1,30 @@
-"""The training loop that the classifier and the segmentation network share."""
+"""The training loop that the classifier and the segmentation networks share."""
 
 from __future__ import annotations
 
-import math
+import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
 from lightning_fabric import Fabric
-from torch import Tensor, nn
+from torch import Tensor
 from torch.utils.data import DataLoader
 
 from dgcn.config import Config, Optimisation
 from dgcn.data.batches import TrainingSet
 from dgcn.engine.batches import EpochBatches
 from dgcn.engine.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
-from dgcn.engine.fabric import seed_epoch
+from dgcn.engine.curves import Curves
+from dgcn.engine.fabric import seed_step
 from dgcn.engine.progress import Screen
 from dgcn.engine.schedule import make_optimizer, rate_factor, set_rate
+from dgcn.engine.step import Losses, take_step
+from dgcn.engine.termination import Request, Terminated, termination
 from dgcn.models import Classifier, Segmenter
 
-Losses = Callable[[nn.Module, Mapping[str, Tensor]], dict[str, Tensor]]
-"""From the (set-up) network and a batch to named scalar losses, whose sum is minimised."""
 AfterEpoch = Callable[[int], dict[str, float]]
 """From the number of epochs done to figures of the network as it is now."""
 
@@ -50,6 +51,8 @@ class Training:
         Takes last.pt and best.pt.
     settings : dict
         All that the training's result depends on, in plain types.
+    network : dict
+        What the network is, for whoever has only the checkpoint.
     """
 
     title: str
@@ -60,6 +63,7 @@ class Training:
     after_epoch: AfterEpoch
     folder: Path
     settings: dict[str, Any]
+    network: dict[str, Any]
 
 
 def fit(fabric: Fabric, training: Training, config: Config, screen: Screen) -> Checkpoint:
@@ -72,7 +76,7 @@ def fit(fabric: Fabric, training: Training, config: Config, screen: Screen) -> C
     training : Training
         Its model is trained in place and ends in evaluation mode.
     config : Config
-        Read for the seed and the number of worker processes.
+        Read for the seed, the number of worker processes and the time between checkpoints.
     screen : Screen
 
     Returns
@@ -84,61 +88,11 @@ def fit(fabric: Fabric, training: Training, config: Config, screen: Screen) -> C
     ------
     FloatingPointError
         A loss is not finite; the message names the step and the images.
+    Terminated
+        SIGTERM came; last.pt has the state after the last step.
     """
-    options, raw = training.options, training.model
-    optimizer = make_optimizer(raw, options)
-    last = resumable(training)
-    raw.to(fabric.device)
-    if last is not None:
-        raw.load_state_dict(last.model)
-        optimizer.load_state_dict(last.optimizer)
-        fabric.strategy.precision.load_state_dict(last.precision)
-        screen.line(f"{training.title}: resumed after epoch {last.epoch}")
-    model, optimizer = fabric.setup(raw, optimizer)
-    batches = EpochBatches(
-        len(training.samples),
-        options.batch_size,
-        seed=config.runtime.seed,
-        rank=fabric.global_rank,
-        processes=fabric.world_size,
-    )
-    # A generator of its own: the loader must not draw from the one that dropout draws from.
-    plain: DataLoader[Any] = DataLoader(
-        training.samples,
-        batch_sampler=batches,
-        num_workers=config.runtime.workers,
-        persistent_workers=config.runtime.workers > 0,
-        generator=torch.Generator().manual_seed(config.runtime.seed),
-    )
-    loader: Any = fabric.setup_dataloaders(plain, use_distributed_sampler=False)
-    history = list(last.history) if last else []
-    for epoch in range(last.epoch if last else 0, options.epochs):
-        seed_epoch(fabric, config.runtime.seed, epoch)
-        batches.set_epoch(epoch)
-        training.samples.set_epoch(epoch)
-        model.train()
-        figures = _epoch(fabric, training, model, optimizer, loader, epoch, screen)
-        model.eval()
-        figures |= training.after_epoch(epoch + 1)
-        figures.setdefault("score", -figures["loss"])
-        history.append({"epoch": epoch + 1, **figures})
-        best = figures["score"] >= max(row["score"] for row in history)
-        last = Checkpoint(
-            model=raw.state_dict(),
-            optimizer=optimizer.state_dict(),
-            epoch=epoch + 1,
-            settings=training.settings,
-            precision=fabric.strategy.precision.state_dict(),
-            history=history,
-        )
-        if fabric.is_global_zero:
-            save_checkpoint(training.folder / "last.pt", last)
-            if best:
-                save_checkpoint(training.folder / "best.pt", last)
-        fabric.barrier()
-    assert last is not None  # epochs >= 1
-    model.eval()
-    return last
+    with termination() as request:
+        return _Loop(fabric, training, config, screen, request).run()
 
 
 def resumable(training: Training) -> Checkpoint | None:
@@ -155,54 +109,164 @@ def resumable(training: Training) -> Checkpoint | None:
     if training.options.schedule == "step":
         theirs.pop("epochs", None)
         ours.pop("epochs", None)
-    return last if theirs == ours and last.epoch <= training.options.epochs else None
+    begun = last.epoch + (last.step > 0)
+    return last if theirs == ours and begun <= training.options.epochs else None
 
 
-def _epoch(
-    fabric: Fabric,
-    training: Training,
-    model: nn.Module,
-    optimizer: torch.optim.Optimizer,
-    loader: Any,
-    epoch: int,
-    screen: Screen,
-) -> dict[str, float]:
-    """One pass; returns the mean of every loss over its steps, and of their sum as "loss"."""
-    sums: dict[str, float] = {}
-    title = f"{training.title}: epoch {epoch + 1}/{training.options.epochs}"
-    with screen.bar(title, len(loader)) as advance:
-        for step, batch in enumerate(loader):
-            at = epoch * len(loader) + step
-            set_rate(optimizer, rate_factor(training.options, at, len(loader)))
-            losses = training.losses(model, batch)
-            total = torch.stack(list(losses.values())).sum()
-            values = {name: loss.item() for name, loss in losses.items()}
-            if not math.isfinite(sum(values.values())):
-                raise FloatingPointError(_not_finite(training, values, at, epoch, batch))
-            fabric.backward(total)
-            optimizer.step()
-            optimizer.zero_grad()
-            for name, value in {**values, "loss": sum(values.values())}.items():
-                sums[name] = sums.get(name, 0.0) + value
-            advance(f"loss {sums['loss'] / (step + 1):.3f}")
-    means = {name: value / len(loader) for name, value in sums.items()}
-    if fabric.world_size > 1:
-        reduced = fabric.all_reduce(torch.tensor(list(means.values())), reduce_op="mean")
-        means = dict(zip(means, torch.as_tensor(reduced).tolist(), strict=True))
-    return means
+class _Loop:
+    """A training under way."""
+
+    def __init__(
+        self, fabric: Fabric, training: Training, config: Config, screen: Screen, request: Request
+    ) -> None:
+        self.fabric, self.training, self.screen, self.request = fabric, training, screen, request
+        self.runtime, self.options, self.raw = config.runtime, training.options, training.model
+        optimizer = make_optimizer(self.raw, self.options)
+        last = resumable(training)
+        self.raw.to(fabric.device)
+        self.state = _Progress()
+        if last is not None:
+            self.raw.load_state_dict(last.model)
+            optimizer.load_state_dict(last.optimizer)
+            fabric.strategy.precision.load_state_dict(last.precision)
+            self.state = _Progress(last.epoch, last.step, dict(last.sums), list(last.history))
+            within = f" and {last.step} steps" if last.step else ""
+            screen.line(f"{training.title}: resumed after epoch {last.epoch}{within}")
+        self.model, self.optimizer = fabric.setup(self.raw, optimizer)
+        self.batches = EpochBatches(
+            len(training.samples),
+            self.options.batch_size,
+            seed=self.runtime.seed,
+            rank=fabric.global_rank,
+            processes=fabric.world_size,
+        )
+        # A generator of its own: the loader must not draw from the one that dropout draws from.
+        plain: DataLoader[Any] = DataLoader(
+            training.samples,
+            batch_sampler=self.batches,
+            num_workers=self.runtime.workers,
+            persistent_workers=self.runtime.workers > 0,
+            generator=torch.Generator().manual_seed(self.runtime.seed),
+        )
+        self.loader: Any = fabric.setup_dataloaders(plain, use_distributed_sampler=False)
+        self.saved = time.monotonic()
+
+    def run(self) -> Checkpoint:
+        """Train to the last epoch."""
+        state, training = self.state, self.training
+        steps = len(self.batches)
+        with Curves(training.folder, self.fabric.is_global_zero, state.done(steps)) as curves:
+            while state.epoch < self.options.epochs:
+                self._epoch(curves)
+                figures = {name: value / steps for name, value in state.sums.items()}
+                self.model.eval()
+                figures |= training.after_epoch(state.epoch + 1)
+                figures.setdefault("score", -figures["loss"])
+                state.epoch, state.step, state.sums = state.epoch + 1, 0, {}
+                state.history.append({"epoch": state.epoch, **figures})
+                curves.add(state.done(steps), figures)
+                best = figures["score"] >= max(row["score"] for row in state.history)
+                self._save("last.pt", *(("best.pt",) if best else ()))
+                self.fabric.barrier()
+        self.model.eval()
+        return self._checkpoint()
+
+    def _epoch(self, curves: Curves) -> None:
+        """Take the steps of an epoch that are left; sums of the losses go into the state."""
+        state, training, steps = self.state, self.training, len(self.batches)
+        self.batches.set_epoch(state.epoch, first=state.step)
+        training.samples.set_epoch(state.epoch)
+        self.model.train()
+        title = f"{training.title}: epoch {state.epoch + 1}/{self.options.epochs}"
+        with self.screen.bar(title, steps - state.step) as advance:
+            for batch in self.loader:
+                at = state.done(steps)
+                factor = rate_factor(self.options, at, steps)
+                set_rate(self.optimizer, factor)
+                seed_step(self.fabric, self.runtime.seed, state.epoch, state.step)
+                outcome = take_step(
+                    self.fabric,
+                    self.model,
+                    self.optimizer,
+                    training.losses,
+                    batch,
+                    parts=self.options.accumulate,
+                    terminate=self.request.made,
+                )
+                values = {**outcome.losses, "loss": sum(outcome.losses.values())}
+                if not outcome.finite:
+                    raise FloatingPointError(self._not_finite(values, at, batch))
+                if not outcome.labelled:
+                    self.screen.line(
+                        f"{training.title}: step {at} (epoch {state.epoch + 1}) left out, no "
+                        f"position is supervised in its images: {self._names(batch)}"
+                    )
+                state.step += 1
+                for name, value in values.items():
+                    state.sums[name] = state.sums.get(name, 0.0) + value
+                curves.add(at, {**values, "rate": self.options.lr * factor})
+                advance(f"loss {state.sums['loss'] / state.step:.3f}")
+                # Several processes end after the step in which they have told each other.
+                alone = self.fabric.world_size == 1
+                self._pause(self.request.made if alone else outcome.terminate)
+
+    def _pause(self, terminate: bool) -> None:
+        """Write a checkpoint where it is time; end where that is asked for."""
+        minutes = self.runtime.checkpoint_minutes
+        if terminate or (minutes and time.monotonic() - self.saved > 60 * minutes):
+            self._save("last.pt")
+        if terminate:
+            self.fabric.barrier()
+            raise Terminated(
+                f"{self.training.title}: terminated in epoch {self.state.epoch + 1} after step "
+                f"{self.state.step} of {len(self.batches)}"
+            )
+
+    def _save(self, *names: str) -> None:
+        checkpoint = self._checkpoint()
+        if self.fabric.is_global_zero:
+            for name in names:
+                save_checkpoint(self.training.folder / name, checkpoint)
+        self.saved = time.monotonic()
+
+    def _checkpoint(self) -> Checkpoint:
+        state = self.state
+        return Checkpoint(
+            model=self.raw.state_dict(),
+            optimizer=self.optimizer.state_dict(),
+            epoch=state.epoch,
+            settings=self.training.settings,
+            precision=self.fabric.strategy.precision.state_dict(),
+            history=state.history,
+            step=state.step,
+            sums=state.sums,
+            network=self.training.network,
+        )
+
+    def _names(self, batch: Mapping[str, Tensor]) -> str:
+        records = self.training.samples.records
+        return ", ".join(records[index].name for index in batch["index"].tolist())
+
+    def _not_finite(
+        self, values: Mapping[str, float], step: int, batch: Mapping[str, Tensor]
+    ) -> str:
+        listed = ", ".join(f"{name} {value}" for name, value in values.items())
+        return (
+            f"{self.training.title}: the loss is not finite at step {step} (epoch "
+            f"{self.state.epoch + 1}): {listed}; images: {self._names(batch)}. A lower learning "
+            f"rate is the usual remedy"
+        )
 
 
-def _not_finite(
-    training: Training,
-    values: Mapping[str, float],
-    step: int,
-    epoch: int,
-    batch: Mapping[str, Tensor],
-) -> str:
-    records = training.samples.records
-    names = ", ".join(records[index].name for index in batch["index"].tolist())
-    listed = ", ".join(f"{name} {value}" for name, value in values.items())
-    return (
-        f"{training.title}: the loss is not finite at step {step} (epoch {epoch + 1}): {listed}; "
-        f"images: {names}. A lower learning rate is the usual remedy"
-    )
+@dataclass
+class _Progress:
+    """How far a training has come."""
+
+    epoch: int = 0
+    step: int = 0
+    sums: dict[str, float] = field(default_factory=dict)
+    history: list[dict[str, float]] = field(default_factory=list)
+
+    def done(self, steps_per_epoch: int) -> int:
+        """Steps taken since the beginning."""
+        return self.epoch * steps_per_epoch + self.step

@@ -15,9 +15,10 @@ from dgcn.data.images import VOID, read_image, read_mask
 from dgcn.engine.classify import load_classifier
 from dgcn.engine.predict import load_segmenter, predict_image
 from dgcn.engine.quality import supervise_sample
+from dgcn.engine.record import chosen
 from dgcn.engine.run import Run
 from dgcn.engine.seed import activation
-from dgcn.engine.segment import make_supervision
+from dgcn.engine.supervise import make_supervision
 from dgcn.models import Classifier, Segmenter
 from dgcn.report import Row, contact_sheet, heat, overlay
 from dgcn.seeds import load_cues, normalised_cam
@@ -44,7 +45,7 @@ def sheet(runs: Sequence[Run], path: Path) -> Path:
     """
     first = runs[0]
     records = chosen(first.records("train"), first.config.evaluate.pictures)
-    classifier = load_classifier(first)
+    classifier = load_classifier(first) if first.uses_classifier else None
     cues: Cues = load_cues(first.cues / "cues.npz")
     networks = [(run, load_segmenter(run, run.config.evaluate.checkpoint)) for run in runs]
     rows = []
@@ -56,13 +57,6 @@ def sheet(runs: Sequence[Run], path: Path) -> Path:
     return contact_sheet(rows, path, first.dataset.classes, title="Training images, stage by stage")
 
 
-def chosen(records: Sequence[Record], count: int) -> list[Record]:
-    """Images evenly spread over the list among those that have a foreground label."""
-    labelled = [record for record in records if record.labels] or list(records)
-    count = min(count, len(labelled))
-    return [labelled[index * len(labelled) // count] for index in range(count)]
-
-
 def label_map(labels: NDArray[np.bool_]) -> NDArray[np.int64]:
     """Class ids (h, w) of one-hot labels (L, h, w); 255 where there is none."""
     return np.where(labels.any(0), labels.argmax(0), VOID).astype(np.int64)
@@ -71,14 +65,14 @@ def label_map(labels: NDArray[np.bool_]) -> NDArray[np.int64]:
 def _panels(
     run: Run,
     record: Record,
-    classifier: Classifier,
+    classifier: Classifier | None,
     cues: Cues,
     networks: Sequence[tuple[Run, Segmenter]],
 ) -> dict[str, NDArray[np.uint8]]:
     image = read_image(record.image)
     classes = run.dataset.classes
     panels = {"photograph": image}
-    if record.labels:
+    if record.labels and classifier is not None:
         maps = activation(run, classifier, image)[[label - 1 for label in record.labels]]
         panels["class activation"] = heat(image, normalised_cam(maps).max(0))
     panels["cues"] = overlay(image, label_map(cues[record.name]), classes)
@@ -105,4 +99,4 @@ def _panels(
 
 
 def _kind(run: Run) -> str:
-    return run.config.supervision.kind.replace("_", " ")
+    return run.config.supervision.folder.replace("_", " ")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -14,10 +16,11 @@ from torch.nn import functional
 from dgcn.crf import CRFParams, dense_crf
 from dgcn.data.images import read_image, to_tensor, write_mask
 from dgcn.engine.checkpoint import load_network
+from dgcn.engine.portable import build_segmenter
 from dgcn.engine.run import Run
 from dgcn.engine.settings import prediction_settings
 from dgcn.engine.stages import mark_finished, unmark
-from dgcn.models import Segmenter, build_backbone
+from dgcn.models import Segmenter
 
 
 def scaled_size(size: int, scale: float) -> int:
@@ -66,6 +69,7 @@ def predict_image(
     *,
     scales: Sequence[float] = (0.75, 1.0, 1.25),
     crf: CRFParams | None = None,
+    labels: Sequence[int] | None = None,
 ) -> NDArray[np.uint8]:
     """Mask of one image: logits summed over scales, softmax, CRF, argmax.
 
@@ -80,13 +84,20 @@ def predict_image(
         Factors on `size`.
     crf : CRFParams or None, default None
         None: no refinement.
+    labels : sequence of int or None, default None
+        Foreground classes that the mask may have besides the background. None: every one.
 
     Returns
     -------
     numpy.ndarray, shape (H, W), uint8
         Class ids.
     """
-    probabilities = image_logits(model, image, size, scales).softmax(0).numpy()
+    logits = image_logits(model, image, size, scales)
+    if labels is not None:
+        allowed = torch.zeros(len(logits), dtype=torch.bool)
+        allowed[[0, *labels]] = True
+        logits = logits.masked_fill(~allowed[:, None, None], -math.inf)
+    probabilities = logits.softmax(0).numpy()
     if crf is not None:
         probabilities = dense_crf(probabilities, image, crf)
     return np.asarray(probabilities.argmax(0), dtype=np.uint8)
@@ -106,51 +117,15 @@ def predict(run: Run, split: str) -> Path:
     Path
         The folder of the masks, one palette PNG an image.
     """
-    folder = run.training / "predictions" / split
+    folder = run.network / "predictions" / split
     settings = prediction_settings(run.config, run.dataset, split)
     if run.leads:
         unmark(folder)
-    pairs = [(record.name, record.image) for record in run.records(split)]
-    _write_masks(run, pairs, folder, f"predicting {split}")
+    pictures = [Picture(record.name, record.image) for record in run.records(split)]
+    write_masks(run, pictures, folder, f"predicting {split}")
     if run.leads:
         mark_finished(folder, settings)
     run.fabric.barrier()
-    return folder
-
-
-def predict_folder(run: Run, images: Path) -> Path:
-    """Write a mask of every picture in a folder, which need not belong to the data set.
-
-    Parameters
-    ----------
-    run : Run
-        With a trained segmentation network.
-    images : Path
-        Folder of jpg, jpeg or png files.
-
-    Returns
-    -------
-    Path
-        ``masks/<name of the folder>`` in the training's folder.
-
-    Raises
-    ------
-    FileNotFoundError
-        There is no such folder.
-    ValueError
-        It holds no picture, or two of the same stem.
-    """
-    if not images.is_dir():
-        raise FileNotFoundError(f"images: no such folder: {images}")
-    found = sorted(p for p in images.iterdir() if p.suffix.lower() in (".jpg", ".jpeg", ".png"))
-    if not found:
-        raise ValueError(f"images: no jpg, jpeg or png file in {images}")
-    stems = [path.stem for path in found]
-    for stem in stems:
-        if stems.count(stem) > 1:
-            raise ValueError(f"images: several files in {images} are named {stem!r}")
-    folder = run.training / "masks" / images.resolve().name
-    _write_masks(run, [(path.stem, path) for path in found], folder, "predicting")
     return folder
 
 
@@ -167,28 +142,36 @@ def load_segmenter(run: Run, which: str) -> Segmenter:
     FileNotFoundError
         The run has no network trained with this kind of supervision yet.
     """
-    options = run.config.model
-    backbone = build_backbone(options.backbone)
-    model = Segmenter(backbone, run.classes, dilation=options.dilation)
-    load_network(run.training / f"{which}.pt", model)
+    model = build_segmenter(run.config.model, run.classes)
+    load_network(run.network / f"{which}.pt", model)
     return model.to(run.fabric.device).eval()
 
 
-def _write_masks(run: Run, pictures: list[tuple[str, Path]], folder: Path, title: str) -> None:
-    """Predict (name, file) pairs into ``folder/<name>.png``, shared among the processes."""
+class Picture(NamedTuple):
+    """What a mask is to be predicted of."""
+
+    name: str
+    path: Path
+    labels: tuple[int, ...] | None = None
+    """Foreground classes that the mask may have; None: every one."""
+
+
+def write_masks(run: Run, pictures: list[Picture], folder: Path, title: str) -> None:
+    """Predict pictures into ``folder/<name>.png``, shared among the processes."""
     options = run.config.evaluate
     model = load_segmenter(run, options.checkpoint)
     folder.mkdir(parents=True, exist_ok=True)
     mine = run.mine(pictures)
     with run.screen.bar(title, len(mine)) as advance:
-        for name, path in mine:
+        for picture in mine:
             mask = predict_image(
                 model,
-                read_image(path),
+                read_image(picture.path),
                 run.config.data.size,
                 scales=options.scales,
                 crf=run.config.crf.params() if options.crf else None,
+                labels=picture.labels,
             )
-            write_mask(folder / f"{name}.png", mask)
-            advance(name)
+            write_mask(folder / f"{picture.name}.png", mask)
+            advance(picture.name)
     run.fabric.barrier()

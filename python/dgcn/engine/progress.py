@@ -39,15 +39,22 @@ class Screen:
         self.console.print(text, markup=False)
 
     @contextmanager
-    def bar(self, title: str, total: int) -> Iterator[Advance]:
+    def bar(self, title: str, total: int, *, brief: bool = False) -> Iterator[Advance]:
         """Show the progress of `total` items; on no terminal, one line when they are done.
+
+        Parameters
+        ----------
+        title : str
+        total : int
+        brief : bool, default False
+            Leave nothing behind: no line on no terminal, no bar that stays on one.
 
         Yields
         ------
         Advance
             To be called once per item.
         """
-        if not self.console.is_terminal:
+        if not self.console.is_terminal or self.console.is_dumb_terminal:
             start = time.perf_counter()
             remarks = [""]
 
@@ -57,7 +64,8 @@ class Screen:
             yield remember
             seconds = time.perf_counter() - start
             tail = f", {remarks[0]}" if remarks[0] else ""
-            self.line(f"{title}: {total} done in {seconds:.1f} s{tail}")
+            if not brief:
+                self.line(f"{title}: {total} done in {seconds:.1f} s{tail}")
             return
         columns = (
             TextColumn("{task.description}", markup=False),
@@ -68,6 +76,6 @@ class Screen:
             TimeRemainingColumn(),
             TextColumn("{task.fields[remark]}", markup=False),
         )
-        with Progress(*columns, console=self.console) as progress:
+        with Progress(*columns, console=self.console, transient=brief) as progress:
             task = progress.add_task(title, total=total, remark="")
             yield lambda remark: progress.update(task, advance=1, remark=remark)

@@ -13,6 +13,8 @@ from dgcn.data.batches import Sample, TrainingSet
 from dgcn.data.folder import Record
 from dgcn.data.images import VOID, mask_to_grid, read_mask
 from dgcn.engine.run import Run
+from dgcn.engine.supervise import CRFMarginals
+from dgcn.losses import floored_softmax
 from dgcn.metrics import Confusion
 from dgcn.models import Segmenter, aggregate
 from dgcn.supervision import Supervision
@@ -72,11 +74,14 @@ def supervise_sample(
     """Supervision (L, h, w) that the network, as it is, gives one sample with cues."""
     device = run.fabric.device
     output = model(sample["image"][None].to(device))
+    logits = output.logits.float()
+    pictures = sample["rgb"][None].to(device)
     labels = supervision(
-        output.logits.float().softmax(1),
+        logits.softmax(1),
         aggregate(output.features, model.backbone.taps),
         sample["cues"][None].to(device),
         sample["present"][None].to(device),
+        CRFMarginals(floored_softmax(logits), pictures, run.config.crf.training_params()),
     )
     result: NDArray[np.bool_] = labels[0].cpu().numpy()
     return result
@@ -96,17 +101,17 @@ def quality(confusion: Confusion, classes: Sequence[str]) -> dict[str, Any]:
     counts = confusion.counts
     iou, precision, recall = confusion.iou(), confusion.precision(), confusion.recall()
     return {
-        "miou": _plain(confusion.miou()),
-        "pixel_accuracy": _plain(confusion.pixel_accuracy()),
-        "coverage": _plain(confusion.coverage()),
+        "miou": plain_score(confusion.miou()),
+        "pixel_accuracy": plain_score(confusion.pixel_accuracy()),
+        "coverage": plain_score(confusion.coverage()),
         "precision": _mean(precision),
         "recall": _mean(recall),
         "foreground": {"precision": _mean(precision[1:]), "recall": _mean(recall[1:])},
         "classes": {
             name: {
-                "iou": _plain(iou[index]),
-                "precision": _plain(precision[index]),
-                "recall": _plain(recall[index]),
+                "iou": plain_score(iou[index]),
+                "precision": plain_score(precision[index]),
+                "recall": plain_score(recall[index]),
                 "coverage": _share(counts[index, :-1].sum(), counts[index].sum()),
             }
             for index, name in enumerate(classes)
@@ -118,7 +123,8 @@ def _share(part: np.int64, whole: np.int64) -> float | None:
     return float(part / whole) if whole else None
 
 
-def _plain(value: float) -> float | None:
+def plain_score(value: float) -> float | None:
+    """A score in plain types; None where it is not defined."""
     return None if np.isnan(value) else float(value)
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 import torch
 from lightning_fabric import Fabric
 
 from dgcn.config import Config
-from dgcn.data.folder import FolderDataset, Record
+from dgcn.data.dataset import ImageDataset, Record
+from dgcn.data.open import open_dataset
 from dgcn.data.synthetic import write_synthetic
 from dgcn.engine.fabric import make_fabric
 from dgcn.engine.progress import Screen
@@ -29,25 +30,28 @@ class Run:
     The folder of a run::
 
         config.yaml, versions.yaml
-        data/                     the synthetic set, where no data.root is given
+        data/                     the synthetic set, where no data.root is given; COCO's masks
         classifier/               last.pt, best.pt, history.json
         cues/                     cues.npz, quality.json
         graph_cut/, static/       one training each, sharing the classifier and the cues:
-          config.yaml, versions.yaml, last.pt, best.pt, history.json, supervision.json
+          config.yaml, versions.yaml, last.pt, best.pt, history.json
+          supervision.json, supervision/epoch_N.json
+          supervision/            a few images' supervision after every epoch
           predictions/val/        one palette PNG an image
-          metrics.json, contact_sheet.png
+          metrics.json, confusion_val.csv, contact_sheet.png
+          retrain/                masks/ of the training images, and all of the above once more
 
     Attributes
     ----------
     config : Config
     fabric : Fabric
-    dataset : FolderDataset
+    dataset : ImageDataset
     screen : Screen
     """
 
     config: Config
     fabric: Fabric
-    dataset: FolderDataset
+    dataset: ImageDataset
     screen: Screen
 
     def total(self, confusion: Confusion) -> Confusion:
@@ -70,8 +74,18 @@ class Run:
 
     @property
     def training(self) -> Path:
-        """Folder of the segmentation network, named after its kind of supervision."""
-        return self.config.out / self.config.supervision.kind
+        """Folder of the segmentation network, named after its supervision."""
+        return self.config.out / self.config.supervision.folder
+
+    @property
+    def retraining(self) -> Path:
+        """Folder of the network that is retrained on the trained one's masks."""
+        return self.training / "retrain"
+
+    @property
+    def network(self) -> Path:
+        """Folder of the network to predict with: the trained or the retrained one."""
+        return self.training if self.config.evaluate.network == "trained" else self.retraining
 
     @property
     def classes(self) -> int:
@@ -82,6 +96,13 @@ class Run:
     def grid(self) -> int:
         """Cells a side of the network's output at the training size."""
         return (self.config.data.size - 1) // 8 + 1
+
+    @property
+    def uses_classifier(self) -> bool:
+        """Whether the run has a classifier: for the cues, or as the start of a training."""
+        config = self.config
+        retrained = config.retrain.enabled and config.retrain.init == "classifier"
+        return config.seeds.cues is None or config.train.init == "classifier" or retrained
 
     @property
     def leads(self) -> bool:
@@ -105,13 +126,24 @@ class Run:
         """Every n-th of the items for this process, n the number of processes."""
         return items[self.fabric.global_rank :: self.fabric.world_size]
 
-    def with_supervision(self, kind: Literal["static", "graph_cut"]) -> Run:
-        """The same run with another kind of supervision: same classifier, cues and data."""
-        supervision = replace(self.config.supervision, kind=kind)
+    def with_supervision(self, **options: Any) -> Run:
+        """The same run with other options of the supervision: same classifier, cues and data."""
+        supervision = replace(self.config.supervision, **options)
         return replace(self, config=replace(self.config, supervision=supervision))
 
+    def with_network(self, network: Literal["trained", "retrained"]) -> Run:
+        """The same run, predicting with the trained or with the retrained network."""
+        evaluate = replace(self.config.evaluate, network=network)
+        return replace(self, config=replace(self.config, evaluate=evaluate))
 
-def open_run(config: Config, *, screen: Screen | None = None, fabric: Fabric | None = None) -> Run:
+
+def open_run(
+    config: Config,
+    *,
+    screen: Screen | None = None,
+    fabric: Fabric | None = None,
+    reads_only: bool = False,
+) -> Run:
     """Make the run's folder, open its data set and check every image of it once.
 
     Parameters
@@ -121,6 +153,8 @@ def open_run(config: Config, *, screen: Screen | None = None, fabric: Fabric | N
         None: standard output, on the first process only.
     fabric : Fabric or None, default None
         None: made from ``config.runtime``.
+    reads_only : bool, default False
+        Leave the folder's config.yaml and versions.yaml as they are and do not read the images.
 
     Raises
     ------
@@ -146,19 +180,43 @@ def open_run(config: Config, *, screen: Screen | None = None, fabric: Fabric | N
             )
             screen.line(f"data: wrote a synthetic set to {root}")
         fabric.barrier()
-    run = Run(config, fabric, FolderDataset(root, saliency=data.saliency), screen)
+    run = Run(config, fabric, dataset_of(config, root), screen)
     run.records("train")
-    if run.leads:
+    if run.leads and not reads_only:
         save_config(config, config.out)
         _check_once(run)
     fabric.barrier()
     return run
 
 
+def dataset_of(config: Config, root: Path) -> ImageDataset:
+    """The data set in a folder, opened as ``config.data`` says.
+
+    Raises
+    ------
+    FileNotFoundError, DataError
+        As `dgcn.data.open_dataset`.
+    """
+    data = config.data
+    return open_dataset(
+        root,
+        kind=data.kind,
+        train_list=data.train_list,
+        val_list=data.val_list,
+        labels=data.labels,
+        masks=data.masks or config.out / "data" / "masks",
+        saliency=data.saliency,
+    )
+
+
 def _check_once(run: Run) -> None:
     folder = run.config.out / "data"
     records = run.dataset.split("all")
-    settings = {"root": str(run.dataset.root.resolve()), "images": digest(records)}
+    settings = {
+        "root": str(run.dataset.root.resolve()),
+        "images": digest(records),
+        "masks": str(run.config.data.masks),
+    }
     if is_finished(folder, settings):
         return
     with run.screen.bar("data: reading every image", len(records)) as advance:

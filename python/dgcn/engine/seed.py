@@ -17,11 +17,18 @@ from dgcn.engine.stages import mark_finished, unmark
 from dgcn.metrics import Confusion
 from dgcn.models import Classifier
 from dgcn.options import write_text
-from dgcn.seeds import border_geodesic, cam_multiscale, make_cues, read_saliency, save_cues
+from dgcn.seeds import (
+    border_geodesic,
+    cam_multiscale,
+    external_cues,
+    make_cues,
+    read_saliency,
+    save_cues,
+)
 
 
 def seed(run: Run) -> None:
-    """Make the cues of every training image and leave them in the run's folder.
+    """Make the cues of every training image, or read them, and leave them in the run's folder.
 
     Where training images have masks, the cues' scores against them are printed and kept in
     quality.json; the masks have no part in the cues.
@@ -29,23 +36,33 @@ def seed(run: Run) -> None:
     Parameters
     ----------
     run : Run
-        With a trained classifier.
+        With a trained classifier, where the cues are made.
     """
     settings = cue_settings(run.config, run.dataset)
     records = run.records("train")
     if run.leads:
         unmark(run.cues)
-        model = load_classifier(run)
-        cues: dict[str, NDArray[np.bool_]] = {}
-        with run.screen.bar("cues", len(records)) as advance:
-            for record in records:
-                cues[record.name] = image_cues(run, model, record)
-                advance(record.name)
+        given = run.config.seeds.cues
+        if given is not None:
+            cues = external_cues(given, records, run.classes, run.grid)
+            run.screen.line(f"cues: {len(cues)} images, from {given}")
+        else:
+            cues = _made(run, records)
         run.cues.mkdir(parents=True, exist_ok=True)
         save_cues(run.cues / "cues.npz", cues)
         _score(run, records, cues)
         mark_finished(run.cues, settings)
     run.fabric.barrier()
+
+
+def _made(run: Run, records: list[Record]) -> dict[str, NDArray[np.bool_]]:
+    model = load_classifier(run)
+    cues = {}
+    with run.screen.bar("cues", len(records)) as advance:
+        for record in records:
+            cues[record.name] = image_cues(run, model, record)
+            advance(record.name)
+    return cues
 
 
 def activation(run: Run, model: Classifier, image: NDArray[np.uint8]) -> NDArray[np.float32]:

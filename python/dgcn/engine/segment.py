@@ -4,27 +4,29 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
-from dgcn.config import SupervisionConfig
-from dgcn.crf import dense_crf_batch, images_to_grid
 from dgcn.data.batches import TrainingSet
 from dgcn.engine.classify import CACHE_BYTES, load_classifier
 from dgcn.engine.evaluate import validation_miou
+from dgcn.engine.fabric import seed_stage
 from dgcn.engine.loop import Training, fit
+from dgcn.engine.portable import describe
 from dgcn.engine.quality import supervision_quality
+from dgcn.engine.record import record_supervision
 from dgcn.engine.run import Run
 from dgcn.engine.settings import segmenter_settings
 from dgcn.engine.stages import mark_finished, unmark
+from dgcn.engine.step import StepLosses
+from dgcn.engine.supervise import CRFMarginals, make_supervision
 from dgcn.losses import boundary_loss, floored_softmax, seeding_loss
-from dgcn.models import Backbone, Segmenter, SegmenterOutput, aggregate, build_backbone
+from dgcn.models import Segmenter, SegmenterOutput, aggregate, build_backbone
 from dgcn.options import save_config, write_text
 from dgcn.seeds import load_cues
-from dgcn.supervision import GraphCutSupervision, StaticSupervision, Supervision
+from dgcn.supervision import Supervision
 
 
 def segment(run: Run) -> None:
@@ -43,12 +45,7 @@ def segment(run: Run) -> None:
     if run.leads:
         unmark(run.training)
         save_config(config, run.training)
-    model = Segmenter(
-        _initial_backbone(run),
-        run.classes,
-        dropout=config.train.dropout,
-        dilation=config.model.dilation,
-    )
+    model = new_segmenter(run, config.train.init, config.train.dropout)
     supervision = make_supervision(config.supervision)
     cues = load_cues(run.cues / "cues.npz")
     samples = TrainingSet(
@@ -63,32 +60,30 @@ def segment(run: Run) -> None:
 
     def after_epoch(epoch: int) -> dict[str, float]:
         figures: dict[str, float] = {}
+        record_supervision(run, model, supervision, cues, epoch)
         last = epoch == config.train.epochs
         every = config.train.supervision_every
         if last or (every and epoch % every == 0):
             scores = supervision_quality(run, model, supervision, cues)
             if scores is not None:
-                figures |= {f"supervision_{k}": scores[k] for k in ("miou", "coverage")}
-                if last and run.leads:
+                figures |= _supervision_figures(scores)
+                if run.leads:
                     text = json.dumps(scores, indent=2) + "\n"
-                    write_text(run.training / "supervision.json", text)
-        every = config.train.validate_every
-        if every and epoch % every == 0:
-            miou = validation_miou(run, model)
-            if miou is not None:
-                run.screen.line(f"{_title(run)}: val mIoU {100 * miou:.1f} (1 scale, CRF off)")
-                figures["score"] = miou
-        return figures
+                    write_text(run.training / "supervision" / f"epoch_{epoch}.json", text)
+                    if last:
+                        write_text(run.training / "supervision.json", text)
+        return figures | validated(run, model, _title(run), epoch, config.train.validate_every)
 
     training = Training(
         title=_title(run),
         model=model,
         samples=samples,
         options=config.train,
-        losses=StepLosses(run, supervision, model.backbone.taps),
+        losses=SupervisedLosses(run, supervision, model.backbone.taps),
         after_epoch=after_epoch,
         folder=run.training,
         settings=settings,
+        network=describe(config, run.dataset.classes),
     )
     last = fit(run.fabric, training, config, run.screen)
     if run.leads:
@@ -97,45 +92,68 @@ def segment(run: Run) -> None:
     run.fabric.barrier()
 
 
-class StepLosses:
-    """Losses of one step; callable as `dgcn.engine.loop.Losses`."""
+class SupervisedLosses:
+    """Losses of one step; callable as `dgcn.engine.step.Losses`."""
 
     def __init__(self, run: Run, supervision: Supervision, taps: tuple[int, ...]) -> None:
         self.supervision, self.taps = supervision, taps
         self.boundary_weight = run.config.train.boundary_weight
         self.crf = run.config.crf.training_params()
 
-    def __call__(self, model: nn.Module, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    def __call__(self, model: nn.Module, batch: Mapping[str, Tensor]) -> StepLosses:
         output: SegmenterOutput = model(batch["image"])
         logits = output.logits.float()
+        probabilities = floored_softmax(logits)
         with torch.no_grad():
             features = aggregate(output.features, self.taps)
+            marginals = CRFMarginals(probabilities, batch["rgb"], self.crf)
             supervised = self.supervision(
-                logits.softmax(1), features, batch["cues"], batch["present"]
+                logits.softmax(1), features, batch["cues"], batch["present"], marginals
             )
-        probabilities = floored_softmax(logits)
         losses = {"seeding": seeding_loss(probabilities, supervised)}
         if self.boundary_weight:
-            pictures = images_to_grid(batch["rgb"], *logits.shape[2:])
-            target = dense_crf_batch(probabilities, pictures, self.crf)
-            losses["boundary"] = self.boundary_weight * boundary_loss(probabilities, target)
-        return losses
+            losses["boundary"] = self.boundary_weight * boundary_loss(probabilities, marginals())
+        return StepLosses(losses, labelled=supervised.sum())
 
 
-def make_supervision(options: SupervisionConfig) -> Supervision:
-    """The supervision that the settings describe."""
-    if options.kind == "static":
-        return StaticSupervision()
-    values: dict[str, Any] = asdict(options)
-    values.pop("kind")
-    return GraphCutSupervision(**values)
+def _supervision_figures(scores: dict[str, Any]) -> dict[str, float]:
+    """The figures of the supervision that go into the history."""
+    figures = {**scores, **scores["foreground"]}
+    names = ("miou", "coverage", "precision", "recall")
+    return {f"supervision_{name}": figures[name] for name in names if figures[name] is not None}
 
 
-def _initial_backbone(run: Run) -> Backbone:
-    if run.config.train.init == "classifier":
-        return load_classifier(run).backbone.train()
-    return build_backbone(run.config.model.backbone, run.config.model.weights)
+def new_segmenter(run: Run, init: Literal["classifier", "weights"], dropout: float) -> Segmenter:
+    """A segmentation network to be trained.
+
+    Parameters
+    ----------
+    run : Run
+    init : {"classifier", "weights"}
+        Start of its backbone: the classifier's, or ``model.weights``.
+    dropout : float
+    """
+    seed_stage(run.config.runtime.seed, "segmenter")
+    options = run.config.model
+    if init == "classifier":
+        backbone = load_classifier(run).backbone.train()
+    else:
+        backbone = build_backbone(options.backbone, options.weights)
+    if options.freezes_norm:
+        backbone.freeze_norm()
+    return Segmenter(
+        backbone, run.classes, head=options.head, dropout=dropout, dilation=options.dilation
+    )
+
+
+def validated(run: Run, model: Segmenter, title: str, epoch: int, every: int) -> dict[str, float]:
+    """Validation mIoU as "score", in every n-th epoch and where there are masks."""
+    miou = validation_miou(run, model) if every and epoch % every == 0 else None
+    if miou is None:
+        return {}
+    run.screen.line(f"{title}: val mIoU {100 * miou:.1f} (1 scale, CRF off)")
+    return {"score": miou}
 
 
 def _title(run: Run) -> str:
-    return f"training ({run.config.supervision.kind.replace('_', ' ')})"
+    return f"training ({run.config.supervision.folder.replace('_', ' ')})"

@@ -7,15 +7,17 @@ folder's place are not among them.
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
-from dgcn.config import Config
-from dgcn.data.folder import FolderDataset, Record
+from dgcn.config import Config, Optimisation
+from dgcn.data.dataset import ImageDataset, Record
 from dgcn.options import as_plain
 
 
-def dataset_settings(config: Config, dataset: FolderDataset) -> dict[str, Any]:
+def dataset_settings(config: Config, dataset: ImageDataset) -> dict[str, Any]:
     """The images and labels: classes and a digest of the training list."""
     root, out = dataset.root.resolve(), config.out.resolve()
     return {
@@ -33,21 +35,34 @@ def digest(records: Sequence[Record]) -> str:
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
 
 
-def classifier_settings(config: Config, dataset: FolderDataset) -> dict[str, Any]:
+def file_digest(path: Path) -> str:
+    """Short hash of a file's content, or of the names, sizes and times of a folder's files."""
+    if path.is_file():
+        return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+    files = sorted((entry.name, entry.stat()) for entry in os.scandir(path))
+    lines = [f"{name} {stat.st_size} {stat.st_mtime_ns}" for name, stat in files]
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
+
+
+def classifier_settings(config: Config, dataset: ImageDataset) -> dict[str, Any]:
     """The classifier."""
-    options: dict[str, Any] = as_plain(config.classify)
-    model: dict[str, Any] = as_plain(config.model)
+    options: dict[str, Any] = _optimisation(config.classify)
     return {
         "epochs": options.pop("epochs"),
         "data": {**dataset_settings(config, dataset), "mirror": config.data.mirror},
-        "model": {name: value for name, value in model.items() if name != "dilation"},
+        "model": _backbone(config),
         "classify": options,
         "runtime": _runtime(config),
     }
 
 
-def cue_settings(config: Config, dataset: FolderDataset) -> dict[str, Any]:
+def cue_settings(config: Config, dataset: ImageDataset) -> dict[str, Any]:
     """The cues."""
+    if config.seeds.cues is not None:
+        return {
+            "data": dataset_settings(config, dataset),
+            "seeds": {"cues": file_digest(config.seeds.cues)},
+        }
     return {
         "classifier": classifier_settings(config, dataset),
         "saliency": as_plain(config.data.saliency),
@@ -55,32 +70,80 @@ def cue_settings(config: Config, dataset: FolderDataset) -> dict[str, Any]:
     }
 
 
-def segmenter_settings(config: Config, dataset: FolderDataset) -> dict[str, Any]:
+def segmenter_settings(config: Config, dataset: ImageDataset) -> dict[str, Any]:
     """The segmentation network."""
-    options: dict[str, Any] = as_plain(config.train)
-    supervision: dict[str, Any] = as_plain(config.supervision)
-    if config.supervision.kind == "static":
-        supervision = {"kind": "static"}
+    options: dict[str, Any] = _optimisation(config.train)
+    from_classifier = config.train.init == "classifier"
+    refined = config.train.boundary_weight or config.supervision.kind == "region_growing"
     return {
         "epochs": options.pop("epochs"),
         "cues": cue_settings(config, dataset),
+        "data": {**dataset_settings(config, dataset), "mirror": config.data.mirror},
+        "classifier": classifier_settings(config, dataset) if from_classifier else None,
+        "model": _backbone(config),
+        "runtime": _runtime(config),
+        "head": config.model.head,
         "dilation": config.model.dilation,
-        "supervision": supervision,
+        "supervision": {"kind": config.supervision.kind, **config.supervision.read()},
         "train": options,
-        "crf": as_plain(config.crf) if config.train.boundary_weight else None,
+        "crf": as_plain(config.crf) if refined else None,
     }
 
 
-def prediction_settings(config: Config, dataset: FolderDataset, split: str) -> dict[str, Any]:
-    """The predicted masks of a split."""
+def mask_settings(config: Config, dataset: ImageDataset) -> dict[str, Any]:
+    """The trained network's masks of the training images."""
     return {
         "segmenter": segmenter_settings(config, dataset),
+        "restrict": config.retrain.restrict,
+        **_prediction(config),
+    }
+
+
+def retrain_settings(config: Config, dataset: ImageDataset) -> dict[str, Any]:
+    """The retrained network."""
+    options: dict[str, Any] = _optimisation(config.retrain)
+    del options["enabled"], options["restrict"]
+    return {
+        "epochs": options.pop("epochs"),
+        "masks": mask_settings(config, dataset),
+        "classifier": (
+            classifier_settings(config, dataset) if config.retrain.init == "classifier" else None
+        ),
+        "retrain": options,
+    }
+
+
+def prediction_settings(config: Config, dataset: ImageDataset, split: str) -> dict[str, Any]:
+    """The predicted masks of a split."""
+    trained = config.evaluate.network == "trained"
+    network = segmenter_settings if trained else retrain_settings
+    return {
+        "network": config.evaluate.network,
+        "segmenter": network(config, dataset),
         "split": split,
         "images": digest(dataset.split(split)),
+        **_prediction(config),
+    }
+
+
+def _prediction(config: Config) -> dict[str, Any]:
+    return {
         "checkpoint": config.evaluate.checkpoint,
         "scales": list(config.evaluate.scales),
         "crf": as_plain(config.crf) if config.evaluate.crf else None,
     }
+
+
+def _backbone(config: Config) -> dict[str, Any]:
+    model: dict[str, Any] = as_plain(config.model)
+    return {key: model[key] for key in ("backbone", "weights", "batch_norm")}
+
+
+def _optimisation(options: Optimisation) -> dict[str, Any]:
+    plain: dict[str, Any] = as_plain(options)
+    if options.accumulate == 1:
+        del plain["accumulate"]
+    return plain
 
 
 def _runtime(config: Config) -> dict[str, Any]:

@@ -1,19 +1,29 @@
 """Networks: backbones, the classifier that makes activation maps, the segmentation network."""
 
-from dgcn.models.backbone import Backbone
+from dgcn.models.backbone import Backbone, HeadKind
 from dgcn.models.build import BACKBONES, build_backbone
 from dgcn.models.classifier import Classifier
 from dgcn.models.features import aggregate
 from dgcn.models.groups import param_groups
+from dgcn.models.heads import make_head
+from dgcn.models.resnet import ResNet18, ResNet50, ResNet101
+from dgcn.models.resnet38 import ResNet38
 from dgcn.models.segmenter import Segmenter, SegmenterOutput
 from dgcn.models.small import SmallNet
 from dgcn.models.squeezenet import SqueezeNet
+from dgcn.models.vgg16 import VGG16
 from dgcn.models.weights import WeightsError, load_weights
 
 __all__ = [
     "BACKBONES",
+    "VGG16",
     "Backbone",
     "Classifier",
+    "HeadKind",
+    "ResNet18",
+    "ResNet38",
+    "ResNet50",
+    "ResNet101",
     "Segmenter",
     "SegmenterOutput",
     "SmallNet",
@@ -22,5 +32,6 @@ __all__ = [
     "aggregate",
     "build_backbone",
     "load_weights",
+    "make_head",
     "param_groups",
 ]

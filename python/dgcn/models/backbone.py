@@ -3,8 +3,15 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Literal
 
 from torch import Tensor, nn
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+HeadKind = Literal["conv", "largefov", "aspp"]
+"""Heads of the segmentation network; see `dgcn.models.heads.make_head`."""
 
 
 class Backbone(nn.Module, ABC):
@@ -23,12 +30,46 @@ class Backbone(nn.Module, ABC):
         Indices of the stages whose features make the neighbour graph.
     normalised : bool
         Whether the last stage has about unit scale, from normalisation layers.
+    head : {"conv", "largefov", "aspp"}
+        The segmentation head that the backbone is used with by default.
+    hidden_head : bool
+        Whether the ImageNet network ends in hidden fully connected layers, in whose place the
+        segmentation head has hidden layers.
+    left_out : tuple of str
+        Prefixes of the names in published files of ImageNet weights that the backbone does not
+        have: the layers that lead to the 1000 classes.
     """
 
     channels: tuple[int, ...]
     strides: tuple[int, ...]
     taps: tuple[int, ...]
     normalised: bool
+    head: HeadKind = "conv"
+    hidden_head: bool = False
+    left_out: tuple[str, ...] = ()
+
+    _frozen_norm = False
+
+    def freeze_norm(self) -> Self:
+        """Fix batch normalisation: statistics and affine parameters stay as they are now.
+
+        Fixed layers use their running statistics in training, too. That is how networks started
+        from ImageNet weights are trained with batches too small for statistics of their own.
+        """
+        self._frozen_norm = True
+        for module in self.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                module.requires_grad_(False)
+        return self.train(self.training)
+
+    def train(self, mode: bool = True) -> Self:
+        """Set training or evaluation mode; frozen normalisation stays in evaluation mode."""
+        super().train(mode)
+        if self._frozen_norm:
+            for module in self.modules():
+                if isinstance(module, nn.BatchNorm2d):
+                    module.eval()
+        return self
 
     @abstractmethod
     def forward(self, x: Tensor) -> list[Tensor]:
@@ -49,6 +90,15 @@ class Backbone(nn.Module, ABC):
         ValueError
             `x` is not of shape (B, 3, H, W), or is empty.
         """
+
+
+def initialise(backbone: nn.Module) -> None:
+    """Draw convolutions by He's method; biases are 0, normalisation the identity."""
+    for module in backbone.modules():
+        if isinstance(module, nn.Conv2d):
+            nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
 
 
 def check_images(x: Tensor) -> None:

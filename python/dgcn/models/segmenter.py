@@ -6,7 +6,8 @@ from typing import NamedTuple
 
 from torch import Tensor, nn
 
-from dgcn.models.backbone import Backbone
+from dgcn.models.backbone import Backbone, HeadKind
+from dgcn.models.heads import make_head
 
 
 class SegmenterOutput(NamedTuple):
@@ -19,20 +20,22 @@ class SegmenterOutput(NamedTuple):
 
 
 class Segmenter(nn.Module):
-    """Backbone, normalisation, dropout and one dilated 3x3 convolution to the classes.
-
-    The single dilated branch is DeepLab's "large field of view" head (Chen et al. 2015).
+    """Backbone, normalisation, and dilated convolutions to the classes.
 
     Parameters
     ----------
     backbone : Backbone
     classes : int
         Number of classes L with the background, at least 2.
+    head : {"conv", "largefov", "aspp"} or None, default None
+        What follows the backbone, see `dgcn.models.heads.make_head`; None: ``backbone.head``.
     dropout : float, default 0.5
-        Probability of dropping an activation before the last convolution, in [0, 1).
+        Probability of dropping an activation of the hidden layers, or before the last convolution
+        where there are none, in [0, 1).
     dilation : int, default 12
-        Dilation of the last convolution in cells, at least 1: 12 reaches 96 pixels to each side,
-        as is usual for a 41 x 41 grid. On a 21 x 21 grid 6 sees the same part of the picture.
+        Dilation of the 3x3 convolution in cells, at least 1: 12 reaches 96 pixels to each side, as
+        is usual for a 41 x 41 grid. On a 21 x 21 grid 6 sees the same part of the picture. The
+        branches of "aspp" are dilated by 1/2, 1, 3/2 and 2 times as much; it must be even.
 
     Raises
     ------
@@ -41,13 +44,18 @@ class Segmenter(nn.Module):
 
     Notes
     -----
-    The new layer starts with weights from a normal distribution of deviation 0.01 and biases 0.
     Features of a backbone without normalisation layers are batch-normalised first: SqueezeNet's
     have a deviation of about 17, on which a new layer's softmax is saturated from the first step.
     """
 
     def __init__(
-        self, backbone: Backbone, classes: int, *, dropout: float = 0.5, dilation: int = 12
+        self,
+        backbone: Backbone,
+        classes: int,
+        *,
+        head: HeadKind | None = None,
+        dropout: float = 0.5,
+        dilation: int = 12,
     ) -> None:
         super().__init__()
         if classes < 2:
@@ -58,13 +66,17 @@ class Segmenter(nn.Module):
             raise ValueError(f"dilation must be at least 1, got {dilation}")
         self.backbone = backbone
         self.norm = nn.Identity() if backbone.normalised else nn.BatchNorm2d(backbone.channels[-1])
-        self.dropout = nn.Dropout(dropout)
-        self.head = nn.Conv2d(
-            backbone.channels[-1], classes, 3, padding=dilation, dilation=dilation
+        kind = head or backbone.head
+        hidden = kind == "largefov" or (kind == "aspp" and backbone.hidden_head)
+        self.dropout = nn.Identity() if hidden else nn.Dropout(dropout)
+        self.head = make_head(
+            kind,
+            backbone.channels[-1],
+            classes,
+            dropout=dropout,
+            dilation=dilation,
+            hidden=backbone.hidden_head,
         )
-        nn.init.normal_(self.head.weight, std=0.01)
-        assert self.head.bias is not None
-        nn.init.zeros_(self.head.bias)
 
     def forward(self, x: Tensor) -> SegmenterOutput:
         """Logits and features of a batch.

@@ -7,7 +7,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from dgcn.models.backbone import Backbone, check_images
+from dgcn.models.backbone import Backbone, check_images, initialise
 
 
 class Fire(nn.Module):
@@ -63,6 +63,7 @@ class SqueezeNet(Backbone):
     strides = (2, 4, 8, 8, 8)
     taps = (2, 3, 4)
     normalised = False
+    left_out = ("classifier.",)
 
     _ends: ClassVar[frozenset[int]] = frozenset((1, 4, 7, 10, 12))
 
@@ -83,11 +84,7 @@ class SqueezeNet(Backbone):
             Fire(384, 64, 256, dilation=2),
             Fire(512, 64, 256, dilation=2),
         )
-        for module in self.features.modules():
-            if isinstance(module, nn.Conv2d):
-                nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
-                if module.bias is not None:
-                    nn.init.zeros_(module.bias)
+        initialise(self)
 
     def forward(self, x: Tensor) -> list[Tensor]:
         """Compute the five stages; see `Backbone.forward`."""

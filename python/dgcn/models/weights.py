@@ -16,6 +16,7 @@ from torch import Tensor, nn
 __all__ = ["WeightsError", "load_weights"]
 
 _LISTED = 8
+_COUNTER = ".num_batches_tracked"
 
 
 class WeightsError(ValueError):
@@ -28,7 +29,9 @@ def load_weights(
     """Fill a module's parameters and buffers from a file.
 
     Every name of the module must be in the file and the other way round; nothing is copied unless
-    everything fits. Values are converted to the module's types (float16 files are common).
+    everything fits. Values are converted to the module's types (float16 files are common). Only
+    the counters ``num_batches_tracked`` may be missing, which files from before torch 0.4.1 do not
+    have; they stay as they are.
 
     Parameters
     ----------
@@ -59,7 +62,8 @@ def load_weights(
     }
     wanted = module.state_dict()
     problems = []
-    if missing := [name for name in wanted if name not in found]:
+    missing = [name for name in wanted if name not in found and not name.endswith(_COUNTER)]
+    if missing:
         problems.append(f"missing {_listed(missing)}")
     if unexpected := [name for name in found if name not in wanted]:
         problems.append(f"unexpected {_listed(unexpected)}")
@@ -75,7 +79,8 @@ def load_weights(
         raise WeightsError(f"{path} does not fit {type(module).__name__}: {'; '.join(problems)}")
     with torch.no_grad():
         for name, tensor in wanted.items():
-            tensor.copy_(found[name])
+            if name in found:
+                tensor.copy_(found[name])
 
 
 def _read(path: Path) -> dict[str, Tensor]:

@@ -10,24 +10,20 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
 from dgcn.report.colours import class_colours
+from dgcn.report.legend import INK, PAPER, QUIET, font_of, legend, shortened
 
 __all__ = ["Row", "contact_sheet"]
 
-_PAPER = (250, 250, 251)
-_INK = (28, 32, 42)
-_QUIET = (112, 119, 133)
 _RULE = (222, 225, 231)
 _EMPTY = (238, 239, 243)
 _MARGIN = 28
 _GAP = 10
 _CAPTION = 30
 _ROW_GAP = 16
-_SWATCH = 16
 
-_Font = ImageFont.ImageFont | ImageFont.FreeTypeFont
 _Box = tuple[float, float, float, float]
 
 
@@ -96,23 +92,23 @@ def contact_sheet(
     _check(rows, titles, classes, panel, path)
     width = max(2 * _MARGIN + len(titles) * panel + (len(titles) - 1) * _GAP, 420)
     heights = [_row_height(row, titles, panel) for row in rows]
-    legend = _legend(classes, width)
+    key = legend(classes, width)
     head = _MARGIN + (44 if title else 0)
-    body = head + legend.height + 44
+    body = head + key.height + 44
     total = body + sum(heights) + len(rows) * (_CAPTION + _ROW_GAP) + _MARGIN - _ROW_GAP
 
-    sheet = Image.new("RGB", (width, total), _PAPER)
+    sheet = Image.new("RGB", (width, total), PAPER)
     draw = ImageDraw.Draw(sheet)
     if title:
-        text = _shorten(draw, title, _font(26), width - 2 * _MARGIN)
-        draw.text((_MARGIN, _MARGIN - 6), text, _INK, _font(26))
-    sheet.paste(legend, (0, head))
-    top = head + legend.height
+        text = shortened(draw, title, font_of(26), width - 2 * _MARGIN)
+        draw.text((_MARGIN, _MARGIN - 6), text, INK, font_of(26))
+    sheet.paste(key, (0, head))
+    top = head + key.height
     draw.line((_MARGIN, top + 4, width - _MARGIN, top + 4), _RULE, 1)
     for number, name in enumerate(titles):
         left = _MARGIN + number * (panel + _GAP)
-        text = _shorten(draw, name, _font(17), panel)
-        draw.text((left + panel / 2, top + 25), text, _INK, _font(17), anchor="mm")
+        text = shortened(draw, name, font_of(17), panel)
+        draw.text((left + panel / 2, top + 25), text, INK, font_of(17), anchor="mm")
     top = body
     colours = class_colours(len(classes))
     for row, height in zip(rows, heights, strict=True):
@@ -171,36 +167,6 @@ def _row_height(row: Row, titles: tuple[str, ...], panel: int) -> int:
     return min(max(height, panel // 4), 2 * panel)
 
 
-def _legend(classes: Sequence[str], width: int) -> Image.Image:
-    """Swatches and names, wrapped: an image of the given width."""
-    font = _font(15)
-    colours = class_colours(len(classes))
-    measure = ImageDraw.Draw(Image.new("RGB", (1, 1)))
-    entries: list[tuple[str, tuple[int, ...] | None]] = [
-        (name, tuple(map(int, colour))) for name, colour in zip(classes, colours, strict=True)
-    ]
-    entries.append(("no label", None))
-    positions: list[tuple[float, int]] = []
-    left, line = float(_MARGIN), 0
-    names = [
-        _shorten(measure, name, font, width - 2 * _MARGIN - _SWATCH - 7) for name, _ in entries
-    ]
-    for name in names:
-        needed = _SWATCH + 7 + measure.textlength(name, font)
-        if left > _MARGIN and left + needed > width - _MARGIN:
-            left, line = float(_MARGIN), line + 1
-        positions.append((left, line))
-        left += needed + 20
-    legend = Image.new("RGB", (width, 26 * (line + 1) + 6), _PAPER)
-    draw = ImageDraw.Draw(legend)
-    for name, (_, colour), (left, line) in zip(names, entries, positions, strict=True):
-        middle = 26 * line + 13
-        box = (left, middle - _SWATCH / 2, left + _SWATCH, middle + _SWATCH / 2)
-        draw.rounded_rectangle(box, 4, colour or _PAPER, None if colour else _QUIET)
-        draw.text((left + _SWATCH + 7, middle), name, _INK, font, anchor="lm")
-    return legend
-
-
 def _draw_caption(
     draw: ImageDraw.ImageDraw,
     row: Row,
@@ -211,21 +177,21 @@ def _draw_caption(
     left, top, right, bottom = box
     middle = (top + bottom) / 2
     if row.note:
-        note = _shorten(draw, row.note, _font(15), (right - left) / 2)
-        draw.text((right, middle), note, _QUIET, _font(15), anchor="rm")
-        right -= draw.textlength(note, _font(15)) + 16
-    name = _shorten(draw, row.name, _font(17), right - left)
-    draw.text((left, middle), name, _INK, _font(17), anchor="lm")
-    left += draw.textlength(name, _font(17)) + 14
+        note = shortened(draw, row.note, font_of(15), (right - left) / 2)
+        draw.text((right, middle), note, QUIET, font_of(15), anchor="rm")
+        right -= draw.textlength(note, font_of(15)) + 16
+    name = shortened(draw, row.name, font_of(17), right - left)
+    draw.text((left, middle), name, INK, font_of(17), anchor="lm")
+    left += draw.textlength(name, font_of(17)) + 14
     for label in row.labels:
-        length = draw.textlength(classes[label], _font(13)) + 16
+        length = draw.textlength(classes[label], font_of(13)) + 16
         if left + length > right:
             break
         colour = tuple(int(part) for part in colours[label])
         chip = (left, middle - 10, left + length, middle + 10)
         draw.rounded_rectangle(chip, 10, colour)
-        ink = _INK if _is_light(colour) else _PAPER
-        draw.text((left + length / 2, middle), classes[label], ink, _font(13), anchor="mm")
+        ink = INK if _is_light(colour) else PAPER
+        draw.text((left + length / 2, middle), classes[label], ink, font_of(13), anchor="mm")
         left += length + 6
 
 
@@ -238,7 +204,7 @@ def _draw_panel(
     if picture is None:
         frame = Image.new("RGB", size, _EMPTY)
         middle = (size[0] / 2, size[1] / 2)
-        ImageDraw.Draw(frame).text(middle, "not given", _QUIET, _font(14), anchor="mm")
+        ImageDraw.Draw(frame).text(middle, "not given", QUIET, font_of(14), anchor="mm")
     else:
         photograph = Image.fromarray(np.ascontiguousarray(picture))
         frame = photograph.resize(size, Image.Resampling.LANCZOS)
@@ -247,15 +213,3 @@ def _draw_panel(
 
 def _is_light(colour: tuple[int, ...]) -> bool:
     return 0.299 * colour[0] + 0.587 * colour[1] + 0.114 * colour[2] > 125
-
-
-def _shorten(draw: ImageDraw.ImageDraw, text: str, font: _Font, length: float) -> str:
-    if draw.textlength(text, font) <= length:
-        return text
-    while text and draw.textlength(text + "…", font) > length:
-        text = text[:-1]
-    return text + "…"
-
-
-def _font(size: int) -> _Font:
-    return ImageFont.load_default(size)

@@ -12,13 +12,13 @@ from dgcn.report.colours import class_colours
 
 __all__ = ["heat", "overlay"]
 
-_NONE = 255
-_EDGE_ALPHA = 0.95
-_FADE = 0.62
-_FADE_TO = np.array([236, 238, 242], dtype=np.float64)
+NO_LABEL = 255
+EDGE_ALPHA = 0.95
+FADE = 0.62
+FADE_TO = np.array([236, 238, 242], dtype=np.float64)
 
 # Dark violet over red to pale yellow, evenly rising in lightness.
-_HEAT = np.array(
+HEAT = np.array(
     [
         (12, 8, 38),
         (66, 15, 110),
@@ -76,23 +76,23 @@ def overlay(
     if not 0 <= alpha <= 1:
         raise ValueError(f"alpha must be in 0..1, got {alpha}")
     count = classes if isinstance(classes, int) else len(classes)
-    wrong = ((labels < 0) | (labels >= count)) & (labels != _NONE)
+    wrong = ((labels < 0) | (labels >= count)) & (labels != NO_LABEL)
     if wrong.any():
         raise ValueError(
-            f"label_map must hold class ids 0..{count - 1} or {_NONE}, got {labels[wrong][0]}"
+            f"label_map must hold class ids 0..{count - 1} or {NO_LABEL}, got {labels[wrong][0]}"
         )
     height, width = image.shape[:2]
-    full = _enlarge(labels, height, width)
+    full = enlarge(labels, height, width)
     photograph = image.astype(np.float64)
     colours = np.zeros((256, 3))
     colours[:count] = class_colours(count)
-    colours[_NONE] = _FADE_TO
+    colours[NO_LABEL] = FADE_TO
     strength = np.full(256, alpha)
     strength[0] = min(1.0, 1.2 * alpha)
-    strength[_NONE] = _FADE
+    strength[NO_LABEL] = FADE
     weight = strength[full]
-    outline = _outline(full) & (full != 0) & (full != _NONE)
-    weight = np.where(outline, max(alpha, _EDGE_ALPHA), weight)[..., None]
+    outline = outline_of(full) & (full != 0) & (full != NO_LABEL)
+    weight = np.where(outline, max(alpha, EDGE_ALPHA), weight)[..., None]
     return _to_bytes(photograph * (1 - weight) + colours[full] * weight)
 
 
@@ -133,15 +133,15 @@ def heat(
         raise ValueError(f"alpha must be in 0..1, got {alpha}")
     activation = np.maximum(activation, 0)
     peak = activation.max()
-    level = _interpolate(activation / peak if peak > 0 else activation, *image.shape[:2])
+    level = interpolate(activation / peak if peak > 0 else activation, *image.shape[:2])
     grey = np.asarray(Image.fromarray(image).convert("L"), dtype=np.float64)[..., None]
-    stops = np.linspace(0, 1, len(_HEAT))
-    colour = np.stack([np.interp(level, stops, _HEAT[:, k]) for k in range(3)], axis=-1)
+    stops = np.linspace(0, 1, len(HEAT))
+    colour = np.stack([np.interp(level, stops, HEAT[:, k]) for k in range(3)], axis=-1)
     weight = (alpha * (0.6 + 0.4 * level))[..., None]
     return _to_bytes(grey * (1 - weight) + colour * weight)
 
 
-def _enlarge(labels: NDArray[np.integer], height: int, width: int) -> NDArray[np.int64]:
+def enlarge(labels: NDArray[np.integer], height: int, width: int) -> NDArray[np.int64]:
     rows = _nearest(labels.shape[0], height)
     columns = _nearest(labels.shape[1], width)
     return labels.astype(np.int64)[rows[:, None], columns[None, :]]
@@ -154,7 +154,7 @@ def _nearest(cells: int, length: int) -> NDArray[np.int64]:
     return (2 * pixel * (cells - 1) + (length - 1)) // (2 * (length - 1))
 
 
-def _interpolate(values: NDArray[np.float64], height: int, width: int) -> NDArray[np.float64]:
+def interpolate(values: NDArray[np.float64], height: int, width: int) -> NDArray[np.float64]:
     for axis, length in ((0, height), (1, width)):
         cells = values.shape[axis]
         position = np.linspace(0, cells - 1, length)
@@ -165,7 +165,7 @@ def _interpolate(values: NDArray[np.float64], height: int, width: int) -> NDArra
     return values
 
 
-def _outline(labels: NDArray[np.int64]) -> NDArray[np.bool_]:
+def outline_of(labels: NDArray[np.int64]) -> NDArray[np.bool_]:
     """Pixels within one step of another label; two steps in pictures above 240 pixels."""
     edge = np.zeros(labels.shape, dtype=bool)
     for step in range(1, 3 if min(labels.shape) > 240 else 2):

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dgcn.metrics import Confusion
 
 __all__ = ["format_table"]
 
-_HEADER = ("class", "IoU", "precision", "recall", "pixels")
-
 
 def format_table(
-    confusion: Confusion, classes: Sequence[str], *, markdown: bool = False, decimals: int = 1
+    confusion: Confusion,
+    classes: Sequence[str],
+    *,
+    more: Mapping[str, NDArray[np.float64]] | None = None,
+    markdown: bool = False,
+    decimals: int = 1,
 ) -> str:
     """Per-class IoU, precision and recall in percent, their means, and the overall scores.
 
@@ -24,6 +28,8 @@ def format_table(
     confusion : Confusion
     classes : sequence of str, length L
         Class names by id.
+    more : mapping from name to numpy.ndarray, shape (L,), optional
+        Further scores of each class, in [0, 1].
     markdown : bool, default False
         A Markdown table in place of aligned text.
     decimals : int, default 1
@@ -43,7 +49,14 @@ def format_table(
     """
     if len(classes) != confusion.classes:
         raise ValueError(f"classes must hold {confusion.classes} names, got {len(classes)}")
-    scores = np.stack([confusion.iou(), confusion.precision(), confusion.recall()])
+    columns = {
+        "IoU": confusion.iou(),
+        "precision": confusion.precision(),
+        "recall": confusion.recall(),
+        **(more or {}),
+    }
+    header = ("class", *columns, "pixels")
+    scores = np.stack(list(columns.values()))
     pixels = confusion.counts.sum(axis=1)
     body = [
         (name, *(_percent(score, decimals) for score in scores[:, row]), f"{pixels[row]:,}")
@@ -55,13 +68,13 @@ def format_table(
     if confusion.coverage() < 1:
         overall += f", coverage {_percent(confusion.coverage(), decimals)} %"
     if markdown:
-        return _markdown(body, total) + f"\n\n{overall[0].upper()}{overall[1:]}."
-    return _aligned(body, total) + f"\n{overall}"
+        return _markdown(header, body, total) + f"\n\n{overall[0].upper()}{overall[1:]}."
+    return _aligned(header, body, total) + f"\n{overall}"
 
 
-def _aligned(body: list[tuple[str, ...]], total: tuple[str, ...]) -> str:
-    rows = [_HEADER, *body, total]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(_HEADER))]
+def _aligned(header: tuple[str, ...], body: list[tuple[str, ...]], total: tuple[str, ...]) -> str:
+    rows = [header, *body, total]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(header))]
 
     def line(row: tuple[str, ...]) -> str:
         cells = [row[0].ljust(widths[0])]
@@ -69,16 +82,16 @@ def _aligned(body: list[tuple[str, ...]], total: tuple[str, ...]) -> str:
         return "  ".join(cells)
 
     rule = "-" * (sum(widths) + 2 * (len(widths) - 1))
-    return "\n".join([line(_HEADER), rule, *map(line, body), rule, line(total)])
+    return "\n".join([line(header), rule, *map(line, body), rule, line(total)])
 
 
-def _markdown(body: list[tuple[str, ...]], total: tuple[str, ...]) -> str:
+def _markdown(header: tuple[str, ...], body: list[tuple[str, ...]], total: tuple[str, ...]) -> str:
     def line(row: Sequence[str]) -> str:
         return "| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |"
 
-    rule = "|---|" + "---:|" * (len(_HEADER) - 1)
+    rule = "|---|" + "---:|" * (len(header) - 1)
     return "\n".join(
-        [line(_HEADER), rule, *map(line, body), line([f"**{cell}**" for cell in total])]
+        [line(header), rule, *map(line, body), line([f"**{cell}**" for cell in total])]
     )
 
 

@@ -115,7 +115,7 @@ def load_cues(
             raise ValueError(f"classes must be given, {path.name} does not hold their number")
         names = None if listing is None else read_list(listing)
         return {
-            _name(path, index, names): _one_hot(path, index, entry.cues, (classes, *grid))
+            _name(path, index, names): one_hot(path, index, entry.cues, (classes, *grid))
             for index, entry in read_field_cues(path).items()
         }
     if not path.is_file():
@@ -181,9 +181,16 @@ def _name(path: Path, index: int, names: Mapping[int, str] | None) -> str:
     return names[index]
 
 
-def _one_hot(
+def one_hot(
     path: Path, index: int, cells: NDArray[np.int64], shape: tuple[int, int, int]
 ) -> NDArray[np.bool_]:
+    """Cues (L, h, w) of one image of a pickle from its list (3, n) of class, row, column.
+
+    Raises
+    ------
+    DataError
+        A cue lies outside the shape; the message names `path` and `index`.
+    """
     for what, row, limit in zip(("class", "row", "column"), cells, shape, strict=True):
         if row.size and not (row.min() >= 0 and row.max() < limit):
             wrong = row[(row < 0) | (row >= limit)][0]

@@ -20,8 +20,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from dgcn.data.array_unpickler import DAMAGE, load_arrays
 from dgcn.data.errors import DataError
-from dgcn.seeds.array_unpickler import DAMAGE, load_arrays
 from dgcn.seeds.atomic import write_bytes
 
 __all__ = ["FieldCues", "read_field_cues", "read_list", "write_field_cues"]

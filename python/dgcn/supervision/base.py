@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 from torch import Tensor
+
+Refined = Callable[[], Tensor]
+"""Gives the CRF's marginals of the network's probabilities, (B, L, h, w); computed when called."""
 
 
 class Supervision(Protocol):
     """Decides, at every step, which positions the network is trained on and as what."""
 
     def __call__(
-        self, probabilities: Tensor, features: Tensor, cues: Tensor, present: Tensor
+        self,
+        probabilities: Tensor,
+        features: Tensor,
+        cues: Tensor,
+        present: Tensor,
+        refined: Refined | None = None,
     ) -> Tensor:
         """Supervision of a batch.
 
@@ -25,6 +34,8 @@ class Supervision(Protocol):
             Static cues, at most one class a position.
         present : Tensor of bool, shape (B, L)
             Classes each image is labelled with; the background always is.
+        refined : Refined or None, default None
+            Called by a supervision that goes by the CRF's marginals, and by no other.
 
         Returns
         -------
@@ -52,3 +63,11 @@ def check_shapes(probabilities: Tensor, features: Tensor, cues: Tensor, present:
         )
     if present.shape != (b, classes):
         raise ValueError(f"present must have shape ({b}, {classes}), got {tuple(present.shape)}")
+
+
+def refuse_double_cues(cues: Tensor) -> None:
+    """Raise `ValueError` naming the first position with cues of two classes."""
+    counts = cues.sum(1)
+    if bool((counts > 1).any()):
+        b, row, column = (counts > 1).nonzero()[0].tolist()
+        raise ValueError(f"cues: image {b} has two classes at row {row}, column {column}")

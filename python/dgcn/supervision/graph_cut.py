@@ -9,10 +9,9 @@ import torch
 from torch import Tensor
 
 import graphcut_ext as gx
-from dgcn.supervision.base import check_shapes
-
-FLOOR = 1e-7
-"""Probabilities below this count as this in the t-links: no capacity exceeds 7."""
+from dgcn.supervision.base import Refined, check_shapes, refuse_double_cues
+from dgcn.supervision.belief import FLOOR, Belief, believed
+from dgcn.supervision.links import Links, Neighbourhood, Normalisation, Weighting, seed_capacity
 
 
 @dataclass(frozen=True)
@@ -32,12 +31,8 @@ class GraphCutSupervision:
         Neighbours of each position.
     theta : float, default 0.7
         Probability above which a cut's label is accepted.
-    n_links : {"unit", "gaussian"}, default "unit"
-        Capacity 1 per directed neighbour relation, or exp(-d2 / (2 sigma2)) with d2 the squared
-        L2 distance of the features.
-    sigma2 : float or None, default None
-        Variance of the Gaussian links, in squared feature units. None: the mean of d2 over the
-        image's relations.
+    n_links, sigma2, spatial, spatial_weight, normalise
+        As in `dgcn.supervision.links.Links`; grid links and normalised features are ours.
     seeds : {"soft", "hard"}, default "soft"
         Capacity of the t-link of a cue: `seed_weight`, which the n-links can outvote, or
         1 + the largest sum of n-links at a position (Boykov and Jolly 2001), which they cannot.
@@ -53,18 +48,26 @@ class GraphCutSupervision:
 
     k: int = 9
     theta: float = 0.7
-    n_links: Literal["unit", "gaussian"] = "unit"
+    n_links: Weighting = "unit"
     sigma2: float | None = None
     seeds: Literal["soft", "hard"] = "soft"
     seed_weight: float = 10.0
-    belief: Literal["all", "present"] = "all"
+    belief: Belief = "all"
     cut_background: bool = False
+    spatial: Neighbourhood = 0
+    spatial_weight: float = 1.0
+    normalise: Normalisation = "none"
 
     @torch.no_grad()
     def __call__(
-        self, probabilities: Tensor, features: Tensor, cues: Tensor, present: Tensor
+        self,
+        probabilities: Tensor,
+        features: Tensor,
+        cues: Tensor,
+        present: Tensor,
+        refined: Refined | None = None,
     ) -> Tensor:
-        """Supervision of a batch; shapes as in `dgcn.supervision.base.Supervision`.
+        """Supervision of a batch; as `dgcn.supervision.base.Supervision`.
 
         Raises
         ------
@@ -73,31 +76,27 @@ class GraphCutSupervision:
             cues of two classes.
         """
         check_shapes(probabilities, features, cues, present)
-        cue_counts = cues.sum(1)
-        if bool((cue_counts > 1).any()):
-            b, row, column = (cue_counts > 1).nonzero()[0].tolist()
-            raise ValueError(f"cues: image {b} has two classes at row {row}, column {column}")
+        refuse_double_cues(cues)
         batch, classes, h, w = probabilities.shape
-        if self.k >= h * w:
-            raise ValueError(f"k must be below the number of positions {h * w}, got {self.k}")
-
+        links = Links(
+            self.k, self.n_links, self.sigma2, self.spatial, self.spatial_weight, self.normalise
+        )
+        indices, weights = links(features)
         chosen, real = _classes_to_cut(present, background=self.cut_background)
         if chosen.shape[1] == 0:
             return cues
 
         nodes = chosen[:, :, None].expand(-1, -1, h * w)  # (B, M, N)
-        belief = self._belief(probabilities.float(), present).flatten(2).gather(1, nodes)
+        belief = believed(probabilities, present, self.belief).flatten(2).gather(1, nodes)
         of_class = cues.flatten(2).gather(1, nodes) & real[:, :, None]
         of_other = cues.any(1).flatten(1)[:, None] & ~of_class
 
-        neighbours = gx.knn(features.flatten(2).transpose(1, 2).contiguous(), self.k)
-        weights = self._n_links(neighbours.indices, neighbours.distances.float())
-        seed = self._seed_capacity(neighbours.indices, weights)
-        source, sink = t_links(belief, of_class, of_other, seed)
+        soft = self.seed_weight if self.seeds == "soft" else None
+        source, sink = t_links(belief, of_class, of_other, seed_capacity(indices, weights, soft))
         padding = ~real[:, :, None]
         source, sink = source.masked_fill(padding, 0.0), sink.masked_fill(padding, 0.0)
 
-        cut = gx.knn_maxflow(neighbours.indices, weights, source, sink)
+        cut = gx.knn_maxflow(indices, weights, source, sink)
         claimed = cut.source_side & (belief > self.theta) & real[:, :, None]
         # Two classes may claim a position where theta < 0.5: the more probable one has it.
         score, winner = torch.where(claimed, belief, -1.0).max(1)  # (B, N)
@@ -105,26 +104,6 @@ class GraphCutSupervision:
         grown = torch.zeros_like(cues).flatten(2).scatter_(1, label[:, None], True)
         accepted = (score >= 0)[:, None]
         return torch.where(accepted, grown, cues.flatten(2)).view(batch, classes, h, w)
-
-    def _belief(self, probabilities: Tensor, present: Tensor) -> Tensor:
-        """Probabilities (B, L, h, w) that the cuts go by."""
-        if self.belief == "all":
-            return probabilities
-        possible = probabilities * present[:, :, None, None]
-        return possible / possible.sum(1, keepdim=True).clamp_min(FLOOR)
-
-    def _n_links(self, indices: Tensor, distances: Tensor) -> Tensor:
-        """Capacities (B, N, k) of the neighbour relations from squared distances (B, N, k)."""
-        sigma: float | Literal["item"] = "item" if self.sigma2 is None else self.sigma2**0.5
-        return gx.knn_graph(indices, distances, weighting=self.n_links, sigma=sigma)
-
-    def _seed_capacity(self, indices: Tensor, weights: Tensor) -> Tensor:
-        """Capacity (B, 1, 1) of a cue's t-link."""
-        if self.seeds == "soft":
-            return weights.new_full((len(weights), 1, 1), self.seed_weight)
-        links = weights.sum(2)  # out of each node, then into it
-        links.scatter_add_(1, indices.flatten(1), weights.flatten(1))
-        return 1 + links.amax(1)[:, None, None]
 
 
 def t_links(

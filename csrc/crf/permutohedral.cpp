@@ -1,0 +1,292 @@
+#include "crf/permutohedral.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <numeric>
+#include <utility>
+
+#include "crf/vertex_table.hpp"
+#include "parallel/parallel_for.hpp"
+
+namespace graphcut::crf {
+namespace {
+
+template <class T>
+using PerCoordinate = std::array<T, kMostDimensions + 2>;
+
+// The simplex around a point: coordinates of the remainder-0 vertex, the order of the remaining
+// offsets, which tells the other vertices, and the point's barycentric weights.
+struct Simplex {
+  PerCoordinate<std::int32_t> corner{};
+  PerCoordinate<std::int32_t> rank{};
+  PerCoordinate<float> weight{};
+};
+
+// Places a picture's pixels in the lattice. kDimensions is their number, or 0 where it is known at
+// run time only.
+template <int kDimensions>
+class Embedding {
+ public:
+  Embedding(const Picture& picture, const Kernel& kernel, std::int64_t dimensions)
+      : picture_(picture), dimensions_(static_cast<std::int32_t>(dimensions)) {
+    // A blur step of [1/2 1 1/2] along d + 1 directions has the variance of a Gaussian of this
+    // width in lattice steps; the division makes the columns of the elevation orthonormal.
+    const double width = std::sqrt(2.0 / 3.0) * static_cast<double>(dimensions + 1);
+    for (std::int32_t i = 0; i < d(); ++i) {
+      const double sigma = i < 2 ? kernel.xy : kernel.value;
+      scale_[i] = static_cast<float>(width / sigma / std::sqrt((i + 1) * (i + 2)));
+    }
+  }
+
+  std::int32_t d() const { return kDimensions > 0 ? kDimensions : dimensions_; }
+
+  void locate(std::int64_t row, std::int64_t column, Simplex& simplex) const {
+    PerCoordinate<float> feature;
+    feature[0] = static_cast<float>(column);
+    feature[1] = static_cast<float>(row);
+    const float* value = picture_.channel + row * picture_.width + column;
+    for (std::int32_t i = 2; i < d(); ++i, value += picture_.pixels()) feature[i] = *value;
+
+    PerCoordinate<float> elevated;
+    float above = 0;
+    for (std::int32_t i = d(); i > 0; --i) {
+      const float scaled = feature[i - 1] * scale_[i - 1];
+      elevated[i] = above - static_cast<float>(i) * scaled;
+      above += scaled;
+    }
+    elevated[0] = above;
+    round_to_corner(elevated, simplex);
+
+    auto& weight = simplex.weight;
+    weight.fill(0);
+    for (std::int32_t i = 0; i <= d(); ++i) {
+      const float offset = (elevated[i] - static_cast<float>(simplex.corner[i])) * inverse();
+      weight[d() - simplex.rank[i]] += offset;
+      weight[d() + 1 - simplex.rank[i]] -= offset;
+    }
+    weight[0] += 1 + weight[d() + 1];
+  }
+
+  // Vertex `remainder` of the simplex; its last coordinate follows from the others.
+  void key(const Simplex& simplex, std::int32_t remainder, std::int32_t* key) const {
+    for (std::int32_t i = 0; i < d(); ++i) {
+      const bool before = simplex.rank[i] <= d() - remainder;
+      key[i] = simplex.corner[i] + (before ? remainder : remainder - d() - 1);
+    }
+  }
+
+  bool same_place(const Simplex& a, const Simplex& b) const {
+    std::int32_t different = 0;
+    for (std::int32_t i = 0; i <= d(); ++i) {
+      different |= (a.corner[i] ^ b.corner[i]) | (a.rank[i] ^ b.rank[i]);
+    }
+    return different == 0;
+  }
+
+ private:
+  float inverse() const { return 1 / static_cast<float>(d() + 1); }
+
+  // The nearest point whose coordinates are multiples of d + 1 and sum to 0.
+  void round_to_corner(const PerCoordinate<float>& elevated, Simplex& simplex) const {
+    constexpr float kShift = 12582912.0F;  // 1.5 * 2 ** 23: adding it rounds to a whole number
+    PerCoordinate<float> offset;
+    std::int32_t excess = 0;
+    for (std::int32_t i = 0; i <= d(); ++i) {
+      const auto multiple = static_cast<std::int32_t>((elevated[i] * inverse() + kShift) - kShift);
+      simplex.corner[i] = multiple * (d() + 1);
+      offset[i] = elevated[i] - static_cast<float>(simplex.corner[i]);
+      excess += multiple;
+    }
+    auto& rank = simplex.rank;
+    for (std::int32_t i = 0; i <= d(); ++i) rank[i] = excess;
+    for (std::int32_t i = 0; i < d(); ++i) {
+      for (std::int32_t j = i + 1; j <= d(); ++j) {
+        const bool less = offset[i] < offset[j];
+        rank[i] += less ? 1 : 0;
+        rank[j] += less ? 0 : 1;
+      }
+    }
+    for (std::int32_t i = 0; i <= d(); ++i) {  // the coordinates rounded farthest take the excess
+      const std::int32_t turn = rank[i] < 0 ? 1 : rank[i] > d() ? -1 : 0;
+      rank[i] += turn * (d() + 1);
+      simplex.corner[i] += turn * (d() + 1);
+    }
+  }
+
+  Picture picture_;
+  std::int32_t dimensions_;
+  PerCoordinate<float> scale_{};
+};
+
+// Numbers the vertices of the strip in `table` and writes its pixels' shares.
+template <int kDimensions>
+void locate_pixels(const Picture& picture, const Kernel& kernel, const Strip& strip,
+                   std::int64_t dimensions, VertexTable& table, Share* share) {
+  const Embedding<kDimensions> embedding(picture, kernel, dimensions);
+  const std::int32_t d = embedding.d();
+  Simplex simplex;
+  Simplex previous;
+  previous.rank[0] = -1;
+  std::int32_t key[kMostDimensions];
+  std::int32_t vertex[kMostDimensions + 1];
+  for (std::int64_t row = strip.top; row < strip.bottom; ++row) {
+    for (std::int64_t column = 0; column < picture.width; ++column) {
+      embedding.locate(row, column, simplex);
+      if (!embedding.same_place(simplex, previous)) {
+        for (std::int32_t i = 0; i <= d; ++i) {
+          embedding.key(simplex, i, key);
+          vertex[i] = table.add(key);
+        }
+        previous = simplex;
+      }
+      for (std::int32_t i = 0; i <= d; ++i) *share++ = {vertex[i], simplex.weight[i]};
+    }
+  }
+}
+
+// Vertices in the order of their first appearance in the strips.
+VertexTable merge(std::vector<VertexTable>& tables, std::int64_t d, Lattice& lattice) {
+  for (std::size_t i = 0; i < tables.size(); ++i) {
+    lattice.strips[i].first_copy =
+        i == 0 ? 0 : lattice.strips[i - 1].first_copy + lattice.strips[i - 1].copies;
+    lattice.strips[i].copies = tables[i].size();
+  }
+  if (tables.size() == 1) {
+    lattice.vertex.resize(static_cast<std::size_t>(tables[0].size()));
+    std::iota(lattice.vertex.begin(), lattice.vertex.end(), 0);
+    return std::move(tables[0]);
+  }
+  VertexTable merged(d);
+  for (VertexTable& table : tables) {
+    for (std::int32_t i = 0; i < table.size(); ++i)
+      lattice.vertex.push_back(merged.add(table.key(i)));
+    table = VertexTable(d);
+  }
+  return merged;
+}
+
+void group_copies(Lattice& lattice) {
+  lattice.first.assign(static_cast<std::size_t>(lattice.vertices) + 1, 0);
+  for (const std::int32_t vertex : lattice.vertex) ++lattice.first[vertex + 1];
+  std::partial_sum(lattice.first.begin(), lattice.first.end(), lattice.first.begin());
+  std::vector<std::int32_t> next(lattice.first.begin(), lattice.first.end() - 1);
+  lattice.copy.resize(lattice.vertex.size());
+  std::int32_t copy = 0;
+  for (const std::int32_t vertex : lattice.vertex) lattice.copy[next[vertex]++] = copy++;
+}
+
+void link_neighbours(Lattice& lattice, const VertexTable& table, int threads) {
+  const std::int64_t d = lattice.dimensions;
+  const auto size = static_cast<std::size_t>((d + 1) * lattice.vertices);
+  const auto none = static_cast<std::int32_t>(lattice.vertices);
+  lattice.forward.assign(size, none);
+  lattice.backward.assign(size, none);
+  parallel_for(d + 1, threads, [&](int, std::int64_t direction) {
+    std::int32_t* forward = lattice.forward.data() + direction * lattice.vertices;
+    std::int32_t* backward = lattice.backward.data() + direction * lattice.vertices;
+    std::int32_t key[kMostDimensions];
+    for (std::int32_t vertex = 0; vertex < none; ++vertex) {
+      const std::int32_t* own = table.key(vertex);
+      for (std::int64_t i = 0; i < d; ++i) {
+        key[i] = own[i] + (i == direction ? -static_cast<std::int32_t>(d) : 1);
+      }
+      const std::int32_t next = table.find(key);
+      if (next < 0) continue;
+      forward[vertex] = next;
+      backward[next] = vertex;
+    }
+  });
+}
+
+// K 1 on the copies of the vertices.
+std::vector<float> filtered_ones(const Lattice& lattice, std::int64_t width, int threads) {
+  const std::int64_t corners = lattice.dimensions + 1;
+  std::vector<float> copies(lattice.vertex.size());
+  parallel_for(static_cast<std::int64_t>(lattice.strips.size()), threads,
+               [&](int, std::int64_t index) {
+                 const Strip& strip = lattice.strips[index];
+                 float* own = copies.data() + strip.first_copy;
+                 const Share* share = lattice.shares.get() + strip.top * width * corners;
+                 const Share* end = lattice.shares.get() + strip.bottom * width * corners;
+                 for (; share != end; ++share) own[share->at] += share->weight;
+               });
+  std::vector<float> value(static_cast<std::size_t>(lattice.vertices) + 1);
+  std::vector<float> blurred(value.size());
+  for (std::size_t copy = 0; copy < copies.size(); ++copy)
+    value[lattice.vertex[copy]] += copies[copy];
+  for (std::int64_t direction = 0; direction < corners; ++direction) {
+    const std::int32_t* forward = lattice.forward.data() + direction * lattice.vertices;
+    const std::int32_t* backward = lattice.backward.data() + direction * lattice.vertices;
+    for (std::int64_t vertex = 0; vertex < lattice.vertices; ++vertex) {
+      blurred[vertex] = value[vertex] + 0.5F * (value[forward[vertex]] + value[backward[vertex]]);
+    }
+    std::swap(value, blurred);
+  }
+  for (std::size_t copy = 0; copy < copies.size(); ++copy)
+    copies[copy] = value[lattice.vertex[copy]];
+  return copies;
+}
+
+void normalise(Lattice& lattice, std::int64_t width, int threads) {
+  const std::int64_t corners = lattice.dimensions + 1;
+  const std::vector<float> ones = filtered_ones(lattice, width, threads);
+  parallel_for(
+      static_cast<std::int64_t>(lattice.strips.size()), threads, [&](int, std::int64_t index) {
+        const Strip& strip = lattice.strips[index];
+        const float* own = ones.data() + strip.first_copy;
+        for (std::int64_t pixel = strip.top * width; pixel < strip.bottom * width; ++pixel) {
+          Share* share = lattice.shares.get() + pixel * corners;
+          float sum = 0;
+          for (std::int64_t i = 0; i < corners; ++i) sum += share[i].weight * own[share[i].at];
+          const float root = 1 / std::sqrt(sum);
+          for (std::int64_t i = 0; i < corners; ++i) share[i].weight *= root;
+        }
+      });
+}
+
+}  // namespace
+
+std::vector<Strip> divide(std::int64_t height, std::int64_t width) {
+  constexpr std::int64_t kSmall = 1 << 13;  // pixels that are not worth dividing
+  constexpr std::int64_t kStrip = 1 << 16;  // pixels of a strip of a large picture
+  const std::int64_t pixels = height * width;
+  const std::int64_t count =
+      pixels < kSmall ? 1 : std::min(height, std::max<std::int64_t>(8, pixels / kStrip));
+  std::vector<Strip> strips;
+  strips.reserve(static_cast<std::size_t>(count));
+  for (std::int64_t i = 0; i < count; ++i) {
+    strips.push_back({height * i / count, height * (i + 1) / count, 0, 0});
+  }
+  return strips;
+}
+
+Lattice build_lattice(const Picture& picture, const Kernel& kernel, bool channels, int threads) {
+  const std::int64_t d = 2 + (channels ? picture.channels : 0);
+  const auto shares = static_cast<std::size_t>(picture.pixels() * (d + 1));
+  Lattice lattice{d,
+                  0,
+                  kernel.weight,
+                  std::make_unique_for_overwrite<Share[]>(shares),
+                  divide(picture.height, picture.width),
+                  {},
+                  {},
+                  {},
+                  {},
+                  {}};
+  std::vector<VertexTable> tables(lattice.strips.size(), VertexTable(d));
+  const auto locate = d == 2 ? locate_pixels<2> : d == 5 ? locate_pixels<5> : locate_pixels<0>;
+  parallel_for(static_cast<std::int64_t>(tables.size()), threads, [&](int, std::int64_t i) {
+    const Strip& strip = lattice.strips[i];
+    locate(picture, kernel, strip, d, tables[i],
+           lattice.shares.get() + strip.top * picture.width * (d + 1));
+  });
+  const VertexTable table = merge(tables, d, lattice);
+  lattice.vertices = table.size();
+  group_copies(lattice);
+  link_neighbours(lattice, table, threads);
+  normalise(lattice, picture.width, threads);
+  return lattice;
+}
+
+}  // namespace graphcut::crf

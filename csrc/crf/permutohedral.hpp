@@ -1,0 +1,73 @@
+// High-dimensional Gaussian filtering of a picture on the permutohedral lattice.
+//
+// Adams, Baek, Davis, "Fast high-dimensional filtering using the permutohedral lattice",
+// Eurographics 2010. Each pixel's position in feature space lies in one simplex of the lattice; its
+// value is spread over the simplex's d + 1 vertices by barycentric weights (splat), the vertices
+// are blurred with [1/2 1 1/2] along each of the d + 1 directions, and pixels read their values
+// back with the same weights (slice).
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+namespace graphcut::crf {
+
+// exp(-d_xy^2 / (2 xy^2) - d_values^2 / (2 value^2)); without channels the first factor alone.
+struct Kernel {
+  float xy;      // standard deviation in pixels
+  float value;   // standard deviation in the image's units
+  float weight;  // not negative
+};
+
+struct Picture {
+  const float* channel;  // (channels, height, width), finite
+  std::int64_t channels;
+  std::int64_t height;
+  std::int64_t width;
+
+  std::int64_t pixels() const { return height * width; }
+};
+
+inline constexpr std::int64_t kMostDimensions = 16;
+
+struct Share {
+  std::int32_t at;  // a copy of a vertex, counted from the strip's first
+  float weight;
+};
+
+// Some rows of the picture with copies of the vertices they touch. Strips are worked on
+// independently of each other; how many there are depends on the picture alone, so that the
+// order of sums, and with it the result, does not depend on the number of threads.
+struct Strip {
+  std::int64_t top;
+  std::int64_t bottom;
+  std::int64_t first_copy;
+  std::int64_t copies;
+};
+
+std::vector<Strip> divide(std::int64_t height, std::int64_t width);
+
+// The filter weight * D^-1/2 K D^-1/2 with D = diag(K 1), K being the lattice's approximation:
+// shares, sums of a vertex' copies times weight, blurs, shares.
+struct Lattice {
+  std::int64_t dimensions;
+  std::int64_t vertices;
+  float weight;
+  std::unique_ptr<Share[]> shares;   // (pixels, dimensions + 1)
+  std::vector<Strip> strips;         // those of divide()
+  std::vector<std::int32_t> vertex;  // (copies,)
+  std::vector<std::int32_t> first;   // (vertices + 1,): where the copies of a vertex begin in
+  std::vector<std::int32_t> copy;    // (copies,), grouped by vertex, ascending
+  // (dimensions + 1, vertices): the vertex one step along a direction; `vertices` where none is.
+  std::vector<std::int32_t> forward;
+  std::vector<std::int32_t> backward;
+
+  std::int64_t copies() const { return static_cast<std::int64_t>(vertex.size()); }
+};
+
+// `channels` false leaves the picture's values out. The result does not depend on `threads`.
+// Requires picture.pixels() * (dimensions + 1) < 2^31 and features within 10^5 of each other.
+Lattice build_lattice(const Picture& picture, const Kernel& kernel, bool channels, int threads);
+
+}  // namespace graphcut::crf

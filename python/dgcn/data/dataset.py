@@ -1,0 +1,220 @@
+"""What every data set offers: records in splits, and a look at every file of them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from dgcn.data.errors import DataError
+from dgcn.data.images import VOID, read_image, read_mask
+
+__all__ = [
+    "IMAGE_SUFFIXES",
+    "SPLITS",
+    "ImageDataset",
+    "Progress",
+    "Record",
+    "existing_folder",
+    "pictures_by_stem",
+]
+
+IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png"})
+SPLITS = ("train", "val")
+
+Progress = Callable[[int, int], None]
+"""Called with the number of records done and their total."""
+
+
+@dataclass(frozen=True)
+class Record:
+    """One image of a data set.
+
+    Attributes
+    ----------
+    name : str
+        Stem of the image's file name, unique in the data set.
+    image : Path
+        The picture.
+    labels : tuple of int
+        Ids of the foreground classes in the picture, ascending; empty = only background.
+    mask : Path or None
+        The pixel labels, for evaluation only.
+    """
+
+    name: str
+    image: Path
+    labels: tuple[int, ...]
+    mask: Path | None
+
+
+class ImageDataset:
+    """Records in splits.
+
+    Parameters
+    ----------
+    root : Path
+        The folder of the data set.
+    classes : sequence of str
+        Class names by id; 0 is ``background``.
+    records : sequence of Record
+        Every image that has labels.
+    splits : mapping
+        Those of ``train`` and ``val``.
+    saliency : path, optional
+        Folder of saliency maps, one ``<stem>.png`` (or jpg) for each image.
+
+    Attributes
+    ----------
+    root : Path
+    saliency : Path or None
+    classes : tuple of str
+
+    Raises
+    ------
+    FileNotFoundError
+        ``saliency`` does not exist.
+    DataError
+        A record is in both splits.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        classes: Sequence[str],
+        records: Sequence[Record],
+        splits: Mapping[str, Sequence[Record]],
+        *,
+        saliency: str | os.PathLike[str] | None = None,
+    ) -> None:
+        self.root = root
+        self.classes = tuple(classes)
+        self.saliency = None
+        if saliency is not None:
+            self.saliency = existing_folder(Path(saliency), "saliency folder")
+        train, val = ([*splits[name]] for name in SPLITS)
+        if shared := {record.name for record in train} & {record.name for record in val}:
+            raise DataError(
+                f"{root}: {min(shared)!r} is in both splits, train and val ({len(shared)} are)"
+            )
+        self._splits = {"train": train, "val": val}
+        self._records = tuple(records)
+
+    def __len__(self) -> int:
+        return len(self._records)
+
+    def __repr__(self) -> str:
+        counts = ", ".join(f"{name} {len(self._splits[name])}" for name in SPLITS)
+        return f"{type(self).__name__}({str(self.root)!r}: {len(self.classes)} classes, {counts})"
+
+    def split(self, name: str) -> list[Record]:
+        """Records of a split.
+
+        Parameters
+        ----------
+        name : {"train", "val", "all"}
+            ``all`` is every image that has labels.
+
+        Returns
+        -------
+        list of Record
+            In the order of the split's list. Empty for ``val`` where nothing is held out.
+
+        Raises
+        ------
+        ValueError
+            Another name.
+        """
+        if name == "all":
+            return list(self._records)
+        if name not in self._splits:
+            raise ValueError(f"name must be 'train', 'val' or 'all', got {name!r}")
+        return list(self._splits[name])
+
+    def prepare(self, records: Sequence[Record]) -> None:
+        """Make the files of records that the layout does not have as such; here there are none."""
+
+    def check(self, records: Sequence[Record], *, progress: Progress | None = None) -> None:
+        """Decode every image and mask, so that nothing fails in the middle of a run.
+
+        Parameters
+        ----------
+        records : sequence of Record
+            For instance ``dataset.split("train")``.
+        progress : callable, optional
+            Called as ``progress(done, total)`` after every record, in this thread. For a bar of
+            rich: ``lambda done, total: bar.update(task, completed=done, total=total)``.
+
+        Raises
+        ------
+        DataError
+            There is no record; or, for the first bad one: the image is missing or damaged, the mask
+            is missing, damaged, of another size than the image or holds a value that is neither a
+            class id nor 255, or its saliency map is missing. The message names the file.
+        """
+        if not records:
+            raise DataError(f"{self.root}: the split holds no image")
+        self.prepare(records)
+        saliency_stems: set[str] | None = None
+        if self.saliency is not None:
+            saliency_stems = set(pictures_by_stem(self.saliency))
+
+        def check_one(record: Record) -> None:
+            if saliency_stems is not None and record.name not in saliency_stems:
+                raise DataError(f"{self.saliency}: no saliency map for image {record.name!r}")
+            _check_pixels(record, len(self.classes))
+
+        # Pillow decodes without the GIL; map() yields in order, so the first bad record is named.
+        with ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1)) as pool:
+            for done, _ in enumerate(pool.map(check_one, records), start=1):
+                if progress is not None:
+                    progress(done, len(records))
+
+
+def _check_pixels(record: Record, classes: int) -> None:
+    try:
+        image = read_image(record.image)
+        mask = None if record.mask is None else read_mask(record.mask)
+    except FileNotFoundError as error:
+        raise DataError(str(error)) from error
+    if mask is None:
+        return
+    if mask.shape != image.shape[:2]:
+        raise DataError(
+            f"{record.mask}: the mask is {mask.shape[1]} x {mask.shape[0]} pixels, its image "
+            f"{record.image.name} (upright, as its EXIF orientation says) "
+            f"{image.shape[1]} x {image.shape[0]}"
+        )
+    wrong = np.flatnonzero(np.bincount(mask.ravel(), minlength=256)[classes:VOID])
+    if wrong.size:
+        raise DataError(
+            f"{record.mask}: holds value {classes + int(wrong[0])}, but class ids are "
+            f"0..{classes - 1} and {VOID} is void"
+        )
+
+
+def pictures_by_stem(folder: Path, suffixes: Iterable[str] = IMAGE_SUFFIXES) -> dict[str, Path]:
+    found: dict[str, Path] = {}
+    for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
+        path = folder / entry.name
+        if entry.name.startswith(".") or path.suffix.lower() not in suffixes:
+            continue
+        if not entry.is_file():
+            continue
+        if path.stem in found:
+            raise DataError(
+                f"{path}: has the same stem as {found[path.stem].name}; names must be unique "
+                f"without their ending"
+            )
+        found[path.stem] = path
+    return found
+
+
+def existing_folder(path: Path, what: str) -> Path:
+    if not path.is_dir():
+        raise FileNotFoundError(f"{what} not found: {path}")
+    return path

@@ -1,0 +1,214 @@
+"""The data set: files, labels, sizes, balance, and pictures on both sides of the split."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from PIL import Image
+
+from dgcn.config import Config
+from dgcn.data import DataError, FolderDataset, ImageDataset, Record
+from dgcn.doctor.duplicates import Fingerprint, fingerprint, near_duplicates
+from dgcn.doctor.finding import Finding
+from dgcn.engine.progress import Screen
+from dgcn.engine.run import dataset_of
+
+_FEW = 5  # training images of a class
+_UNEVEN = 20  # times as many of one class as of another
+_SMALL = 64  # pixels
+_LONG = 3  # times as long as wide
+_LISTED = 5
+
+
+@dataclass(frozen=True)
+class _Examined:
+    record: Record
+    error: str = ""
+    size: tuple[int, int] = (0, 0)
+    print: Fingerprint | None = None
+
+
+def check_dataset(config: Config, root: Path, screen: Screen) -> Iterator[Finding]:
+    """Everything about a data set that a run would stumble over, or suffer from in silence."""
+    try:
+        dataset = dataset_of(config, root)
+        dataset.prepare(dataset.split("all"))
+    except (DataError, FileNotFoundError) as error:
+        yield Finding("error", str(error), _fix_of(str(error), root))
+        return
+    train, val = dataset.split("train"), dataset.split("val")
+    yield Finding("ok", f"{root}: {len(train)} training and {len(val)} validation images")
+    if isinstance(dataset, FolderDataset) and dataset.unlabelled:
+        names = [path.name for path in dataset.unlabelled]
+        yield Finding(
+            "warning",
+            f"pictures not in labels.csv, which are not used ({len(names)}): {_listed(names)}",
+            "add a line for each, or take them out of images/",
+        )
+    yield from _classes(dataset, train, val)
+    yield from _masks(train, val)
+    examined = list(_examined(dataset, screen))
+    yield from _files(examined)
+    yield from _sizes(examined)
+    yield from _shared(examined, train, val)
+
+
+def _fix_of(message: str, root: Path) -> str:
+    if (
+        "no known layout" in message
+        or "labels not found" in message
+        or "folder of images" in message
+    ):
+        return f"dgcn init {root}"
+    if "unknown label" in message:
+        return "correct the label, or add the class to classes.txt"
+    if "names no foreground class" in message:
+        return f"fill in the labels in {root / 'labels.csv'}: beach.jpg,dog boat"
+    return "correct the line or the file that is named"
+
+
+def _classes(
+    dataset: ImageDataset, train: Sequence[Record], val: Sequence[Record]
+) -> Iterator[Finding]:
+    counts = Counter(label for record in train for label in record.labels)
+    held_out = Counter(label for record in val for label in record.labels)
+    names = dataset.classes
+    listed = ", ".join(f"{names[label]} {counts[label]}" for label in range(1, len(names)))
+    yield Finding("ok", f"training images of each class: {listed}")
+    absent = [names[label] for label in range(1, len(names)) if not counts[label]]
+    if absent:
+        yield Finding(
+            "error" if len(absent) == len(names) - 1 else "warning",
+            f"no training image is labelled {_listed(absent)}",
+            "label some, or take the class out of classes.txt (and its images out of val.txt)",
+        )
+    few = [names[label] for label in counts if counts[label] < _FEW]
+    if few:
+        yield Finding(
+            "warning",
+            f"fewer than {_FEW} training images: {_listed(sorted(few))}",
+            "add images of these classes, or leave them out; masks of them will be poor",
+        )
+    if counts and max(counts.values()) > _UNEVEN * min(counts.values()):
+        most, least = counts.most_common()[0][0], counts.most_common()[-1][0]
+        yield Finding(
+            "warning",
+            f"{counts[most]} training images of {names[most]}, {counts[least]} of {names[least]}",
+            f"add images of {names[least]}, or leave some of {names[most]} out of train.txt",
+        )
+    if val and set(counts) - set(held_out):
+        missing = sorted(names[label] for label in set(counts) - set(held_out))
+        yield Finding(
+            "warning",
+            f"no validation image of {_listed(missing)}: they are not scored",
+            "put some of their images into val.txt",
+        )
+    if len(counts) == 1 and all(record.labels for record in train):
+        only = names[next(iter(counts))]
+        yield Finding(
+            "warning",
+            f"every training image is labelled {only}: the classifier has nothing to tell it from",
+            f"add images without {only} (empty labels), or of another class",
+        )
+
+
+def _masks(train: Sequence[Record], val: Sequence[Record]) -> Iterator[Finding]:
+    masked = sum(record.mask is not None for record in val or train)
+    if not val:
+        yield Finding(
+            "warning",
+            "no validation images: the training images are predicted, nothing is held out",
+            "name some images in val.txt (one name a line), e.g. 'dgcn init --force' does",
+        )
+    if masked:
+        yield Finding("ok", f"{masked} of {len(val or train)} images to be scored have masks")
+    else:
+        yield Finding("ok", "no masks: masks are predicted, not scored; training needs none")
+
+
+def _examined(dataset: ImageDataset, screen: Screen) -> Iterator[_Examined]:
+    records = dataset.split("all")
+
+    def examine(record: Record) -> _Examined:
+        try:
+            dataset.check([record])
+            with Image.open(record.image) as opened:
+                size = opened.size
+            return _Examined(record, size=size, print=fingerprint(record.image))
+        except (DataError, OSError, SyntaxError, ValueError) as error:
+            return _Examined(record, error=str(error))
+
+    with (
+        ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1)) as pool,
+        screen.bar("doctor: reading every image", len(records)) as advance,
+    ):
+        for each in pool.map(examine, records):
+            advance("")
+            yield each
+
+
+def _files(examined: Sequence[_Examined]) -> Iterator[Finding]:
+    wrong = [each.error for each in examined if each.error]
+    for error in wrong[:_LISTED]:
+        yield Finding(
+            "error", error, "replace the file, or take its image out of labels.csv and the splits"
+        )
+    if len(wrong) > _LISTED:
+        yield Finding("error", f"and {len(wrong) - _LISTED} more files", "as above")
+    if not wrong:
+        yield Finding("ok", f"all {len(examined)} images open")
+
+
+def _sizes(examined: Sequence[_Examined]) -> Iterator[Finding]:
+    sized = [each for each in examined if not each.error]
+    if not sized:
+        return
+    widths, heights = zip(*(each.size for each in sized), strict=True)
+    yield Finding(
+        "ok",
+        f"widths from {min(widths)} to {max(widths)}, heights from {min(heights)} to "
+        f"{max(heights)} pixels",
+    )
+    small = [each.record.name for each in sized if min(each.size) < _SMALL]
+    if small:
+        yield Finding(
+            "warning",
+            f"images below {_SMALL} pixels ({len(small)}): {_listed(small)}",
+            "use larger versions; enlarging adds no detail",
+        )
+    long = [each.record.name for each in sized if max(each.size) > _LONG * min(each.size)]
+    if long:
+        yield Finding(
+            "warning",
+            f"images more than {_LONG} times as long as wide ({len(long)}): {_listed(long)}",
+            "cut them into parts: every image is warped to a square",
+        )
+
+
+def _shared(
+    examined: Sequence[_Examined], train: Sequence[Record], val: Sequence[Record]
+) -> Iterator[Finding]:
+    prints = {each.record.name: each.print for each in examined if each.print is not None}
+    ours = [record.name for record in val if record.name in prints]
+    theirs = [record.name for record in train if record.name in prints]
+    pairs = near_duplicates([prints[name] for name in ours], [prints[name] for name in theirs])
+    if pairs:
+        shown = _listed([f"{ours[i]} and {theirs[j]}" for i, j in pairs])
+        images = len({i for i, _ in pairs})
+        yield Finding(
+            "warning",
+            f"validation images that look like training images ({images}): {shown}",
+            "move them to one side of the split: scores on them say nothing",
+        )
+    elif val:
+        yield Finding("ok", "no validation image looks like a training image")
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
+    return ", ".join(names[:_LISTED]) + more

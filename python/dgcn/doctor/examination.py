@@ -1,0 +1,91 @@
+"""All checks in order, and how they are shown."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from rich.text import Text
+
+from dgcn.config import Config
+from dgcn.doctor.dataset import check_dataset
+from dgcn.doctor.finding import Finding
+from dgcn.doctor.kernels import check_kernels
+from dgcn.doctor.machine import check_machine
+from dgcn.engine.progress import Screen
+from dgcn.models import build_backbone
+
+_COLOURS = {"ok": "green", "warning": "yellow", "error": "red"}
+
+
+def examine(config: Callable[[], Config], screen: Screen) -> int:
+    """Show every finding.
+
+    Parameters
+    ----------
+    config : callable
+        Makes the settings, or raises what is wrong with them.
+    screen : Screen
+
+    Returns
+    -------
+    int
+        0, or 1 where there is an error.
+    """
+    counts = {"ok": 0, "warning": 0, "error": 0}
+    for title, findings in _sections(config, screen):
+        screen.console.print(Text(title, style="bold"))
+        for finding in findings:
+            counts[finding.level] += 1
+            _show(finding, screen)
+    errors, warnings = counts["error"], counts["warning"]
+    screen.line(f"{_number(errors, 'error')}, {_number(warnings, 'warning')}")
+    return 1 if errors else 0
+
+
+def check_settings(config: Config) -> Iterator[Finding]:
+    """Settings that are valid and still not what anybody wants."""
+    model = config.model
+    if model.weights is None and model.backbone != "small":
+        yield Finding(
+            "warning",
+            f"model.weights is not set: {model.backbone} starts from random weights",
+            f"--model.weights FILE with ImageNet weights of {model.backbone} (docs/training.md)",
+        )
+    elif model.weights is not None:
+        try:
+            build_backbone(model.backbone, model.weights)
+            yield Finding("ok", f"{model.weights} fits {model.backbone}")
+        except (ValueError, OSError) as error:
+            yield Finding("error", str(error), "give a file of this backbone's weights")
+
+
+def _sections(
+    config: Callable[[], Config], screen: Screen
+) -> Iterator[tuple[str, Iterator[Finding]]]:
+    yield "Machine", check_machine()
+    yield "Kernels", check_kernels()
+    try:
+        settings = config()
+    except (ValueError, FileNotFoundError) as error:
+        wrong = Finding(
+            "error", str(error), "correct it in the configuration, or on the command line"
+        )
+        yield "Settings", iter([wrong])
+        return
+    if settings.data.root is None:
+        none = Finding("ok", "no data set: --config FILE or --data.root FOLDER checks one too")
+        yield "Data set", iter([none])
+        return
+    yield "Settings", check_settings(settings)
+    yield "Data set", check_dataset(settings, settings.data.root, screen)
+
+
+def _show(finding: Finding, screen: Screen) -> None:
+    level = (f"{finding.level:<8}", _COLOURS[finding.level])
+    screen.console.print(Text.assemble("  ", level, finding.what))
+    if finding.fix:
+        screen.console.print(Text.assemble("          ", ("fix: ", "bold"), finding.fix))
+
+
+def _number(count: int, noun: str) -> str:
+    return f"{count} {noun}{'' if count == 1 else 's'}"

@@ -1,0 +1,232 @@
+"""The report of a run: what its folder holds, gathered into one page."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from dgcn.engine.checkpoint import load_checkpoint
+from dgcn.engine.report_pictures import Training, report_pictures
+from dgcn.engine.run import Run, open_run
+from dgcn.options import load_config, write_text
+from dgcn.report.curves import Point, line_chart
+from dgcn.report.page import Page, Scores, render_page
+from graphcut_ext import __version__
+
+PAGE = "report.html"
+
+# Figure of the history: title of its chart, whether it is a share.
+_CHARTS = {
+    "seeding": ("Seeding loss", False),
+    "boundary": ("Boundary loss", False),
+    "score": ("Mean IoU on val (one scale, no CRF), percent", True),
+    "supervision_miou": ("Mean IoU of the supervision, training images, percent", True),
+    "supervision_coverage": ("Share of positions supervised, percent", True),
+}
+
+
+@dataclass(frozen=True)
+class Report:
+    """What `report` has written.
+
+    Attributes
+    ----------
+    path : Path
+        The page.
+    pictures : int
+        Images in it.
+    notes : tuple of str
+        What is missing from it, and why.
+    """
+
+    path: Path
+    pictures: int
+    notes: tuple[str, ...]
+
+
+def report(
+    folder: Path, *, page: Path | None = None, images: int = 500, root: Path | None = None
+) -> Report:
+    """Write the report of a run as one HTML page.
+
+    Parameters
+    ----------
+    folder : Path
+        Run folder (or the folder of one training in it). An unfinished run is reported as far as
+        it has come.
+    page : Path or None, default None
+        File to write; None: report.html in the run folder.
+    images : int, default 500
+        At most this many images, evenly spread over the evaluated ones; not negative.
+    root : Path or None, default None
+        The data set, where it has been moved since.
+
+    Raises
+    ------
+    FileNotFoundError
+        There is no run in the folder, or its data set is not where it was.
+    ValueError
+        ``images`` is negative, or the data set is damaged.
+    """
+    if images < 0:
+        raise ValueError(f"images must be 0 or more, got {images}")
+    folder = run_folder(folder)
+    run = opened(folder, root)
+    trainings = _trainings(run)
+    notes = [] if trainings else ["No segmentation network is trained in this run yet."]
+    notes += [
+        f"The training on {each.title} is not finished: {each.run.training} has no metrics yet."
+        for each in trainings
+        if not (each.run.training / "metrics.json").is_file()
+    ]
+    pictures, more = report_pictures(run, trainings, images)
+    notes += more
+    dataset = run.dataset
+    made = datetime.now().astimezone().strftime("%Y-%m-%d %H:%M")
+    content = Page(
+        title=f"dgcn report: {folder.resolve().name}",
+        subtitle=(
+            f"{len(dataset.classes) - 1} classes and background; "
+            f"{len(dataset.split('train'))} training and {len(dataset.split('val'))} validation "
+            f"images in {dataset.root}"
+        ),
+        classes=dataset.classes,
+        scores=_scores(trainings),
+        labellings=_labellings(run, trainings),
+        charts=_charts(run, trainings),
+        pictures=pictures,
+        notes=notes,
+        settings=_settings(folder, trainings),
+        footer=f"Written by dgcn {__version__} on {made}.",
+    )
+    path = page or folder / PAGE
+    write_text(path, render_page(content))
+    return Report(path, len(pictures), tuple(notes))
+
+
+def run_folder(folder: Path) -> Path:
+    """The run folder that `folder` is, or that the training in `folder` belongs to.
+
+    Raises
+    ------
+    FileNotFoundError
+        It is neither.
+    """
+    if not folder.is_dir():
+        raise FileNotFoundError(f"no such run folder: {folder}")
+    parent = folder.resolve().parent
+    if (folder / "last.pt").is_file() and (parent / "config.yaml").is_file():
+        return parent
+    if not (folder / "config.yaml").is_file():
+        raise FileNotFoundError(
+            f"{folder} is not a run folder: it has no config.yaml (the folder meant is the one "
+            f"given to 'dgcn run' as --out)"
+        )
+    return folder
+
+
+def opened(folder: Path, root: Path | None = None) -> Run:
+    """The run of a folder, for reading: weights and saliency need not be there any more."""
+    overrides = ["--out", str(folder), "--model.weights=null", "--data.saliency=null"]
+    if root is not None:
+        overrides += ["--data.root", str(root)]
+    try:
+        return open_run(load_config(folder / "config.yaml", *overrides), reads_only=True)
+    except FileNotFoundError as error:
+        if root is not None:
+            raise
+        raise FileNotFoundError(f"{error}; --data.root DIR says where the images are now") from None
+
+
+def _trainings(run: Run) -> list[Training]:
+    """Trainings in the run's folder, each opened with its own settings."""
+    found = []
+    for path in sorted(run.config.out.glob("*/last.pt")):
+        settings = path.with_name("config.yaml")
+        if not settings.is_file():  # the classifier's folder
+            continue
+        # What the settings were made with need not be there any more.
+        own = load_config(settings, "--model.weights=null", "--data.saliency=null", "--data.root=.")
+        config = replace(own, out=run.config.out, data=replace(own.data, root=run.config.data.root))
+        trained = replace(run, config=config)
+        if trained.training.resolve() == path.parent.resolve():
+            found.append(Training(_title(config.supervision.kind), trained))
+    return found
+
+
+def _title(kind: str) -> str:
+    return {"static": "static cues"}.get(kind, kind.replace("_", " "))
+
+
+def _scores(trainings: list[Training]) -> list[Scores]:
+    return [
+        Scores(each.title, split, values)
+        for each in trainings
+        for split, values in (_read(each.run.training / "metrics.json") or {}).items()
+    ]
+
+
+def _labellings(run: Run, trainings: list[Training]) -> dict[str, dict[str, Any]]:
+    files = {"cues": run.cues / "quality.json"}
+    for each in trainings:
+        if each.run.config.supervision.kind != "static":
+            files[f"{each.title} supervision"] = each.run.training / "supervision.json"
+    found = {name: _read(path) for name, path in files.items()}
+    return {name: values for name, values in found.items() if values is not None}
+
+
+def _charts(run: Run, trainings: list[Training]) -> list[str]:
+    charts = []
+    classifier = history(run.classifier)
+    for key, title, percent in (
+        ("labels", "Classifier: loss", False),
+        ("score", "Classifier: F1 of the labels on val, percent", True),
+    ):
+        line = _series(classifier, key)
+        if line:
+            charts.append(line_chart(title, {"classifier": line}, percent=percent))
+    histories = {each.title: history(each.run.training) for each in trainings}
+    for key, (title, percent) in _CHARTS.items():
+        lines = {name: _series(rows, key) for name, rows in histories.items()}
+        lines = {name: line for name, line in lines.items() if line}
+        # Figures of the last epoch alone stand in the table.
+        if lines and not (key.startswith("supervision") and max(map(len, lines.values())) == 1):
+            charts.append(line_chart(title, lines, percent=percent))
+    return charts
+
+
+def _series(rows: list[dict[str, float]], key: str) -> list[Point]:
+    """Points of a figure; without a score of its own an epoch's is minus the loss: left out."""
+    return [
+        (row["epoch"], row[key])
+        for row in rows
+        if key in row and not (key == "score" and row[key] == -row["loss"])
+    ]
+
+
+def history(folder: Path) -> list[dict[str, float]]:
+    """Figures of the epochs of a training, finished or not; empty where there is none."""
+    rows: list[dict[str, float]] | None = _read(folder / "history.json")
+    if rows is not None:
+        return rows
+    last = folder / "last.pt"
+    return load_checkpoint(last).history if last.is_file() else []
+
+
+def _settings(folder: Path, trainings: list[Training]) -> dict[str, str]:
+    texts = {}
+    for each in trainings:
+        for name in ("config.yaml", "versions.yaml"):
+            path = each.run.training / name
+            if path.is_file():
+                texts[f"{each.title}: {name}"] = path.read_text(encoding="utf-8")
+    if not texts:
+        texts["config.yaml"] = (folder / "config.yaml").read_text(encoding="utf-8")
+    return texts
+
+
+def _read(path: Path) -> Any:
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None

@@ -1,0 +1,294 @@
+"""A report as one HTML file that needs nothing else: no network, no other file."""
+
+from __future__ import annotations
+
+import html
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from string import Template
+from typing import Any
+
+from dgcn.report.colours import class_colours
+
+__all__ = ["Page", "Panel", "Picture", "Scores", "render_page"]
+
+_TEMPLATE = Path(__file__).parent / "template"
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One layer over a photograph.
+
+    Attributes
+    ----------
+    title : str
+        Caption.
+    layer : str or None
+        Data URI of a transparent picture; None: the photograph itself.
+    heat : bool, default False
+        Whether the photograph under it is shown grey.
+    """
+
+    title: str
+    layer: str | None = None
+    heat: bool = False
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One image of the browser.
+
+    Attributes
+    ----------
+    name, split : str
+    labels : sequence of str
+        Foreground classes it is labelled with.
+    size : tuple of int
+        Height and width of the photograph as it is carried.
+    photograph : str
+        Data URI.
+    panels : sequence of Panel
+    scores : mapping
+        By training: "mean" IoU, None where undefined, and "classes", IoU by class name.
+    """
+
+    name: str
+    split: str
+    labels: Sequence[str]
+    size: tuple[int, int]
+    photograph: str
+    panels: Sequence[Panel]
+    scores: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Scores of one training on one split, as `dgcn.engine.quality.quality` gives them.
+
+    Attributes
+    ----------
+    name : str
+        Of the training.
+    split : str
+    values : mapping
+        With "protocol".
+    """
+
+    name: str
+    split: str
+    values: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Page:
+    """What a report says.
+
+    Attributes
+    ----------
+    title, subtitle : str
+    classes : sequence of str
+        By id, the background first.
+    scores : sequence of Scores
+        Of the networks; the first is the headline.
+    labellings : mapping from str to mapping
+        Scores of cues and supervision by name, each as `dgcn.engine.quality.quality`.
+    charts : sequence of str
+        From `dgcn.report.curves.line_chart`.
+    pictures : sequence of Picture
+    notes : sequence of str
+        What the reader should know: parts missing, images left out.
+    settings : mapping from str to str
+        Texts shown folded, by headline.
+    footer : str
+    """
+
+    title: str
+    subtitle: str
+    classes: Sequence[str]
+    scores: Sequence[Scores] = ()
+    labellings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    charts: Sequence[str] = ()
+    pictures: Sequence[Picture] = ()
+    notes: Sequence[str] = ()
+    settings: Mapping[str, str] = field(default_factory=dict)
+    footer: str = ""
+
+
+def render_page(page: Page) -> str:
+    """The page as HTML text."""
+    read = {path.name: path.read_text(encoding="utf-8") for path in _TEMPLATE.iterdir()}
+    return Template(read["page.html"]).substitute(
+        title=_text(page.title),
+        subtitle=_text(page.subtitle),
+        style=read["page.css"],
+        colours=_class_styles(len(page.classes)),
+        notes="".join(f'<p class="note">{_text(note)}</p>' for note in page.notes),
+        tiles="".join(_tiles(page)),
+        protocols=_protocols(page.scores),
+        tables=_class_table(page) + _labelling_table(page.labellings),
+        charts="".join(page.charts) or "<p>No epoch is finished yet.</p>",
+        browser=_browser(page, read["browser.html"]),
+        settings="".join(
+            f"<details><summary>{_text(name)}</summary><pre>{_text(text)}</pre></details>"
+            for name, text in page.settings.items()
+        ),
+        footer=_text(page.footer),
+        pictures=_json([_plain(picture) for picture in page.pictures]),
+        script=read["order.js"] + read["browser.js"],
+    )
+
+
+def _tiles(page: Page) -> list[str]:
+    tiles = []
+    for scores in page.scores:
+        name = f"{scores.name}, {scores.split}"
+        tiles.append(_tile(_percent(scores.values["miou"]), f"mean IoU ({name})"))
+        tiles.append(_tile(_percent(scores.values["pixel_accuracy"]), f"pixel accuracy ({name})"))
+    for name, values in page.labellings.items():
+        tiles.append(_tile(_percent(values["miou"]), f"mean IoU of the {name}"))
+    return tiles or ["<p>Nothing is scored: there are no masks, or no predictions yet.</p>"]
+
+
+def _tile(value: str, name: str) -> str:
+    return f'<div class="tile"><b>{value} %</b><span>{_text(name)}</span></div>'
+
+
+def _protocols(scores: Sequence[Scores]) -> str:
+    names: dict[str, list[str]] = {}
+    for each in scores:
+        names.setdefault(each.values["protocol"], []).append(each.name)
+    return "".join(
+        f'<p class="quiet"><b>{_text(", ".join(trainings))}</b>: {_text(how)}.</p>'
+        for how, trainings in names.items()
+    )
+
+
+def _class_table(page: Page) -> str:
+    """IoU, precision and recall of every class, side by side for the trainings."""
+    if not page.scores:
+        return ""
+    head = "".join(
+        f'<th scope="colgroup" class="first" colspan="3">{_text(f"{each.name}, {each.split}")}</th>'
+        for each in page.scores
+    )
+    kinds = ("iou", "precision", "recall")
+    names = '<th scope="col" class="first">IoU</th><th scope="col">precision</th>'
+    names = (names + '<th scope="col">recall</th>') * len(page.scores)
+    rows = []
+    for index, name in enumerate(page.classes):
+        cells = "".join(
+            _cell(each.values["classes"].get(name, {}).get(kind), kind)
+            for each in page.scores
+            for kind in kinds
+        )
+        rows.append(
+            f'<tr><th scope="row"><span class="swatch class-{index}"></span>{_text(name)}</th>'
+            f"{cells}</tr>"
+        )
+    means = "".join(
+        _cell(each.values[{"iou": "miou"}.get(kind, kind)], kind)
+        for each in page.scores
+        for kind in kinds
+    )
+    return (
+        '<div class="scroll" tabindex="0" role="region" aria-label="Scores by class"><table>'
+        f'<thead><tr><td></td>{head}</tr><tr><th scope="col">class, percent</th>{names}</tr>'
+        f"</thead><tbody>{''.join(rows)}</tbody>"
+        f'<tfoot><tr><th scope="row">mean</th>{means}</tr></tfoot></table></div>'
+    )
+
+
+def _labelling_table(labellings: Mapping[str, Mapping[str, Any]]) -> str:
+    if not labellings:
+        return ""
+    rows = []
+    for name, values in labellings.items():
+        foreground = values["foreground"]
+        numbers = (
+            values["miou"],
+            foreground["precision"],
+            foreground["recall"],
+            values["coverage"],
+        )
+        cells = "".join(f"<td>{_percent(number)}</td>" for number in numbers)
+        rows.append(f'<tr><th scope="row">{_text(name)}</th>{cells}</tr>')
+    heads = "".join(
+        f'<th scope="col">{name}</th>'
+        for name in (
+            "training images, on the grid",
+            "mean IoU",
+            "object precision",
+            "object recall",
+            "coverage",
+        )
+    )
+    return (
+        '<div class="scroll" tabindex="0" role="region" aria-label="Scores of cues and supervision"'
+        f' style="margin-top:.8rem"><table><thead><tr>{heads}</tr></thead>'
+        f"<tbody>{''.join(rows)}</tbody></table></div>"
+    )
+
+
+def _browser(page: Page, template: str) -> str:
+    if not page.pictures:
+        return "<p>There are no images in this report.</p>"
+    trainings = list(dict.fromkeys(name for each in page.pictures for name in each.scores))
+    splits = dict.fromkeys(each.split for each in page.pictures)
+    legend = "".join(
+        f'<li><span class="swatch class-{index}"></span>{_text(name)}</li>'
+        for index, name in enumerate(page.classes)
+    )
+    return Template(template).substitute(
+        labels=_options(page.classes[1:]),
+        splits=_options(list(splits)),
+        trainings=_options(trainings),
+        hide_trainings="" if len(trainings) > 1 else " hidden",
+        legend=legend + '<li><span class="swatch"></span>no label (faded)</li>',
+    )
+
+
+def _options(names: Sequence[str]) -> str:
+    return "".join(f"<option>{_text(name)}</option>" for name in names)
+
+
+def _plain(picture: Picture) -> dict[str, Any]:
+    return {
+        "name": picture.name,
+        "split": picture.split,
+        "labels": list(picture.labels),
+        "height": picture.size[0],
+        "width": picture.size[1],
+        "photograph": picture.photograph,
+        "panels": [vars(panel) for panel in picture.panels],
+        "scores": picture.scores,
+    }
+
+
+def _json(value: object) -> str:
+    """JSON that can stand in a script element, whatever the strings in it."""
+    text = json.dumps(value, separators=(",", ":"), allow_nan=False)
+    return text.replace("<", "\\u003c")
+
+
+def _class_styles(count: int) -> str:
+    return "\n".join(
+        f".class-{index} {{ background: rgb({red} {green} {blue}); }}"
+        for index, (red, green, blue) in enumerate(class_colours(count).tolist())
+    )
+
+
+def _cell(value: float | None, kind: str) -> str:
+    if kind != "iou":
+        return f"<td>{_percent(value)}</td>"
+    share = f"{100 * (value or 0):.1f}%"
+    return f'<td class="share first" style="--share:{share}">{_percent(value)}</td>'
+
+
+def _percent(value: float | None) -> str:
+    return "-" if value is None else f"{100 * value:.1f}"
+
+
+def _text(value: str) -> str:
+    return html.escape(value, quote=True)

@@ -1,0 +1,311 @@
+"""A configuration and a list of labels for a folder of pictures that has neither."""
+
+from __future__ import annotations
+
+import csv
+import filecmp
+import io
+import json
+import math
+import os
+import re
+import shutil
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from dgcn.options import write_text
+
+CONFIG, LABELS, VAL = "config.yaml", "labels.csv", "val.txt"
+TEMPLATE = Path(__file__).parent / "configs" / "folder.yaml"
+
+# Steps of the runs on 309 photographs (docs/results.md): small sets get as many, up to a number of
+# epochs by which 22 photographs are learnt by heart.
+_CLASSIFY_STEPS, _TRAIN_STEPS = 160, 120
+_MOST_EPOCHS = 30
+_SUFFIXES = (".jpg", ".jpeg", ".png")
+_NOT_CLASSES = ("images", "masks", "runs")
+_BACKGROUND = "background"
+
+
+@dataclass(frozen=True)
+class Start:
+    """What `start` found and did.
+
+    Attributes
+    ----------
+    images : int
+        Pictures.
+    classes : tuple of str
+        Names of the class folders, as labels; empty where the folder is flat.
+    held_out : int
+        Pictures in val.txt.
+    written, kept : tuple of Path
+        Files written, and files that were there before and have been left.
+    remarks : tuple of str
+        What a person should know.
+    """
+
+    images: int
+    classes: tuple[str, ...]
+    held_out: int
+    written: tuple[Path, ...]
+    kept: tuple[Path, ...]
+    remarks: tuple[str, ...]
+
+
+def start(
+    folder: Path, *, weights: Path | None = None, val: float = 0.2, force: bool = False
+) -> Start:
+    """Write config.yaml, labels.csv and val.txt into a folder of pictures.
+
+    One folder a class gives every picture its folder's name as label; a picture that lies in two
+    of them (same name, same bytes) gets both. Pictures that are not in ``images/`` are linked there
+    (hard links, copies where the file system has none); nothing is moved.
+
+    Parameters
+    ----------
+    folder : Path
+        With pictures in folders named after their class, or all in one place.
+    weights : Path or None, default None
+        ImageNet weights to name in the configuration.
+    val : float, default 0.2
+        Share of every class to hold out, in [0, 1); 0: no val.txt.
+    force : bool, default False
+        Write files anew that are there; a former labels.csv is kept as labels.csv.bak.
+
+    Raises
+    ------
+    FileNotFoundError
+        There is no such folder, or no such weights.
+    ValueError
+        It holds no picture, or `val` is out of range.
+    """
+    if not folder.is_dir():
+        raise FileNotFoundError(f"no such folder: {folder}")
+    if weights is not None and not weights.is_file():
+        raise FileNotFoundError(f"weights: no such file: {weights}")
+    if not 0 <= val < 1:
+        raise ValueError(f"val must be in [0, 1), got {val}")
+    sources, remarks = _sources(folder)
+    if not sources:
+        raise ValueError(f"no jpg, jpeg or png file in {folder}, its images/ or its class folders")
+    labels, linked = _gather(folder, sources)
+    if linked:
+        remarks.append(f"{linked} pictures linked into {folder / 'images'}; nothing was moved")
+    held_out = hold_out(labels, val)
+    contents = {
+        LABELS: _csv(labels),
+        CONFIG: configuration(folder, len(labels) - len(held_out), weights),
+    }
+    if held_out:
+        contents[VAL] = "".join(f"{Path(name).stem}\n" for name in held_out)
+    written, kept = [], []
+    for name, text in contents.items():
+        path = folder / name
+        if path.exists() and not force:
+            kept.append(path)
+            continue
+        if path.exists() and name == LABELS:
+            shutil.copy2(path, path.with_name(f"{LABELS}.bak"))
+            remarks.append(f"the former {LABELS} is kept as {LABELS}.bak")
+        write_text(path, text)
+        written.append(path)
+    classes = sorted({label for row in labels.values() for label in row})
+    if classes and (folder / "masks").is_dir() and not (folder / "classes.txt").is_file():
+        ids = ", ".join(f"{index} {name}" for index, name in enumerate(classes, start=1))
+        remarks.append(f"masks/: their values are taken as 0 background, {ids} (or classes.txt)")
+    return Start(
+        len(labels), tuple(classes), len(held_out), tuple(written), tuple(kept), tuple(remarks)
+    )
+
+
+def configuration(folder: Path, images: int, weights: Path | None) -> str:
+    """The shipped configuration with its comments, filled in for a folder.
+
+    Parameters
+    ----------
+    folder : Path
+    images : int
+        Training images; fewer than 309 are gone through more often.
+    weights : Path or None
+    """
+    steps = max(1, math.ceil(images / 16))
+    classify = min(_MOST_EPOCHS, max(8, math.ceil(_CLASSIFY_STEPS / steps)))
+    train = min(_MOST_EPOCHS, max(7, math.ceil(_TRAIN_STEPS / steps)))
+    name = folder.resolve().name
+    text = filled(
+        TEMPLATE.read_text(encoding="utf-8"),
+        {
+            "out": f"runs/{name}",
+            "data.root": str(folder.resolve()),
+            "model.weights": None if weights is None else str(weights.resolve()),
+            "classify.epochs": classify,
+            "supervision.belief": "present",
+            "supervision.cut_background": True,
+            "train.epochs": train,
+            "train.decay_every": max(3, math.ceil(train / 2)),
+        },
+    )
+    body = text[text.index("out:") :]
+    return (
+        f"# Settings for the pictures in {folder.resolve()}, written by 'dgcn init'.\n"
+        f"#\n"
+        f"#   dgcn doctor --config {folder / CONFIG}    checks pictures, labels and machine\n"
+        f"#   dgcn run --config {folder / CONFIG}       trains, predicts, scores\n"
+        f"#   dgcn report runs/{name}\n"
+        f"#\n"
+        f"# The epochs suit {images} training images. 'belief' and 'cut_background' depart from\n"
+        f"# the paper, whose values are 'all' and 'false'. 'dgcn run --help' explains each.\n"
+        f"\n{body}"
+    )
+
+
+def filled(text: str, values: Mapping[str, object]) -> str:
+    """A YAML file of sections with some values replaced and every comment kept.
+
+    Parameters
+    ----------
+    text : str
+        Sections at the margin, their fields indented by two, one a line.
+    values : mapping
+        From "field" or "section.field" to the value.
+
+    Raises
+    ------
+    KeyError
+        The text has no such field.
+    """
+    missing, section = dict(values), ""
+    lines = []
+    for line in text.splitlines():
+        match = re.match(r"( *)(\w+): *([^#]*?)(\s*#.*)?$", line)
+        if match:
+            indent, field, value, comment = match.groups()
+            key = f"{section}.{field}" if indent else field
+            section = section if indent else field
+            if key in missing and (indent or value):
+                new = f"{indent}{field}: {json.dumps(missing.pop(key), ensure_ascii=False)}"
+                remark = (comment or "").strip()
+                line = f"{new:<29} {remark}" if remark else new
+        lines.append(line)
+    if missing:
+        raise KeyError(next(iter(missing)))
+    return "\n".join(lines) + "\n"
+
+
+def hold_out(labels: Mapping[str, Sequence[str]], share: float) -> list[str]:
+    """Every n-th picture of each class, n = 1 / share, so that a class keeps most of its own.
+
+    Parameters
+    ----------
+    labels : mapping from str to sequence of str
+        Labels of every picture; the first decides which class it is counted with.
+    share : float
+        In [0, 1).
+
+    Returns
+    -------
+    list of str
+        Sorted; a class of one picture has none held out.
+    """
+    by_class: dict[str, list[str]] = {}
+    for name, row in sorted(labels.items()):
+        by_class.setdefault(row[0] if row else "", []).append(name)
+    held_out: list[str] = []
+    for names in by_class.values():
+        count = min(round(share * len(names)), len(names) - 1)
+        held_out += [names[index * len(names) // count] for index in range(count)]
+    return sorted(held_out)
+
+
+def _sources(folder: Path) -> tuple[list[tuple[Path, str]], list[str]]:
+    """Pictures with their label ("" where they have none), and remarks."""
+    images = folder / "images"
+    below = _class_folders(folder) or (_class_folders(images) if images.is_dir() else [])
+    remarks = []
+    found: list[tuple[Path, str]] = []
+    for each in below:
+        label = "_".join(each.name.split())
+        if label != each.name:
+            remarks.append(f"class {label!r}: a label has no spaces (folder {each.name!r})")
+        label = "" if label.lower() == _BACKGROUND else label
+        found += [(path, label) for path in _pictures(each)]
+    if below:
+        stray = _pictures(folder)
+        if stray:
+            remarks.append(f"{len(stray)} pictures beside the class folders are not used")
+        return found, remarks
+    flat = _pictures(images) if images.is_dir() else []
+    return [(path, "") for path in flat or _pictures(folder)], remarks
+
+
+def _gather(
+    folder: Path, sources: Sequence[tuple[Path, str]]
+) -> tuple[dict[str, tuple[str, ...]], int]:
+    """Labels by file name in ``images/``, where every picture is afterwards; how many are new."""
+    images = folder / "images"
+    images.mkdir(exist_ok=True)
+    stems = Counter(path.stem for path, _ in sources)
+    placed: dict[str, Path] = {}
+    labels: dict[str, list[str]] = {}
+    new = 0
+    for path, label in sources:
+        name = path.name
+        if name in placed and not filecmp.cmp(placed[name], path, shallow=False):
+            name = f"{'_'.join(path.parent.name.split())}_{path.name}"
+        elif stems[path.stem] > 1 and name not in placed and _stem_taken(placed, path.stem):
+            name = f"{path.stem}_{path.suffix[1:].lower()}{path.suffix}"
+        if name not in placed:
+            placed[name] = path
+            new += _link(path, images / name)
+        row = labels.setdefault(name, [])
+        if label and label not in row:
+            row.append(label)
+    return {name: tuple(sorted(row)) for name, row in sorted(labels.items())}, new
+
+
+def _stem_taken(placed: Mapping[str, Path], stem: str) -> bool:
+    return any(Path(name).stem == stem for name in placed)
+
+
+def _link(source: Path, target: Path) -> int:
+    """Make `target` the same file as `source`; 1 where it was not there, else 0."""
+    if target.exists():
+        if not filecmp.cmp(source, target, shallow=False):
+            raise ValueError(f"{target} is there already and differs from {source}")
+        return 0
+    try:
+        os.link(source, target)
+    except OSError:  # another file system, or one without hard links
+        shutil.copy2(source, target)
+    return 1
+
+
+def _class_folders(folder: Path) -> list[Path]:
+    """Folders with pictures in them, those of a data set's own layout left out."""
+    return [
+        path
+        for path in sorted(folder.iterdir())
+        if path.is_dir()
+        and not path.name.startswith(".")
+        and path.name not in _NOT_CLASSES
+        and _pictures(path)
+    ]
+
+
+def _pictures(folder: Path) -> list[Path]:
+    return [
+        path
+        for path in sorted(folder.iterdir())
+        if path.suffix.lower() in _SUFFIXES and path.is_file() and not path.name.startswith(".")
+    ]
+
+
+def _csv(labels: Mapping[str, Sequence[str]]) -> str:
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(("image", "labels"))
+    writer.writerows((name, " ".join(row)) for name, row in labels.items())
+    return stream.getvalue()

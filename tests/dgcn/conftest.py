@@ -1,0 +1,35 @@
+"""A run that several modules look at: made once, never changed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from dgcn.cli import main
+
+OPTIONS = (
+    "--data.size=81",
+    "--data.synthetic_images=6",
+    "--data.synthetic_val_images=3",
+    "--data.synthetic_size=72",
+    "--model.backbone=small",
+    "--classify.epochs=1",
+    "--classify.batch_size=4",
+    "--train.epochs=2",
+    "--train.batch_size=4",
+    "--train.init=classifier",
+    "--supervision.theta=0.2",
+    "--evaluate.pictures=2",
+    "--evaluate.scales=[1]",
+    "--evaluate.crf=false",
+    "--runtime.device=cpu",
+)
+
+
+@pytest.fixture(scope="session")
+def tiny_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of a finished run by graph cuts of two epochs: 81 x 81, 6 + 3 images."""
+    out = tmp_path_factory.mktemp("tiny") / "run"
+    assert main(["run", *OPTIONS, "--out", str(out)]) == 0
+    return out

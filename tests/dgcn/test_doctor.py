@@ -1,0 +1,244 @@
+"""`dgcn doctor`: what it finds, and that it finds nothing where nothing is."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+from rich.console import Console
+
+import graphcut_ext as gx
+from dgcn.cli import main
+from dgcn.config import Config, DataConfig
+from dgcn.data import write_mask, write_synthetic
+from dgcn.data.synthetic import draw_scene
+from dgcn.doctor import Finding, kernels
+from dgcn.doctor.dataset import check_dataset
+from dgcn.doctor.duplicates import Fingerprint, fingerprint, near_duplicates
+from dgcn.engine.progress import Screen
+
+
+def test_finding_without_a_fix_is_refused() -> None:
+    Finding("ok", "fine")
+    with pytest.raises(ValueError, match="fix must say what to do about 'broken'"):
+        Finding("error", "broken")
+
+
+# Kernels
+
+
+def test_kernels_pass_their_checks() -> None:
+    found = list(kernels.check_kernels())
+    assert [finding.level for finding in found] == ["ok"] * len(found)
+    assert len(found) >= 6
+
+
+def test_wrong_kernel_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The checks can fail: they are given kernels that are a little wrong, or raise."""
+    right = gx.maxflow
+
+    class Off:
+        def __getattr__(self, name: str) -> object:
+            return getattr(gx, name)
+
+        def knn(self, x: object, k: int) -> object:
+            found = gx.knn(x, k)  # type: ignore[arg-type]
+            return found._replace(indices=found.indices.flip(-1))
+
+        def maxflow(self, *args: object, **kwargs: object) -> object:
+            if kwargs["solver"] == "bk":
+                raise RuntimeError("illegal instruction")
+            cut = right(*args, **kwargs)  # type: ignore[arg-type]
+            return cut._replace(source_side=~cut.source_side)
+
+    monkeypatch.setattr(kernels, "gx", Off())
+    found = {finding.what: finding for finding in kernels.check_kernels()}
+    assert found["dense CRF"].level == "ok"
+    wrong = [what for what, finding in found.items() if finding.level == "error"]
+    assert "neighbours on cpu against brute force: wrong result" in wrong
+    assert "minimum cut by 'auto' against all labellings: wrong result" in wrong
+    raised = "minimum cut by 'bk' against all labellings: RuntimeError: illegal instruction"
+    assert raised in wrong
+    assert all(found[what].fix for what in wrong)
+
+
+# Near duplicates
+
+
+def scene(index: int) -> NDArray[np.uint8]:
+    return draw_scene(5, index, 120)[0]
+
+
+def saved(path: Path, image: NDArray[np.uint8], **options: int) -> Fingerprint:
+    Image.fromarray(image).save(path, **options)
+    return fingerprint(path)
+
+
+def test_versions_of_a_picture_are_near_and_other_pictures_are_not(tmp_path: Path) -> None:
+    pictures = [saved(tmp_path / f"{index}.png", scene(index)) for index in range(12)]
+    smaller = Image.fromarray(scene(3)).resize((70, 70))
+    versions = [
+        saved(tmp_path / "a.jpg", scene(0), quality=40),
+        saved(tmp_path / "b.png", scene(1)[:, ::-1]),
+        saved(tmp_path / "c.png", (scene(2) * 0.95).astype(np.uint8)),
+        saved(tmp_path / "d.png", np.asarray(smaller)),
+    ]
+    assert near_duplicates(versions, pictures) == [(0, 0), (1, 1), (2, 2), (3, 3)]
+    assert near_duplicates(pictures, []) == []
+
+
+def test_plain_pictures_of_other_colours_are_not_near(tmp_path: Path) -> None:
+    red, blue = np.zeros((2, 50, 50, 3), dtype=np.uint8)
+    red[..., 0], blue[..., 2] = 200, 200
+    prints = [saved(tmp_path / "r.png", red), saved(tmp_path / "b.png", blue)]
+    assert near_duplicates(prints, prints) == [(0, 0), (1, 1)]
+
+
+# The data set
+
+
+def findings(root: Path, saliency: Path | None = None) -> list[Finding]:
+    config = Config(data=DataConfig(root=root, saliency=saliency))
+    return list(check_dataset(config, root, Screen(quiet=True)))
+
+
+def said(found: list[Finding], level: str) -> str:
+    return "\n".join(f"{each.what} -> {each.fix}" for each in found if each.level == level)
+
+
+def test_sound_data_set_has_no_findings(tmp_path: Path) -> None:
+    write_synthetic(tmp_path / "set", images=60, val_images=20, size=64)
+    found = findings(tmp_path / "set")
+    assert said(found, "error") == said(found, "warning") == ""
+    assert "all 80 images open" in said(found, "ok")
+    assert "no validation image looks like a training image" in said(found, "ok")
+
+
+@pytest.fixture
+def sick(tmp_path: Path) -> Path:
+    """A data set with a bit of everything wrong with it."""
+    images = tmp_path / "images"
+    images.mkdir()
+    lines = ["image,labels"]
+    for index in range(30):
+        Image.fromarray(scene(index)).save(images / f"cat{index}.png")
+        lines.append(f"cat{index}.png,cat")
+    Image.fromarray(scene(30)).save(images / "dog0.png")
+    Image.fromarray(scene(31)[:40, :40]).save(images / "tiny.png")
+    Image.fromarray(np.tile(scene(32), (1, 4, 1))).save(images / "long.png")
+    Image.fromarray(scene(7)).save(images / "copy.jpg", quality=70)
+    Image.fromarray(scene(33)).save(images / "unlisted.png")
+    (images / "broken.jpg").write_bytes(b"\xff\xd8 no picture")
+    lines += ["dog0.png,dog", "tiny.png,", "long.png,", "copy.jpg,cat", "broken.jpg,cat"]
+    (tmp_path / "labels.csv").write_text("\n".join(lines) + "\n")
+    (tmp_path / "classes.txt").write_text("background\ncat\ndog\nbird\n")
+    (tmp_path / "val.txt").write_text("copy\n")
+    (tmp_path / "masks").mkdir()
+    write_mask(tmp_path / "masks" / "cat0.png", np.zeros((5, 5), dtype=np.uint8))
+    return tmp_path
+
+
+def test_every_ill_is_found_with_a_fix(sick: Path) -> None:
+    found = findings(sick)
+    errors, warnings = said(found, "error"), said(found, "warning")
+    assert "broken.jpg: cannot be read as an image" in errors
+    assert "cat0.png: the mask is 5 x 5 pixels" in errors
+    assert errors.count("\n") == 1
+    for part in (
+        "pictures not in labels.csv, which are not used (1): unlisted.png",
+        "no training image is labelled bird",
+        "fewer than 5 training images: dog",
+        "31 training images of cat, 1 of dog",
+        "no validation image of dog: they are not scored",
+        "images below 64 pixels (1): tiny",
+        "images more than 3 times as long as wide (1): long",
+        "validation images that look like training images (1): copy and cat7",
+    ):
+        assert part in warnings
+    assert warnings.count("\n") == 7
+    assert "no masks: masks are predicted, not scored" in said(found, "ok")
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "what", "fix"),
+    [
+        ("labels.csv", "image,labels\na.png,\n", "names no foreground class", "fill in the labels"),
+        ("labels.csv", "image,labels\nx.png,cat\n", "labels.csv:2: image 'x.png'", "correct"),
+        ("labels.csv", None, "list of labels not found", "dgcn init"),
+        ("classes.txt", "background\ndog\n", "unknown label 'cat'", "add the class to classes.txt"),
+    ],
+)
+def test_lists_that_cannot_be_used(
+    tmp_path: Path, name: str, text: str | None, what: str, fix: str
+) -> None:
+    (tmp_path / "images").mkdir()
+    Image.fromarray(scene(0)).save(tmp_path / "images" / "a.png")
+    (tmp_path / "labels.csv").write_text("image,labels\na.png,cat\n")
+    if text is None:
+        (tmp_path / name).unlink()
+    else:
+        (tmp_path / name).write_text(text)
+    (finding,) = findings(tmp_path)
+    assert finding.level == "error"
+    assert what in finding.what
+    assert fix in finding.fix
+
+
+def test_one_class_and_no_split_are_warned_of(tmp_path: Path) -> None:
+    (tmp_path / "images").mkdir()
+    lines = ["image,labels"]
+    for index in range(6):
+        Image.fromarray(scene(index)).save(tmp_path / "images" / f"{index}.png")
+        lines.append(f"{index}.png,cat")
+    (tmp_path / "labels.csv").write_text("\n".join(lines))
+    warnings = said(findings(tmp_path), "warning")
+    assert "every training image is labelled cat" in warnings
+    assert "no validation images" in warnings
+    assert warnings.count("\n") == 1
+
+
+# The verb
+
+
+def test_status_tells_errors_from_warnings(
+    sick: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["doctor"]) == 0
+    assert "0 errors, 0 warnings" in capsys.readouterr().out
+    assert main(["doctor", "--data.root", str(sick)]) == 1
+    printed = capsys.readouterr().out
+    assert "2 errors, 9 warnings" in printed  # the ninth: no weights
+    assert printed.count("fix: ") == 11
+    assert "\x1b[" not in printed
+    assert main(["doctor", "--data.root", str(tmp_path / "gone")]) == 1
+    assert "data.root: no such folder" in capsys.readouterr().out
+    assert main(["doctor", "--train.epochs", "0"]) == 1
+    assert "train.epochs must be >= 1, got 0" in capsys.readouterr().out
+
+
+def test_foreign_weights_are_an_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_synthetic(tmp_path / "set", images=60, val_images=20, size=64)
+    weights = tmp_path / "w.safetensors"
+    weights.write_bytes(b"\0" * 64)
+    options = ("--data.root", str(tmp_path / "set"), "--model.weights", str(weights))
+    assert main(["doctor", *options]) == 1
+    assert "w.safetensors" in capsys.readouterr().out
+
+
+def test_colours_are_for_terminals_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    from dgcn.doctor import examination
+
+    def shown(**options: bool) -> str:
+        stream = io.StringIO()
+        screen = Screen(console=Console(file=stream, **options))
+        examination._show(Finding("error", "[red]x", "y"), screen)
+        return stream.getvalue()
+
+    assert shown(force_terminal=True).count("\x1b[31m") == 1
+    assert shown() == "  error   [red]x\n          fix: y\n"
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert "\x1b[31m" not in shown(force_terminal=True)

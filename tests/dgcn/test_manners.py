@@ -1,0 +1,105 @@
+"""Interrupts, pipes and terminals: what is kept, what is said, with which status."""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from dgcn.cli import main
+from dgcn.data import write_synthetic
+from dgcn.engine.checkpoint import load_checkpoint
+from dgcn.engine.progress import Screen
+
+
+def interrupted(command: list[str], checkpoint: Path, former: int) -> tuple[str, str]:
+    """Output and errors of a training that is interrupted once it has done a further epoch."""
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    try:
+        deadline = time.monotonic() + 200
+        while not (checkpoint.is_file() and load_checkpoint(checkpoint).epoch > former):
+            assert process.poll() is None, process.communicate()
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        os.killpg(process.pid, signal.SIGINT)
+        output, errors = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    assert process.returncode == 130
+    return output, errors
+
+
+def test_interrupted_training_goes_on_by_the_command_it_names(tmp_path: Path) -> None:
+    write_synthetic(tmp_path / "a set", images=2, val_images=0, size=48)
+    arguments = ["classify", "--data.root", str(tmp_path / "a set"), "--data.size=41"]
+    arguments += ["--model.backbone=small", "--classify.epochs=100000", "--out"]
+    arguments += [str(tmp_path / "run"), "--runtime.device=cpu"]
+    command = [sys.executable, "-m", "dgcn", *arguments]
+    last = tmp_path / "run" / "classifier" / "last.pt"
+    _, errors = interrupted(command, last, 0)
+    assert errors.count("\n") == 1
+    assert "finished stages and epochs are kept, go on with: dgcn classify" in errors
+    assert f"'{tmp_path / 'a set'}'" in errors  # as a shell needs it
+    done = load_checkpoint(last).epoch
+    output, _ = interrupted(command, last, done)
+    assert f"classifier: resumed after epoch {done}\n" in output
+    assert not list(tmp_path.rglob(".last.pt.*"))
+
+
+def test_reader_that_leaves_is_no_error() -> None:
+    command = f"{sys.executable} -m dgcn doctor | head -1"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=True)
+    assert done.stdout == "Machine\n"
+    assert done.stderr == ""
+
+
+def test_folder_that_cannot_be_written_is_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_synthetic(tmp_path / "set", images=2, val_images=0, size=48)
+    (tmp_path / "file").write_text("")
+    options = ("--data.root", str(tmp_path / "set"), "--out", str(tmp_path / "file"))
+    assert main(["classify", *options]) == 2
+    printed = capsys.readouterr().err
+    assert str(tmp_path / "file") in printed
+    assert printed.count("\n") == 1
+
+
+def shown(brief: bool, **options: bool) -> str:
+    stream = io.StringIO()
+    screen = Screen(console=Console(file=stream, width=100, **options))
+    with screen.bar("work", 2, brief=brief) as advance:
+        advance("x")
+        advance("y")
+    return stream.getvalue()
+
+
+def test_brief_bar_leaves_no_line() -> None:
+    assert shown(True) == ""
+    assert shown(False).startswith("work: 2 done in ")
+    assert "2/2" in shown(True, force_terminal=True)
+
+
+def test_no_bar_on_a_dumb_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "dumb")
+    text = shown(False, force_terminal=True)
+    assert text.startswith("work: 2 done in ")
+    assert "\x1b" not in text
+
+
+def test_no_colour_where_it_is_not_wanted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm-256color")
+    colour = re.compile(r"\x1b\[[0-9;]*3[0-9]|\x1b\[[0-9;]*38;")
+    assert colour.search(shown(False, force_terminal=True))
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert not colour.search(shown(False, force_terminal=True))

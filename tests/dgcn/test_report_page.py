@@ -1,0 +1,216 @@
+"""The page of a report: charts, layers, HTML, and the script's order of the images."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import quickjs
+from hypothesis import given
+from hypothesis import strategies as st
+from report_page import Parsed, decoded, expected_order, laid_over
+
+import dgcn.report.page as page_module
+from dgcn.report import heat, overlay
+from dgcn.report.curves import line_chart, nice_ticks
+from dgcn.report.layers import fitted, heat_layer, label_layer, photograph
+from dgcn.report.page import Page, Panel, Picture, Scores, render_page
+
+TEMPLATE = Path(page_module.__file__).parent / "template"
+
+# Charts
+
+
+@given(st.floats(-1e6, 1e6), st.floats(0, 1e6))
+def test_ticks_are_even_and_reach_around_the_values(low: float, span: float) -> None:
+    ticks = nice_ticks(low, low + span)
+    steps = np.diff(ticks)
+    tolerance = 1e-6 * max(1.0, abs(low), span)
+    assert ticks[0] <= low + tolerance
+    assert ticks[-1] >= low + span - tolerance
+    assert 2 <= len(ticks) <= 9
+    np.testing.assert_allclose(steps, steps[0], rtol=1e-6, atol=1e-15 * abs(low))
+
+
+def test_chart_places_points_in_proportion() -> None:
+    text = line_chart("Loss <a>", {"x & y": [(1, 0.0), (2, 3.0), (5, 4.0), (6, float("nan"))]})
+    path = re.search(r'<polyline points="([^"]*)"', text)
+    assert path
+    (x1, y1), (x2, y2), (x3, y3) = (map(float, point.split(",")) for point in path[1].split())
+    assert (x2 - x1) / (x3 - x1) == pytest.approx(1 / 4, abs=1e-3)
+    assert (y1 - y2) / (y1 - y3) == pytest.approx(3 / 4, abs=1e-2)
+    assert y3 < y1  # up is more
+    assert "Loss &lt;a&gt;" in text
+    assert "x &amp; y from 0 at epoch 1 to 4 at epoch 5" in text
+    with pytest.raises(ValueError, match="at least one finite point, in 'Empty'"):
+        line_chart("Empty", {"a": []})
+
+
+# Layers
+
+
+def test_label_layer_over_the_photograph_is_the_overlay() -> None:
+    rng = np.random.default_rng(0)
+    image = rng.integers(0, 256, (60, 80, 3), dtype=np.uint8)
+    labels = np.repeat(np.repeat(rng.choice([0, 1, 2, 7, 255], (6, 8)), 10, 0), 10, 1)
+    shown = laid_over(image, label_layer(labels, (60, 80), 8))
+    np.testing.assert_allclose(shown, overlay(image, labels, 8), atol=1.6)
+
+
+def test_label_layer_takes_more_colours_than_a_palette_has() -> None:
+    image = np.zeros((16, 16, 3), dtype=np.uint8)
+    labels = np.arange(256).reshape(16, 16) % 255
+    shown = laid_over(image, label_layer(np.where(labels > 250, 255, labels), (16, 16), 251))
+    expected = overlay(image, np.where(labels > 250, 255, labels), 251)
+    np.testing.assert_allclose(shown, expected, atol=1.6)
+
+
+def test_heat_layer_over_the_grey_photograph_is_the_heat_map() -> None:
+    image = np.full((80, 80, 3), 120, dtype=np.uint8)
+    cam = np.outer(np.arange(6.0), np.arange(6.0))
+    layer = decoded(heat_layer(cam, (80, 80)))
+    assert layer.size == (40, 40)
+    expected = heat(image[:40, :40], cam).astype(float)
+    rgba = np.asarray(layer.convert("RGBA"), dtype=np.float64)
+    shown = 120 * (1 - rgba[..., 3:] / 255) + rgba[..., :3] * rgba[..., 3:] / 255
+    assert np.abs(shown - expected).max() < 8  # 48 levels
+    assert heat_layer(np.zeros((6, 6)), (80, 80))  # nothing active is no error
+
+
+def test_photograph_keeps_its_proportions() -> None:
+    assert fitted(200, 100, 50) == (50, 25)
+    assert fitted(30, 20, 50) == (30, 20)
+    assert fitted(1, 4000, 50) == (1, 50)
+    image = np.zeros((40, 60, 3), dtype=np.uint8)
+    image[:, 30:] = 255
+    small = np.asarray(decoded(photograph(image, (20, 30))).convert("L"))
+    assert small.shape == (20, 30)
+    assert small[:, :13].max() < 40
+    assert small[:, 17:].min() > 215
+
+
+# The page
+
+
+def scores(miou: float) -> dict[str, Any]:
+    per_class = {"iou": miou, "precision": None, "recall": 1.0}
+    return {
+        "protocol": "val, <2> images",
+        "miou": miou,
+        "pixel_accuracy": 0.5,
+        "precision": None,
+        "recall": 1.0,
+        "foreground": {"precision": 0.25, "recall": 0.75},
+        "coverage": 0.875,
+        "classes": {"background": per_class, "cat": {**per_class, "iou": None}},
+    }
+
+
+def picture(name: str, mean: float | None = None, **more: Any) -> Picture:
+    values = {"split": "val", "labels": ("cat",), "size": (3, 4), "photograph": "data:,"}
+    ious = {} if mean is None else {"cat": mean}
+    return Picture(
+        name,
+        panels=[Panel("photograph"), Panel("prediction", "data:,")],
+        scores={"graph cut": {"mean": mean, "classes": ious}},
+        **{**values, **more},
+    )
+
+
+EVIL = '</script><img src=x onerror="alert(1)">&"'
+
+
+def test_page_is_well_formed_and_needs_nothing_from_outside() -> None:
+    text = render_page(
+        Page(
+            title=EVIL,
+            subtitle=EVIL,
+            classes=("background", "cat"),
+            scores=[Scores("graph cut", "val", scores(0.625))],
+            labellings={"cues": scores(0.375)},
+            charts=[line_chart("Loss", {"a": [(1, 2)]})],
+            pictures=[picture(EVIL, 0.5)],
+            notes=[EVIL],
+            settings={EVIL: EVIL},
+            footer=EVIL,
+        )
+    )
+    parsed = Parsed(text)
+    assert all(target.startswith(("#", "data:")) for target in parsed.targets)
+    assert "http" not in text.replace("http-equiv", "")
+    assert len(set(parsed.ids)) == len(parsed.ids)
+    content = json.loads(parsed.texts["pictures"])
+    assert content[0]["name"] == EVIL
+    assert text.count("<script") == 2
+    assert "<img src=x" not in text
+    assert ["background", "62.5", "-", "100.0"] in parsed.cells
+    assert ["cat", "-", "-", "100.0"] in parsed.cells
+    assert ["mean", "62.5", "-", "100.0"] in parsed.cells
+    assert ["cues", "37.5", "25.0", "75.0", "87.5"] in parsed.cells
+    assert "val, &lt;2&gt; images" in text
+
+
+def test_page_of_an_empty_run_says_so() -> None:
+    text = render_page(Page("a", "b", ("background", "cat"), notes=["No network yet."]))
+    Parsed(text)
+    assert "No network yet." in text
+    assert "There are no images in this report." in text
+
+
+# The page's own script: order.js, run by QuickJS
+
+
+def order_of(pictures: list[dict[str, Any]], choice: dict[str, str]) -> list[int]:
+    context = quickjs.Context()
+    context.eval((TEMPLATE / "order.js").read_text(encoding="utf-8"))
+    context.set("given", json.dumps([pictures, choice]))
+    answer = context.eval("(() => { const [p, c] = JSON.parse(given);"
+                          " return JSON.stringify(orderOf(p, c)); })()")  # fmt: skip
+    result: list[int] = json.loads(str(answer))
+    return result
+
+
+shares = st.none() | st.sampled_from([0.0, 0.25, 0.5, 1.0])
+entries = st.fixed_dictionaries(
+    {
+        "name": st.text("abC", min_size=1, max_size=3),
+        "split": st.sampled_from(["train", "val"]),
+        "labels": st.lists(st.sampled_from(["cat", "dog"]), unique=True),
+        "scores": st.dictionaries(
+            st.sampled_from(["one", "two"]),
+            st.fixed_dictionaries(
+                {
+                    "mean": shares,
+                    "classes": st.dictionaries(
+                        st.sampled_from(["cat", "dog"]), st.sampled_from([0.0, 0.5, 0.75])
+                    ),
+                }
+            ),
+        ),
+    }
+)
+choices = st.fixed_dictionaries(
+    {
+        "sort": st.sampled_from(["worst", "best", "name", "list"]),
+        "label": st.sampled_from(["", "cat", "dog"]),
+        "split": st.sampled_from(["", "train", "val"]),
+        "training": st.sampled_from(["one", "two"]),
+        "text": st.sampled_from(["", "a", "c"]),
+    }
+)
+
+
+@given(st.lists(entries, max_size=8), choices)
+def test_order_of_the_images(pictures: list[dict[str, Any]], choice: dict[str, str]) -> None:
+    assert order_of(pictures, choice) == expected_order(pictures, choice)
+
+
+def test_all_scripts_of_the_page_can_be_parsed() -> None:
+    context = quickjs.Context()
+    for name in ("order.js", "browser.js"):
+        source = json.dumps((TEMPLATE / name).read_text(encoding="utf-8"))
+        context.eval(f"new Function({source})")

@@ -1,0 +1,106 @@
+"""Retraining: the masks it is done on, and the network that comes of it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from dgcn.cli import main
+from dgcn.data import read_image, read_mask
+from dgcn.data.images import mask_to_grid
+from dgcn.engine.checkpoint import load_checkpoint
+from dgcn.engine.predict import image_logits, load_segmenter, predict_image
+from dgcn.engine.progress import Screen
+from dgcn.engine.run import Run, open_run
+from dgcn.options import load_config
+
+OPTIONS = (
+    "--data.size=81",
+    "--data.synthetic_images=5",
+    "--data.synthetic_val_images=1",
+    "--data.synthetic_size=72",
+    "--model.backbone=small",
+    "--classify.epochs=1",
+    "--classify.batch_size=5",
+    "--train.epochs=1",
+    "--train.batch_size=5",
+    "--supervision.kind=static",
+    "--retrain.enabled=true",
+    "--retrain.epochs=2",
+    "--retrain.batch_size=5",
+    "--evaluate.pictures=0",
+    "--evaluate.scales=[1]",
+    "--runtime.device=cpu",
+)
+
+
+@pytest.fixture(scope="module")
+def chain(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of a run with retraining."""
+    out = tmp_path_factory.mktemp("retrain") / "run"
+    assert main(["run", *OPTIONS, "--out", str(out)]) == 0
+    return out
+
+
+def opened(out: Path, *overrides: str) -> Run:
+    config = load_config(out / "config.yaml", f"--out={out}", *overrides)
+    return open_run(config, screen=Screen(quiet=True))
+
+
+def test_masks_to_retrain_on_have_the_images_classes_only(chain: Path) -> None:
+    run = opened(chain)
+    model = load_segmenter(run, "last")
+    right = total = 0
+    for record in run.records("train"):
+        mask = read_mask(chain / "static" / "retrain" / "masks" / f"{record.name}.png")
+        allowed = [0, *record.labels]
+        assert np.isin(mask, allowed).all()
+        image = read_image(record.image)
+        logits = image_logits(model, image, 81, (1.0,)).numpy()
+        expected = np.array(allowed)[logits[allowed].argmax(0)]
+        found = predict_image(model, image, 81, scales=(1.0,), labels=record.labels)
+        np.testing.assert_array_equal(found, expected)
+        assert record.mask is not None
+        truth = mask_to_grid(read_mask(record.mask), run.grid, run.grid)
+        right += int((mask_to_grid(mask, run.grid, run.grid) == truth).sum())
+        total += truth.size
+    scores = json.loads((chain / "static" / "retrain" / "supervision.json").read_text())
+    assert scores["pixel_accuracy"] == pytest.approx(right / total)
+    assert scores["coverage"] == 1
+
+
+def test_retrained_network_is_another_and_is_what_is_predicted_with(chain: Path) -> None:
+    folder = chain / "static" / "retrain"
+    trained = load_checkpoint(chain / "static" / "last.pt")
+    again = load_checkpoint(folder / "last.pt")
+    assert again.epoch == 2
+    assert [set(row) for row in again.history] == [{"epoch", "cross_entropy", "loss", "score"}] * 2
+    assert any(not torch.equal(again.model[n], t) for n, t in trained.model.items())
+    scores = json.loads((folder / "metrics.json").read_text())["val"]
+    assert "network retrained" in scores["protocol"]
+    run = opened(chain, "--evaluate.network=retrained")
+    record = run.records("val")[0]
+    image = read_image(record.image)
+    expected = predict_image(
+        load_segmenter(run, "last"), image, 81, scales=(1.0,), crf=run.config.crf.params()
+    )
+    found = read_mask(folder / "predictions" / "val" / f"{record.name}.png")
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_retraining_that_goes_on_from_the_trained_network_starts_there(
+    chain: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = ("--retrain.init=trained", "--retrain.epochs=1", "--retrain.lr=1e-12")
+    assert main(["retrain", "--out", str(chain), *options]) == 0
+    printed = capsys.readouterr().out
+    assert "masks to retrain on: 5 done" not in printed  # they were predicted before
+    trained = load_checkpoint(chain / "static" / "last.pt").model
+    again = load_checkpoint(chain / "static" / "retrain" / "last.pt").model
+    weights = [name for name in trained if name.endswith("weight")]
+    for name in weights:
+        torch.testing.assert_close(again[name], trained[name])

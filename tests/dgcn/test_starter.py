@@ -1,0 +1,180 @@
+"""`dgcn init`: configuration and labels of a folder that has neither."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from dgcn.cli import main
+from dgcn.data import FolderDataset
+from dgcn.options import load_config
+from dgcn.starter import TEMPLATE, configuration, filled, hold_out, start
+
+
+def draw(path: Path, shade: int) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(np.full((8, 9, 3), shade, dtype=np.uint8)).save(path)
+
+
+def labels_of(root: Path) -> dict[str, set[str]]:
+    dataset = FolderDataset(root)
+    return {r.name: {dataset.classes[i] for i in r.labels} for r in dataset.split("all")}
+
+
+def test_folder_a_class_gives_labels(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for index in range(6):
+        draw(tmp_path / "cat" / f"c{index}.png", index)
+        draw(tmp_path / "polar bear" / f"b{index}.png", 50 + index)
+    draw(tmp_path / "Background" / "sky.png", 200)
+    draw(tmp_path / "cat" / "both.png", 100)
+    draw(tmp_path / "polar bear" / "both.png", 100)  # the same picture: both labels
+    draw(tmp_path / "cat" / "1.png", 120)
+    draw(tmp_path / "polar bear" / "1.png", 121)  # another picture of that name
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*.png")}
+    assert main(["init", str(tmp_path)]) == 0
+    printed = capsys.readouterr().out
+    assert "16 images" in printed
+    assert "2 classes: cat, polar_bear" in printed
+    assert "class 'polar_bear': a label has no spaces (folder 'polar bear')" in printed
+    assert f"next: dgcn doctor --config {tmp_path / 'config.yaml'}" in printed
+    expected = {
+        **{f"c{i}": {"cat"} for i in range(6)},
+        **{f"b{i}": {"polar_bear"} for i in range(6)},
+        "sky": set(),
+        "both": {"cat", "polar_bear"},
+        "1": {"cat"},
+        "polar_bear_1": {"polar_bear"},
+    }
+    assert labels_of(tmp_path) == expected
+    assert {path: path.read_bytes() for path in before} == before
+    dataset = FolderDataset(tmp_path)
+    held_out = {record.name for record in dataset.split("val")}
+    assert len(held_out) == 3
+    assert len(dataset.split("train")) == 13
+    config = load_config(tmp_path / "config.yaml")
+    assert config.data.root == tmp_path.resolve()
+    assert (config.supervision.belief, config.supervision.cut_background) == ("present", True)
+    assert (config.classify.epochs, config.train.epochs) == (30, 30)  # one step an epoch
+    assert config.out == Path("runs") / tmp_path.name
+
+
+def test_flat_folder_gives_a_list_to_fill_in(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    draw(tmp_path / "a.png", 1)
+    draw(tmp_path / "b.jpg", 2)
+    draw(tmp_path / "b.png", 3)
+    assert main(["init", str(tmp_path), "--val", "0"]) == 0
+    assert "no labels yet" in capsys.readouterr().out
+    labels = tmp_path / "labels.csv"
+    assert labels.read_text() == "image,labels\na.png,\nb.jpg,\nb_png.png,\n"
+    assert not (tmp_path / "val.txt").exists()
+    labels.write_text("image,labels\na.png,cat\nb.jpg,dog\nb_png.png,\n")
+    assert labels_of(tmp_path) == {"a": {"cat"}, "b": {"dog"}, "b_png": set()}
+
+
+def test_images_folder_is_used_where_it_is(tmp_path: Path) -> None:
+    draw(tmp_path / "images" / "a.png", 1)
+    assert start(tmp_path, val=0).images == 1
+    assert [path.name for path in (tmp_path / "images").iterdir()] == ["a.png"]
+    other = tmp_path / "other"
+    draw(other / "images" / "cat" / "a.png", 1)
+    draw(other / "images" / "ant" / "b.png", 2)
+    (other / "masks").mkdir()
+    begun = start(other, val=0)
+    assert begun.classes == ("ant", "cat")
+    assert "masks/: their values are taken as 0 background, 1 ant, 2 cat (or classes.txt)" in (
+        begun.remarks
+    )
+    assert labels_of(other) == {"a": {"cat"}, "b": {"ant"}}
+
+
+def test_nothing_is_overwritten_without_force(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for index in range(5):
+        draw(tmp_path / "cat" / f"{index}.png", index)
+    assert main(["init", str(tmp_path)]) == 0
+    names = ("config.yaml", "labels.csv", "val.txt")
+    for name in names:
+        (tmp_path / name).write_text("mine\n")
+    capsys.readouterr()
+    assert main(["init", str(tmp_path)]) == 0
+    assert capsys.readouterr().out.count("which was there already") == 3
+    assert {(tmp_path / name).read_text() for name in names} == {"mine\n"}
+    assert main(["init", str(tmp_path), "--force"]) == 0
+    assert (tmp_path / "labels.csv.bak").read_text() == "mine\n"
+    assert len(labels_of(tmp_path)) == 5
+    assert load_config(tmp_path / "config.yaml").data.root == tmp_path.resolve()
+
+
+def test_weights_are_named_in_the_configuration(tmp_path: Path) -> None:
+    draw(tmp_path / "set" / "cat" / "a.png", 1)
+    weights = tmp_path / "w # 1.pth"
+    weights.write_bytes(b"")
+    start(tmp_path / "set", weights=weights)
+    assert load_config(tmp_path / "set" / "config.yaml").model.weights == weights.resolve()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (("/no/where",), "no such folder: /no/where"),
+        (("{}",), "no jpg, jpeg or png file in"),
+        (("{}", "--val", "1"), "val must be in [0, 1), got 1.0"),
+        (("{}", "--weights", "/w.pth"), "weights: no such file: /w.pth"),
+    ],
+)
+def test_wrong_init_is_one_line(
+    arguments: tuple[str, ...],
+    expected: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["init", *(part.format(tmp_path) for part in arguments)]) == 2
+    printed = capsys.readouterr().err
+    assert expected in printed
+    assert printed.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+@given(
+    st.dictionaries(
+        st.text("abcdef", min_size=1), st.sampled_from([(), ("x",), ("x", "y"), ("z",)])
+    ),
+    st.sampled_from([0.0, 0.1, 0.2, 0.5, 0.9]),
+)
+def test_every_class_keeps_most_of_its_pictures(
+    labels: dict[str, tuple[str, ...]], share: float
+) -> None:
+    held_out = hold_out(labels, share)
+    assert len(set(held_out)) == len(held_out)
+    for first in {row[:1] for row in labels.values()}:
+        own = [name for name, row in labels.items() if row[:1] == first]
+        taken = len(set(own) & set(held_out))
+        assert taken == min(round(share * len(own)), len(own) - 1)
+
+
+def test_filled_configuration_changes_the_named_fields_alone() -> None:
+    text = TEMPLATE.read_text(encoding="utf-8")
+    changed = filled(text, {"data.root": "/a b#c", "train.epochs": 3, "out": "x"})
+    before, after = yaml.safe_load(text), yaml.safe_load(changed)
+    before["data"]["root"], before["train"]["epochs"], before["out"] = "/a b#c", 3, "x"
+    assert after == before
+    assert changed.count("#") == text.count("#") + 1
+    with pytest.raises(KeyError, match=r"data\.wings"):
+        filled(text, {"data.wings": 2})
+
+
+def test_epochs_suit_the_number_of_images(tmp_path: Path) -> None:
+    """As many steps of 16 images as 309 photographs get (8 and 6 epochs of 20), within bounds."""
+    for images, epochs in ((5, (30, 30)), (96, (27, 20)), (309, (8, 7)), (5000, (8, 7))):
+        settings = yaml.safe_load(configuration(tmp_path, images, None))
+        assert (settings["classify"]["epochs"], settings["train"]["epochs"]) == epochs
+        assert settings["train"]["decay_every"] == max(3, -(-epochs[1] // 2))

@@ -1,0 +1,92 @@
+"""One optimisation step: in parts, without supervision, and with losses that are not finite."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pytest
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor, nn
+
+from dgcn.engine.retrain import full_losses
+from dgcn.engine.step import Outcome, StepLosses, split, take_step
+from dgcn.models import SegmenterOutput
+
+
+def mean_square(model: nn.Module, batch: Mapping[str, Tensor]) -> StepLosses:
+    error = model(batch["x"]).squeeze(1) - batch["y"]
+    return StepLosses({"square": error.square().mean()}, labelled=batch["labels"].sum())
+
+
+def stepped(parts: int, labels: int = 1, target: float = 1.0) -> tuple[Tensor, Outcome]:
+    """Weights after one step on seven rows, and its outcome."""
+    fabric = Fabric(accelerator="cpu", devices=1)
+    torch.manual_seed(0)
+    raw = nn.Linear(3, 1)
+    model, optimizer = fabric.setup(raw, torch.optim.SGD(raw.parameters(), lr=0.1))
+    batch = {
+        "x": torch.randn(7, 3),
+        "y": torch.full((7,), target),
+        "labels": torch.full((7,), labels),
+        "index": torch.arange(7),
+    }
+    outcome = take_step(fabric, model, optimizer, mean_square, batch, parts=parts)
+    assert all(parameter.grad is None for parameter in raw.parameters())
+    return raw.weight.detach().clone(), outcome
+
+
+@pytest.mark.parametrize("parts", [2, 3, 7, 20])
+def test_parts_of_unequal_size_add_up_to_the_whole(parts: int) -> None:
+    whole, expected = stepped(1)
+    found, outcome = stepped(parts)
+    torch.testing.assert_close(found, whole)
+    assert outcome.losses == pytest.approx(expected.losses)
+    assert (outcome.labelled, outcome.finite, outcome.terminate) == (True, True, False)
+
+
+def test_every_image_is_in_one_part() -> None:
+    batch = {"x": torch.arange(14).view(7, 2), "index": torch.arange(7)}
+    shares = list(split(batch, 3))
+    assert sorted(len(part["index"]) for part in shares) == [2, 2, 3]
+    assert torch.equal(torch.cat([part["x"] for part in shares]), batch["x"])
+
+
+def test_no_step_is_taken_without_supervision_or_on_a_loss_that_is_not_finite() -> None:
+    torch.manual_seed(0)
+    untouched = nn.Linear(3, 1).weight.detach()
+    weight, outcome = stepped(2, labels=0)
+    assert torch.equal(weight, untouched)
+    assert (outcome.labelled, outcome.finite) == (False, True)
+    for target in (float("nan"), float("inf")):
+        weight, outcome = stepped(2, target=target)
+        assert torch.equal(weight, untouched)
+        assert not outcome.finite
+
+
+class Fixed(nn.Module):
+    """Gives the logits it was made with."""
+
+    def __init__(self, logits: Tensor) -> None:
+        super().__init__()
+        self.logits = logits
+
+    def forward(self, image: Tensor) -> SegmenterOutput:
+        return SegmenterOutput(self.logits, [])
+
+
+def test_cross_entropy_is_the_mean_over_labelled_positions() -> None:
+    torch.manual_seed(1)
+    logits = torch.randn(2, 3, 4, 4)
+    labels = torch.zeros(2, 3, 4, 4, dtype=torch.bool)
+    chosen = {(0, 1, 2, 3), (0, 0, 0, 0), (1, 2, 1, 1)}
+    for at in chosen:
+        labels[at] = True
+    log_p = logits.log_softmax(1)
+    expected = -sum(float(log_p[at]) for at in chosen) / 3
+    result = full_losses(Fixed(logits), {"image": torch.zeros(2, 3, 25, 25), "cues": labels})
+    assert float(result.losses["cross_entropy"]) == pytest.approx(expected)
+    assert int(result.labelled) == 3
+    empty = {"image": torch.zeros(2, 3, 25, 25), "cues": torch.zeros_like(labels)}
+    result = full_losses(Fixed(logits), empty)
+    assert (float(result.losses["cross_entropy"]), int(result.labelled)) == (0.0, 0)
