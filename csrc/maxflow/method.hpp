@@ -93,9 +93,9 @@ bool has_triangles(const Graph<R>& graph) {
 // (1.1 to 2 times). Incremental breadth-first search wins on pictures and volumes (1.2 to 2 times)
 // and on large graphs in feature space (1.2 times), which do not fit a processor's own cache.
 // Boykov-Kolmogorov wins on the moves of stereo matching (1.2 times): grids of arcs that are open
-// one way. Pseudoflow is used where it is named: it is close to push-relabel, before it on some flow
-// networks and behind on others, and nothing that is looked at here tells which.
-// `python -m benchmarks maxflow` shows all of them on every family.
+// one way. Pseudoflow is used where it is named: it is close to push-relabel, before it on some
+// flow networks and behind on others, and nothing that is looked at here tells which. `python -m
+// benchmarks maxflow` shows all of them on every family.
 template <class R>
 Method chosen(Method method, const Graph<R>& graph, std::int64_t terminals) {
   if (method != Method::automatic) return method;
