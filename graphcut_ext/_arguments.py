@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 CAPACITY_DTYPES = (torch.float32, torch.float64, torch.int32, torch.int64)
-SOLVERS = ("auto", "bk", "ibfs", "push_relabel")
+SOLVERS = ("auto", "bk", "ibfs", "push_relabel", "hpf")
 MOST_NODES = 2**30 - 1  # of a graph: the core keeps heads of arcs in 30 bits
 MOST_EDGES = 2**30 - 1
 MOST_THREADS = 1024

@@ -83,11 +83,12 @@ def maxflow(
     ptr : Tensor, shape (G + 1,), int64, optional
         ``G`` independent graphs concatenated: graph g holds the nodes ``ptr[g] .. ptr[g+1]-1``, and
         edges may not cross. Default: one graph.
-    solver : {"auto", "bk", "ibfs", "push_relabel"}
+    solver : {"auto", "bk", "ibfs", "push_relabel", "hpf"}
         ``"bk"`` is Boykov-Kolmogorov, the fastest on grids whose edges are directed;
         ``"ibfs"``, incremental breadth-first search with excesses, on other grids and on large
-        neighbour graphs; ``"push_relabel"`` elsewhere; ``"auto"`` chooses. All give the same answer
-        as far as sums are exact: where floats round, a node may lie on either side of a near tie.
+        neighbour graphs; ``"push_relabel"`` elsewhere; ``"hpf"`` is Hochbaum's pseudoflow, highest
+        label first; ``"auto"`` chooses among the other three. All give the same answer as far as
+        sums are exact: where floats round, a node may lie on either side of a near tie.
     return_flow : bool, default False
         Whether to return a maximum flow too. It is Boykov-Kolmogorov's; an edge that is infinite
         both ways is solved with a capacity above every finite cut instead.
@@ -127,6 +128,8 @@ def maxflow(
     energy minimization in vision", PAMI 2004.
     B. V. Cherkassky and A. V. Goldberg, "On implementing the push-relabel method for the maximum
     flow problem", Algorithmica 1997.
+    D. S. Hochbaum, "The pseudoflow algorithm: a new algorithm for the maximum-flow problem",
+    Operations Research 2008.
     A. V. Goldberg, S. Hed, H. Kaplan, P. Kohli, R. E. Tarjan and R. F. Werneck, "Faster and more
     dynamic maximum flow by incremental breadth-first search", ESA 2015.
 

@@ -12,6 +12,7 @@
 #include "maxflow/incremental_bfs.hpp"
 #include "maxflow/infinite_path.hpp"
 #include "maxflow/method.hpp"
+#include "maxflow/pseudoflow.hpp"
 #include "maxflow/push_relabel.hpp"
 
 namespace graphcut::maxflow {
@@ -22,6 +23,7 @@ struct Solvers {
   BoykovKolmogorov<R> boykov_kolmogorov;
   IncrementalBfs<R> incremental_bfs;
   PushRelabel<R> push_relabel;
+  Pseudoflow<R> pseudoflow;
 };
 
 template <class Solver>
@@ -55,6 +57,10 @@ void cut(Graph<Residual<Capacity>>& graph, Solvers<Residual<Capacity>>& solvers,
   }
   if (used == Method::incremental_bfs && solvers.incremental_bfs.solve(graph)) {
     write_side(solvers.incremental_bfs, n, side);
+    return;
+  }
+  if (used == Method::pseudoflow && solvers.pseudoflow.solve(graph)) {
+    write_side(solvers.pseudoflow, n, side);
     return;
   }
   solvers.boykov_kolmogorov.solve(graph);  // sums nothing, so it can take any capacities

@@ -12,13 +12,20 @@
 
 namespace graphcut::maxflow {
 
-enum class Method : std::uint8_t { automatic, boykov_kolmogorov, incremental_bfs, push_relabel };
+enum class Method : std::uint8_t {
+  automatic,
+  boykov_kolmogorov,
+  incremental_bfs,
+  push_relabel,
+  pseudoflow
+};
 
 inline Method method_named(const std::string& name) {
   if (name == "auto") return Method::automatic;
   if (name == "bk") return Method::boykov_kolmogorov;
   if (name == "ibfs") return Method::incremental_bfs;
   if (name == "push_relabel") return Method::push_relabel;
+  if (name == "hpf") return Method::pseudoflow;
   throw std::invalid_argument("solver: unknown name " + name);
 }
 
@@ -86,7 +93,9 @@ bool has_triangles(const Graph<R>& graph) {
 // (1.1 to 2 times). Incremental breadth-first search wins on pictures and volumes (1.2 to 2 times)
 // and on large graphs in feature space (1.2 times), which do not fit a processor's own cache.
 // Boykov-Kolmogorov wins on the moves of stereo matching (1.2 times): grids of arcs that are open
-// one way. `python -m benchmarks maxflow` shows all of them on every family.
+// one way. Pseudoflow is used where it is named: it is close to push-relabel, before it on some
+// flow networks and behind on others, and nothing that is looked at here tells which. `python -m
+// benchmarks maxflow` shows all of them on every family.
 template <class R>
 Method chosen(Method method, const Graph<R>& graph, std::int64_t terminals) {
   if (method != Method::automatic) return method;

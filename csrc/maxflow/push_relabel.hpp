@@ -10,8 +10,7 @@
 //
 // Supply at nodes with excess is pushed towards nodes with demand, along arcs that go down by one
 // in `label`, a lower bound of the distance to the nearest demand. Supply that no demand can be
-// reached from stays where it is: with it, and without any residual path from supply to demand, the
-// nodes that residual arcs reach from supply are the minimal source set.
+// reached from stays where it is: see Note [Minimal source set].
 //
 // Note [Direction]: the problem is the same with all arcs reversed and source and sink swapped. The
 // solver takes the way round that has the smaller total to push, most of which then arrives; what
@@ -31,6 +30,7 @@
 #include "maxflow/graph.hpp"
 #include "maxflow/imbalances.hpp"
 #include "maxflow/lanes.hpp"
+#include "maxflow/source_set.hpp"
 
 namespace graphcut::maxflow {
 
@@ -47,7 +47,6 @@ class PushRelabel {
     unreached_ = nodes_ + 1;
     Imbalances<R> imbalances(graph);
     if (!imbalances.arrange(Turn::when_smaller)) return false;  // see Note [Direction]
-    reversed_ = imbalances.reversed();
     prepare();
     imbalances.push_to_neighbours();
     update_labels();
@@ -61,7 +60,7 @@ class PushRelabel {
       discharge(v);
       if (relabels_ > kUpdateEvery * nodes_) update_labels();
     }
-    mark_source_set();
+    mark_source_set(graph, imbalances.reversed(), queue_, source_set_);
     return true;
   }
 
@@ -80,7 +79,6 @@ class PushRelabel {
     label_store_.resize(n);
     next_.resize(n + 1);
     queue_.resize(n + 1);
-    source_set_.resize(n);
     count_.resize(n + 2);
     bucket_.resize(n + 2);
     near_.resize(static_cast<std::size_t>(degree) / 4 + 1);
@@ -221,29 +219,6 @@ class PushRelabel {
     return true;
   }
 
-  // What supply is left reaches the minimal source set; reversed, the set is what reaches demand.
-  void mark_source_set() {
-    std::int32_t* const queue = queue_.data();
-    std::int32_t end = 0;
-    for (std::int32_t v = 0; v < nodes_; ++v) {
-      const bool root = reversed_ ? excess_[v] < R{0} : excess_[v] > R{0};
-      source_set_[v] = static_cast<std::uint8_t>(root);
-      queue[end] = v;
-      end += static_cast<std::int32_t>(root);
-    }
-    const int bit = reversed_ ? 1 : 0;  // Arc::kSisterOpen or Arc::kOpen
-    for (std::int32_t k = 0; k < end; ++k) {
-      const std::int32_t last = first_[queue[k] + 1];
-      for (std::int32_t a = first_[queue[k]]; a != last; ++a) {
-        const std::int32_t w = arcs_[a].head();
-        const std::uint32_t fresh = (arcs_[a].bits >> bit) & (source_set_[w] ^ 1U) & 1U;
-        queue[end] = w;
-        end += static_cast<std::int32_t>(fresh);
-        source_set_[w] |= static_cast<std::uint8_t>(fresh);
-      }
-    }
-  }
-
   Arc<R>* arcs_ = nullptr;
   const std::int32_t* first_ = nullptr;
   R* excess_ = nullptr;  // supply > 0, demand < 0
@@ -253,7 +228,6 @@ class PushRelabel {
   std::int32_t highest_ = 0;    // no active node has a higher label
   std::int32_t gap_ = 0;        // a label below `unreached_` that no node has, or the largest int32
   std::int64_t relabels_ = 0;
-  bool reversed_ = false;
   std::vector<std::int32_t> label_store_, queue_;
   std::vector<Lanes> near_;
   std::vector<std::int32_t> count_;   // nodes of each label

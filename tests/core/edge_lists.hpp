@@ -18,7 +18,7 @@
 namespace graphcut::test {
 
 using maxflow::Method;
-inline constexpr const char* kSolvers[] = {"auto", "bk", "ibfs", "push_relabel"};
+inline constexpr const char* kSolvers[] = {"auto", "bk", "ibfs", "push_relabel", "hpf"};
 
 // whole: small integers, and inf where there is one. real: over 2^40. any: what is refused, too.
 enum class Values : std::uint8_t { whole, real, any };

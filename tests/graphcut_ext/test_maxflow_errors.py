@@ -102,6 +102,11 @@ EDGE_LIST_ERRORS = [
         ValueError,
         "return_flow needs solver 'bk' or 'auto', not 'ibfs'",
     ),
+    (
+        {"solver": "hpf", "return_flow": True},
+        ValueError,
+        "return_flow needs solver 'bk' or 'auto', not 'hpf'",
+    ),
     ({"num_threads": 0}, ValueError, "num_threads must be at least 1, not 0"),
     ({"num_threads": 2.0}, TypeError, "num_threads must be an int"),
     ({"num_threads": True}, TypeError, "num_threads must be an int"),

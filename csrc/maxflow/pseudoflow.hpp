@@ -1,0 +1,249 @@
+// Hochbaum's pseudoflow algorithm, highest label first, without the flow that realises the cut.
+//
+//   Pseudoflow<float> solver;               // keeps its memory from one solve to the next
+//   solver.solve(graph);                    // graph.arcs end as residuals of a pseudoflow
+//   bool foreground = solver.in_source_set(i);
+//
+// Written from: D. Hochbaum, "The pseudoflow algorithm: a new algorithm for the maximum-flow
+// problem", Operations Research 2008; B. Chandran, D. Hochbaum, "A computational study of the
+// pseudoflow and push-relabel algorithms for the maximum flow problem", Operations Research 2009.
+//
+// The nodes form trees, at first one each, and only roots have excess: supply (the tree is strong)
+// or demand. A strong tree is searched for an open arc that leads down by one in `label`, is turned
+// round to hang from it by that arc, and its supply is pushed up to the root that it has now. An
+// arc that cannot take all of it is cut: what it leaves behind is the supply of a new root.
+//
+// Note [Labels]: an open arc leads down by at most one, and a node with demand has label 1, so a
+// label is a lower bound of the distance to demand. A child's label is its parent's or one more:
+// only roots and their descendants of the same label are searched, children are raised before
+// their parents, and only paths of one label are turned round. Hence a tree has no label below its
+// root's, so that the arc found leads to another tree, and arcs passed over, which lead to labels
+// that are not below or are closed, need no second look until the label of their tail changes.
+// The labels start as the true distances; where no node of a label is left, no tree above it can
+// reach demand.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "maxflow/graph.hpp"
+#include "maxflow/imbalances.hpp"
+#include "maxflow/source_set.hpp"
+
+namespace graphcut::maxflow {
+
+template <class R>
+class Pseudoflow {
+ public:
+  // Requires non-negative residuals and no path of infinite capacity from source to sink. Returns
+  // false, with nothing solved, where sums of capacities may leave the range of R.
+  [[nodiscard]] bool solve(Graph<R>& graph) {
+    arcs_ = graph.arcs.data();
+    first_ = graph.first.data();
+    excess_ = graph.excess.data();
+    nodes_ = graph.nodes();
+    unreached_ = nodes_ + 1;
+    Imbalances<R> imbalances(graph);
+    if (!imbalances.arrange(Turn::when_smaller)) return false;
+    imbalances.push_to_neighbours();
+    plant();
+    label_by_distance();
+    while (highest_ > 0) {
+      const std::int32_t root = bucket_[highest_];
+      if (root == kNone) {
+        --highest_;
+        continue;
+      }
+      bucket_[highest_] = tree_[root].below;
+      if (count_[highest_ - 1] == 0) {
+        retire(root);
+      } else {
+        search(root);
+      }
+    }
+    mark_source_set(graph, imbalances.reversed(), queue_, source_set_);
+    return true;
+  }
+
+  bool in_source_set(std::int32_t i) const { return source_set_[i] != 0; }
+
+ private:
+  static constexpr std::int32_t kNone = -1;
+
+  struct Node {
+    std::int32_t parent;          // the arc to the parent; kNone: a root
+    std::int32_t child;           // the first one, or kNone
+    std::int32_t next, previous;  // siblings, or kNone
+    std::int32_t sought;          // arcs before this one need no look
+    std::int32_t visit;           // in a search: the next child to look at
+    std::int32_t below;           // of a root: the next one in its bucket
+  };
+
+  // Makes every node a tree.
+  void plant() {
+    const auto n = static_cast<std::size_t>(nodes_);
+    tree_.resize(n);
+    label_.resize(n);
+    queue_.resize(n + 1);
+    count_.assign(n + 2, 0);
+    bucket_.assign(n + 2, kNone);
+    for (std::int32_t v = 0; v < nodes_; ++v) {
+      tree_[v] = {kNone, kNone, kNone, kNone, first_[v], kNone, kNone};
+    }
+  }
+
+  // Sets the labels to the distances, 1 at demand, and queues the roots with supply.
+  void label_by_distance() {
+    highest_ = 0;
+    count_[0] = 1;  // the sink's, so that there is no gap below demand
+    std::int32_t* const queue = queue_.data();
+    std::int32_t end = 0;
+    for (std::int32_t v = 0; v < nodes_; ++v) {
+      const bool demands = excess_[v] < R{0};
+      label_[v] = demands ? 1 : unreached_;
+      queue[end] = v;  // kept only where `end` moves on
+      end += static_cast<std::int32_t>(demands);
+    }
+    for (std::int32_t k = 0; k < end; ++k) {
+      const std::int32_t v = queue[k];
+      ++count_[label_[v]];
+      if (excess_[v] > R{0}) enqueue(v);
+      for (std::int32_t a = first_[v]; a != first_[v + 1]; ++a) {
+        const std::int32_t w = arcs_[a].head();
+        if (!arcs_[a].sister_open() || label_[w] != unreached_) continue;
+        label_[w] = label_[v] + 1;
+        queue[end++] = w;
+      }
+    }
+  }
+
+  void enqueue(std::int32_t root) {
+    const std::int32_t label = label_[root];
+    tree_[root].below = bucket_[label];
+    bucket_[label] = root;
+    highest_ = std::max(highest_, label);
+  }
+
+  // Hangs the tree of `root` from another one, or raises it by one.
+  void search(std::int32_t root) {
+    const std::int32_t label = label_[root];
+    std::int32_t v = root;
+    tree_[v].visit = tree_[v].child;
+    for (;;) {
+      const std::int32_t arc = arc_down(v, label);
+      if (arc != kNone) {
+        hang(root, v, arc);
+        push_up(root);
+        return;
+      }
+      std::int32_t child = tree_[v].visit;
+      while (child != kNone && label_[child] != label) child = tree_[child].next;
+      if (child != kNone) {
+        tree_[v].visit = tree_[child].next;
+        v = child;
+        tree_[v].visit = tree_[v].child;
+        continue;
+      }
+      --count_[label];
+      ++count_[label + 1];
+      label_[v] = label + 1;
+      tree_[v].sought = first_[v];
+      if (v == root) break;
+      v = arcs_[tree_[v].parent].head();
+    }
+    enqueue(root);
+  }
+
+  // An open arc of v, which has `label`, to a node one below, or kNone.
+  std::int32_t arc_down(std::int32_t v, std::int32_t label) {
+    const std::int32_t last = first_[v + 1];
+    std::int32_t a = tree_[v].sought;
+    while (a != last && !(arcs_[a].open() && label_[arcs_[a].head()] == label - 1)) ++a;
+    tree_[v].sought = a;
+    return a == last ? kNone : a;
+  }
+
+  // Makes v the root of its tree, turning round the path from `root`, and hangs it from `arc`.
+  void hang(std::int32_t root, std::int32_t v, std::int32_t arc) {
+    for (;;) {
+      const std::int32_t up = tree_[v].parent;
+      if (v != root) detach(v);
+      attach(v, arc);
+      if (v == root) return;
+      arc = arcs_[up].sister;
+      v = arcs_[up].head();
+    }
+  }
+
+  void attach(std::int32_t v, std::int32_t arc) {
+    Node& node = tree_[v];
+    std::int32_t& front = tree_[arcs_[arc].head()].child;
+    node.parent = arc;
+    node.previous = kNone;
+    node.next = front;
+    if (front != kNone) tree_[front].previous = v;
+    front = v;
+  }
+
+  void detach(std::int32_t v) {
+    Node& node = tree_[v];
+    if (node.previous != kNone) {
+      tree_[node.previous].next = node.next;
+    } else {
+      tree_[arcs_[node.parent].head()].child = node.next;
+    }
+    if (node.next != kNone) tree_[node.next].previous = node.previous;
+    node.parent = kNone;
+  }
+
+  // Moves the excess of v, which is no root any more, to its root, cutting the arcs that it closes
+  // and that had to take more.
+  void push_up(std::int32_t v) {
+    R flow = excess_[v];
+    excess_[v] = R{0};
+    while (tree_[v].parent != kNone) {
+      Arc<R>& up = arcs_[tree_[v].parent];
+      if (up.residual < flow) {
+        detach(v);
+        excess_[v] = flow - up.residual;
+        enqueue(v);
+        flow = up.residual;
+        if (!(flow > R{0})) return;
+      }
+      push(arcs_, up, flow);
+      v = up.head();
+    }
+    const bool strong = excess_[v] > R{0};
+    excess_[v] += flow;
+    if (!strong && excess_[v] > R{0}) enqueue(v);
+  }
+
+  // Takes the tree of `root`, which can reach no demand, out of all searches. Its nodes must not be
+  // met again: supply from outside would open arcs back to where demand may be in reach.
+  void retire(std::int32_t root) {
+    queue_[0] = root;
+    std::int32_t end = 1;
+    for (std::int32_t k = 0; k < end; ++k) {
+      const std::int32_t v = queue_[k];
+      --count_[label_[v]];
+      label_[v] = unreached_;
+      for (std::int32_t c = tree_[v].child; c != kNone; c = tree_[c].next) queue_[end++] = c;
+    }
+  }
+
+  Arc<R>* arcs_ = nullptr;
+  const std::int32_t* first_ = nullptr;
+  R* excess_ = nullptr;  // supply > 0, demand < 0; 0 unless a root
+  std::int32_t nodes_ = 0;
+  std::int32_t unreached_ = 0;  // label of nodes that reach no demand
+  std::int32_t highest_ = 0;    // no tree with supply has a root of a higher label
+  std::vector<Node> tree_;
+  std::vector<std::int32_t> label_, queue_;
+  std::vector<std::int32_t> count_;   // nodes of each label, but for unreached ones
+  std::vector<std::int32_t> bucket_;  // the last root with supply queued of each label, or kNone
+  std::vector<std::uint8_t> source_set_;
+};
+
+}  // namespace graphcut::maxflow
