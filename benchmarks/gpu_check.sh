@@ -24,6 +24,7 @@ step tests "$python" -m pytest -q -m cuda tests/graphcut_ext -p no:cacheprovider
 step supervision "$python" -m benchmarks supervision --json "$out/$name-supervision.json"
 step cut_gpu "$python" -m benchmarks cut_gpu --repeats 3 --json "$out/$name-cut_gpu.json"
 step knn "$python" -m benchmarks knn --device cuda --json "$out/$name-knn.json"
+step crf "$python" -m benchmarks crf --device cuda --json "$out/$name-crf.json"
 ours=() # torch's kernels need no check
 if compute-sanitizer --help 2>&1 | grep -q -- --kernel-name; then ours=(--kernel-name kns=graphcut); fi
 for tool in memcheck racecheck synccheck; do

@@ -13,6 +13,7 @@ from graphcut_ext._arguments import check_devices, check_num_threads, check_tens
 from graphcut_ext._dense_crf_exact import infer_exact
 from graphcut_ext._dense_crf_kernels import Kernels
 from graphcut_ext._dense_crf_lattice import infer_lattice
+from graphcut_ext._value_checks import values_are_checked
 
 METHODS = ("auto", "lattice", "exact")
 DTYPES = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
@@ -97,9 +98,9 @@ def dense_crf(
     about 450 bytes a pixel for RGB and 21 labels, for every item in work; the exact kernels take
     256 MB.
 
-    On CUDA the check for NaN waits for the device; while a CUDA graph is captured values are not
-    looked at, and only the exact kernels can be captured. The CUDA paths are made of torch's
-    operators and have not been run on a GPU yet.
+    On CUDA the check for NaN waits for the device; within :func:`graphcut_ext.no_value_checks` and
+    while a CUDA graph is captured values are not looked at. Only the exact kernels can be captured.
+    The CUDA paths are made of torch's operators and have not been run on a GPU yet.
 
     References
     ----------
@@ -223,7 +224,7 @@ def _dense_crf(
     threads: int,
 ) -> Tensor:
     settings = Kernels(*kernels)
-    if not (image.is_cuda and torch.cuda.is_current_stream_capturing()):
+    if not image.is_cuda or values_are_checked():
         _check_values(scores, image, compatibility, unary, settings)
     dtype = _output_dtype(scores.dtype, method)
     energy = scores.to(dtype)

@@ -12,7 +12,7 @@ from torch import Tensor
 import graphcut_ext as gx
 from dgcn.doctor.finding import Finding
 
-SOLVERS = ("auto", "bk", "ibfs", "push_relabel")
+SOLVERS = ("auto", "bk", "ibfs", "push_relabel", "hpf")
 _REINSTALL = (
     "the compiled core does not suit this machine: build it here, "
     "pip install --force-reinstall --no-deps --no-binary graphcut-ext graphcut-ext"

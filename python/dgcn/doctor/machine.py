@@ -21,7 +21,7 @@ _REBUILD = (
 
 
 def check_machine() -> Iterator[Finding]:
-    """Versions of what results depend on, the accelerators, and the CRF's package."""
+    """Versions of what results depend on, and the accelerators."""
     yield Finding("ok", f"Python {platform.python_version()} on {platform.platform()}")
     build = gx.build_info()
     kind = "" if build["build_type"] == "Release" else f", {build['build_type']} build"
@@ -30,13 +30,6 @@ def check_machine() -> Iterator[Finding]:
     listed = ", ".join(f"{name} {_version(name)}" for name in _PACKAGES)
     yield Finding("ok", listed)
     yield from _accelerators(build["cuda"], build["cuda_architectures"])
-    if _version("pydensecrf2") == "missing":
-        yield Finding(
-            "warning",
-            "pydensecrf2 is not installed: no dense CRF",
-            "pip install pydensecrf2 (Python below 3.13), or do without it: "
-            "--train.boundary_weight 0 --evaluate.crf false",
-        )
     usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     if usable and torch.get_num_threads() > usable:
         yield Finding(
