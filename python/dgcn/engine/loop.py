@@ -212,6 +212,8 @@ class _Loop:
 
     def _pause(self, terminate: bool) -> None:
         """Write a checkpoint where it is time; end where that is asked for."""
+        if self.request.interrupted:
+            raise KeyboardInterrupt
         minutes = self.runtime.checkpoint_minutes
         if terminate or (minutes and time.monotonic() - self.saved > 60 * minutes):
             self._save("last.pt")
