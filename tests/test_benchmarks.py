@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import torch
 
 pytest.importorskip("skimage")
 
+from benchmarks import crf
 from benchmarks.checks import check
 from benchmarks.contenders import Contender, answers, lineup, prepare
 from benchmarks.families import FAMILIES, dimacs, expansion
@@ -217,3 +219,15 @@ def test_the_supervision_command_runs(tmp_path):
     rows = content["results"]
     assert {"knn", "knn_graph", "t-links", "knn_maxflow", "rule of theta", "whole"} <= set(rows)
     assert rows["knn_graph"]["bytes"] == 2 * 2 * 144 * 9 * 4
+
+
+def test_crf_contenders_agree_and_others_are_refused():
+    case = crf.Case(2, 20, 24, (3.0, 3.0), (80.0, 13.0, 10.0))
+    p, images = crf.scene(case)
+    settings = argparse.Namespace(device="cpu", threads=[1, 2])
+    work = {crf.PEER: crf.by_peer(case, p, images)} | crf.ours(case, p, images, settings)
+    differences = crf.check(work)
+    assert len(differences) == 2
+    assert all(found["largest"] < 1e-2 for found in differences.values())
+    with pytest.raises(AssertionError, match="turned: only 0"):
+        crf.check(work | {"turned": lambda: p.flip(1)})
