@@ -10,7 +10,9 @@ import graphcut_ext as gx
 from graphcut_ext._dense_crf_kernels import Kernels
 from graphcut_ext._dense_crf_lattice import infer_lattice
 
-SIGMAS = st.sampled_from([0.3, 1.0, 2.0, 7.0, 50.0])
+# No whole multiples of a pixel or of a level: a pixel on the border of two simplices lies in either, by
+# rounding, which adds a vertex of no weight through which others may be blurred.
+SIGMAS = st.sampled_from([0.3129, 1.0717, 2.0347, 7.113, 50.71])
 
 
 @settings(max_examples=120, deadline=None)
@@ -20,9 +22,9 @@ def test_lattice_of_the_core_equals_that_of_torch(data: st.DataObject):
     labels, channels = data.draw(st.integers(1, 40)), data.draw(st.integers(1, 5))
     generator = torch.Generator().manual_seed(data.draw(st.integers(0, 2**32)))
     p = torch.rand(1, labels, height, width, generator=generator) + 1e-3
-    image = torch.randint(0, 256, (1, channels, height, width), generator=generator).float()
-    smooth = (data.draw(st.sampled_from([2.0, 7.0, 50.0])), data.draw(st.sampled_from([0.0, 1.5])))
-    appearance = (data.draw(SIGMAS), data.draw(st.sampled_from([5.0, 60.0, 1e3])), 2.0)
+    image = 255 * torch.rand(1, channels, height, width, generator=generator)
+    smooth = (data.draw(SIGMAS.filter(lambda s: s > 2)), data.draw(st.sampled_from([0.0, 1.5])))
+    appearance = (data.draw(SIGMAS), data.draw(st.sampled_from([5.171, 60.37, 1013.7])), 2.0)
     found = gx.dense_crf(
         p, image, iterations=2, gaussian=smooth, bilateral=appearance, method="lattice"
     )
@@ -30,6 +32,4 @@ def test_lattice_of_the_core_equals_that_of_torch(data: st.DataObject):
     energy = -p.clamp_min(1e-8).log()
     expected = infer_lattice(energy, image, None, 2, kernels)
     torch.testing.assert_close(found.sum(1), torch.ones(1, height, width))
-    # A pixel on the border of two simplices lies in either, by rounding: that adds a vertex of no
-    # weight, through which others may be blurred.
-    assert float((found - expected).abs().mean()) < 2e-3
+    torch.testing.assert_close(found, expected, atol=1e-5, rtol=0)
