@@ -88,19 +88,18 @@ bool has_triangles(const Graph<R>& graph) {
   return joined > 0 && 10 * joined >= pairs;
 }
 
-// Note [Choice of solver]: push-relabel wins where terminal links are rare, so that paths are long
-// (10 times and more), on graphs without geometry (1.5 times), and on small graphs in feature space
+// Note [Choice of solver]: pseudoflow wins where terminal links are rare, so that paths are long:
+// flow networks (10 times and more, 1.3 to 2.3 before push-relabel) and scribbled pictures.
+// Push-relabel wins on graphs without geometry (1.5 times), and on small graphs in feature space
 // (1.1 to 2 times). Incremental breadth-first search wins on pictures and volumes (1.2 to 2 times)
 // and on large graphs in feature space (1.2 times), which do not fit a processor's own cache.
 // Boykov-Kolmogorov wins on the moves of stereo matching (1.2 times): grids of arcs that are open
-// one way. Pseudoflow is used where it is named: it is close to push-relabel, before it on some
-// flow networks and behind on others, and nothing that is looked at here tells which. `python -m
-// benchmarks maxflow` shows all of them on every family.
+// one way. `python -m benchmarks maxflow` shows all of them on every family.
 template <class R>
 Method chosen(Method method, const Graph<R>& graph, std::int64_t terminals) {
   if (method != Method::automatic) return method;
   constexpr std::int32_t kLarge = 8192;
-  if (10 * terminals < graph.nodes()) return Method::push_relabel;
+  if (10 * terminals < graph.nodes()) return Method::pseudoflow;
   if (looks_like_grid(graph)) {
     const bool move = graph.arc_count() < std::int64_t{5} * graph.nodes() && one_way(graph);
     return move ? Method::boykov_kolmogorov : Method::incremental_bfs;

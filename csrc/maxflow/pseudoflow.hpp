@@ -19,8 +19,12 @@
 // their parents, and only paths of one label are turned round. Hence a tree has no label below its
 // root's, so that the arc found leads to another tree, and arcs passed over, which lead to labels
 // that are not below or are closed, need no second look until the label of their tail changes.
-// The labels start as the true distances; where no node of a label is left, no tree above it can
-// reach demand.
+// Where no node of a label is left, no tree above it can reach demand.
+//
+// Note [Distances]: the labels start as the true distances, and become them again now and then,
+// which saves raising them one by one (2.3 times on `washington-wide`, 1.8 on `genrmf-wide`). No
+// label falls, as each was a lower bound. What hangs from a label that is then neither its own nor
+// one less becomes a tree of its own, without excess: supply may arrive there as at demand.
 #pragma once
 
 #include <algorithm>
@@ -50,6 +54,7 @@ class Pseudoflow {
     imbalances.push_to_neighbours();
     plant();
     label_by_distance();
+    const std::int64_t pause = kPause * (std::int64_t{graph.arc_count()} + nodes_);
     while (highest_ > 0) {
       const std::int32_t root = bucket_[highest_];
       if (root == kNone) {
@@ -62,6 +67,10 @@ class Pseudoflow {
       } else {
         search(root);
       }
+      if (looked_ > pause) {
+        label_by_distance();
+        unhook();
+      }
     }
     mark_source_set(graph, imbalances.reversed(), queue_, source_set_);
     return true;
@@ -71,6 +80,9 @@ class Pseudoflow {
 
  private:
   static constexpr std::int32_t kNone = -1;
+  // Looks at an arc, for each arc and node, from one time the labels become the distances to the
+  // next: 1 takes 1.1 times as long over flow networks and scribbled pictures, 4 and 8 as much.
+  static constexpr std::int64_t kPause = 2;
 
   struct Node {
     std::int32_t parent;          // the arc to the parent; kNone: a root
@@ -87,8 +99,8 @@ class Pseudoflow {
     tree_.resize(n);
     label_.resize(n);
     queue_.resize(n + 1);
-    count_.assign(n + 2, 0);
-    bucket_.assign(n + 2, kNone);
+    count_.resize(n + 2);
+    bucket_.resize(n + 2);
     for (std::int32_t v = 0; v < nodes_; ++v) {
       tree_[v] = {kNone, kNone, kNone, kNone, first_[v], kNone, kNone};
     }
@@ -97,6 +109,9 @@ class Pseudoflow {
   // Sets the labels to the distances, 1 at demand, and queues the roots with supply.
   void label_by_distance() {
     highest_ = 0;
+    looked_ = 0;
+    std::fill(count_.begin(), count_.end(), 0);
+    std::fill(bucket_.begin(), bucket_.end(), kNone);
     count_[0] = 1;  // the sink's, so that there is no gap below demand
     std::int32_t* const queue = queue_.data();
     std::int32_t end = 0;
@@ -116,6 +131,16 @@ class Pseudoflow {
         label_[w] = label_[v] + 1;
         queue[end++] = w;
       }
+    }
+  }
+
+  // Makes trees of their own what hangs from a label that is not its own or one less.
+  void unhook() {
+    for (std::int32_t v = 0; v < nodes_; ++v) {
+      tree_[v].sought = first_[v];
+      if (tree_[v].parent == kNone) continue;
+      const std::int32_t up = label_[arcs_[tree_[v].parent].head()];
+      if (label_[v] != up && label_[v] != up + 1) detach(v);
     }
   }
 
@@ -161,6 +186,7 @@ class Pseudoflow {
     const std::int32_t last = first_[v + 1];
     std::int32_t a = tree_[v].sought;
     while (a != last && !(arcs_[a].open() && label_[arcs_[a].head()] == label - 1)) ++a;
+    looked_ += a - tree_[v].sought + 1;
     tree_[v].sought = a;
     return a == last ? kNone : a;
   }
@@ -238,6 +264,7 @@ class Pseudoflow {
   R* excess_ = nullptr;  // supply > 0, demand < 0; 0 unless a root
   std::int32_t nodes_ = 0;
   std::int32_t unreached_ = 0;  // label of nodes that reach no demand
+  std::int64_t looked_ = 0;     // arcs since the labels were last the distances
   std::int32_t highest_ = 0;    // no tree with supply has a root of a higher label
   std::vector<Node> tree_;
   std::vector<std::int32_t> label_, queue_;

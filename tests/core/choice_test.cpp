@@ -75,7 +75,7 @@ void check() {
   require(chosen(10000, grid(100, false)) == Method::incremental_bfs, "a picture");
   require(chosen(10000, grid(100, true)) == Method::incremental_bfs, "one of 8 neighbours");
   require(chosen(10000, grid(100, false), true) == Method::boykov_kolmogorov, "a move");
-  require(chosen(10000, grid(100, true), false, false) == Method::push_relabel, "long paths");
+  require(chosen(10000, grid(100, true), false, false) == Method::pseudoflow, "long paths");
   require(chosen(10000, shuffled_ring(choices, 10000)) == Method::incremental_bfs, "neighbours");
   require(chosen(1681, shuffled_ring(choices, 1681)) == Method::push_relabel, "few of them");
   require(chosen(10000, random_graph(choices, 10000)) == Method::push_relabel, "no geometry");
