@@ -88,8 +88,8 @@ def maxflow(
         ``"ibfs"``, incremental breadth-first search with excesses, on other grids and on large
         neighbour graphs; ``"hpf"``, Hochbaum's pseudoflow, highest label first, where few nodes
         hang on a terminal (flow networks, scribbled pictures) and on grids with weak terminals;
-        ``"push_relabel"`` elsewhere. ``"auto"`` chooses so. All give the same answer as far as sums are exact: where floats
-        round, a node may lie on either side of a near tie.
+        ``"push_relabel"`` elsewhere. ``"auto"`` chooses so. All give the same answer as far as
+        sums are exact: where floats round, a node may lie on either side of a near tie.
     return_flow : bool, default False
         Whether to return a maximum flow too. It is Boykov-Kolmogorov's; an edge that is infinite
         both ways is solved with a capacity above every finite cut instead.
