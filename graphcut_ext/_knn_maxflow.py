@@ -50,8 +50,8 @@ def knn_maxflow(
     solver : {"auto", "bk", "ibfs", "push_relabel", "hpf"}
         ``"push_relabel"`` is the fastest on small maps, ``"ibfs"`` on large ones; ``"bk"`` is
         Boykov-Kolmogorov, ``"hpf"`` Hochbaum's pseudoflow, for few terminal links. ``"auto"``
-        chooses by the form of the graph. CUDA tensors are solved on the device by ``"push_relabel"``, on the host by all
-        others; see Notes.
+        chooses by the form of the graph. CUDA tensors are solved on the device by
+        ``"push_relabel"``, on the host by all others; see Notes.
     num_threads : int, optional
         CPU threads over items and cuts. Default ``torch.get_num_threads()``. Results do not depend
         on it.
