@@ -44,4 +44,5 @@ def commands(page: Path) -> list[str]:
     for block in blocks(page):
         if block.language in ("", "sh"):
             lines += re.sub(r"\\\n\s*", "", block.text).splitlines()
-    return [c for c in lines + inline_code(page) if c.split() and c.split()[0] in PROGRAMS]
+    lines = [re.sub(r"^(\w+=\S+ )+", "", line) for line in lines + inline_code(page)]
+    return [line for line in lines if line.split() and line.split()[0] in PROGRAMS]

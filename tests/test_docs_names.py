@@ -39,7 +39,7 @@ def test_commands_are_understood(page: Path, tmp_path: Path) -> None:
             elif module == "benchmarks":
                 understand_benchmark(options)
             else:
-                assert module in ("graphcut_ext", "pytest"), command
+                assert module in ("graphcut_ext", "mkdocs", "pytest"), command
 
 
 def understand_make(words: list[str]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import textwrap
 from typing import Any
 
 from griffe import Extension, Object
@@ -14,16 +15,27 @@ OWNER = {
     "meth": "graphcut_ext.Graph",  # the only class whose docstrings name methods
     "attr": "graphcut_ext.Graph",
 }
-BLOCK = re.compile(r"\s*::$", re.MULTILINE)
+BLOCK = re.compile(r"^( *)(.*?)\s*::\n\n((?:\1 +.*\n)+)", re.MULTILINE)
+SHAPE = re.compile(r"\bshape \(")
 
 
 class DocstringRoles(Extension):
-    """Roles such as ``:func:`knn``` become links, ``::`` before a block becomes a colon."""
+    """Roles such as ``:func:`knn``` become links, blocks behind ``::`` become fenced ones."""
 
     def on_object(self, *, obj: Object, **_: Any) -> None:
         """Rewrite one docstring."""
         if obj.docstring is not None:
-            linked = ROLE.sub(
-                lambda role: f"[`{role[2]}`][{OWNER[role[1]]}.{role[2]}]", obj.docstring.value
-            )
-            obj.docstring.value = BLOCK.sub(":", linked)
+            text = ROLE.sub(_link, f"{obj.docstring.value}\n")
+            # No Python with this space in it: griffe takes the type for text, and leaves it alone.
+            obj.docstring.value = BLOCK.sub(_fenced, SHAPE.sub("shape\u00a0(", text)).rstrip()
+
+
+def _link(role: re.Match[str]) -> str:
+    kind, name = role.groups()
+    return f"[`{name}`][{OWNER[kind]}.{name}]"
+
+
+def _fenced(block: re.Match[str]) -> str:
+    indent, before, lines = block.groups()
+    fence = textwrap.indent(f"```\n{textwrap.dedent(lines)}```", indent)
+    return f"{indent}{before}:\n\n{fence}\n"

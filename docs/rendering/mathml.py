@@ -17,5 +17,7 @@ def on_page_content(content: str, **_: Any) -> str:
 
 
 def _drawn(formula: re.Match[str]) -> str:
-    display = "block" if formula[1] == "div" else "inline"
-    return convert(html.unescape(formula[2]).strip(), display=display)
+    latex = html.unescape(formula[2]).strip()
+    if formula[1] == "div":
+        return f'<div class="formula">{convert(latex, display="block")}</div>'
+    return convert(latex)
