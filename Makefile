@@ -6,7 +6,7 @@ PACKAGES := graphcut_ext python/dgcn tests benchmarks
 CORE_TESTS := $(shell find tests/core -name '*.cpp' -o -name '*.hpp')
 CPP := $(CORE_TESTS) $(shell find csrc -name '*.cpp' -o -name '*.hpp' -o -name '*.cu' -o -name '*.cuh')
 
-.PHONY: demo test lint format sanitize fuzz bench cuda-check gpu-check dist wheel-check clean
+.PHONY: demo test lint format docs sanitize fuzz bench cuda-check gpu-check dist wheel-check clean
 
 demo: .venv/installed  ## the whole chain on the embedded data: numbers and a picture
 	$(BIN)/dgcn demo
@@ -28,6 +28,9 @@ format: .venv/installed
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 	$(BIN)/clang-format -i $(CPP)
+
+docs: .venv/installed  ## the site, in build/site/index.html; needs no network
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 
 sanitize: sanitize-address,undefined sanitize-thread  ## the core's own tests, no Python
 
@@ -70,7 +73,7 @@ wheel-check: .venv/installed  ## source archive, wheel, new environment without 
 
 .venv/installed: .venv/requirements $(CORE)
 	$(BIN)/python -m pip install -q -c constraints.txt --no-build-isolation \
-	  -C cmake.define.GRAPHCUT_WERROR=ON -e '.[train,bench,dev]'
+	  -C cmake.define.GRAPHCUT_WERROR=ON -e '.[train,bench,dev,docs]'
 	touch $@
 
 clean:
