@@ -6,7 +6,7 @@ PACKAGES := graphcut_ext python/dgcn tests benchmarks
 CORE_TESTS := $(shell find tests/core -name '*.cpp' -o -name '*.hpp')
 CPP := $(CORE_TESTS) $(shell find csrc -name '*.cpp' -o -name '*.hpp' -o -name '*.cu' -o -name '*.cuh')
 
-.PHONY: demo test lint format docs sanitize fuzz bench cuda-check gpu-check dist clean
+.PHONY: demo test lint format docs sanitize fuzz bench cuda-check gpu-check dist wheel-check clean
 
 demo: .venv/installed  ## the whole chain on the embedded data: numbers and a picture
 	$(BIN)/dgcn demo
@@ -18,6 +18,7 @@ lint: .venv/installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/python -m mypy.stubtest graphcut_ext._core --allowlist tests/stubs_allowed.txt
 	$(BIN)/clang-format --dry-run --Werror $(CPP)
 	$(BIN)/python -c "import json, glob; print(*sorted({c['file'] for p in glob.glob('build/*/compile_commands.json') for c in json.load(open(p)) if '/csrc/' in c['file'] and c['file'].endswith('.cpp')}))" \
 	  | tr ' ' '\n' | xargs -P 2 -n 1 $(BIN)/clang-tidy --quiet -p $$(ls -d build/cp*/ | head -1)
@@ -58,6 +59,9 @@ gpu-check:  ## on a machine with a GPU, CUDA torch, nvcc and the build tools ins
 
 dist: .venv/installed
 	$(BIN)/python -m build
+
+wheel-check: .venv/installed  ## source archive, wheel, new environment without a compiler
+	PYTHON=$(BIN)/python bash tests/wheel_check.sh
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv

@@ -20,7 +20,8 @@ step() { # step NAME COMMAND...: its output is kept
 "$python" -m pip install -q --no-build-isolation --no-deps \
   -C cmake.define.GRAPHCUT_CUDA=ON -C cmake.define.GRAPHCUT_WERROR=ON \
   -C cmake.define.CMAKE_CUDA_ARCHITECTURES=native -e . || exit
-step tests "$python" -m pytest -q -m cuda tests/graphcut_ext -p no:cacheprovider
+step tests "$python" -m pytest -q -m cuda tests/graphcut_ext tests/test_supervision_cuda.py \
+  -p no:cacheprovider
 step supervision "$python" -m benchmarks supervision --json "$out/$name-supervision.json"
 step cut_gpu "$python" -m benchmarks cut_gpu --repeats 3 --json "$out/$name-cut_gpu.json"
 step knn "$python" -m benchmarks knn --device cuda --json "$out/$name-knn.json"
@@ -30,8 +31,8 @@ if compute-sanitizer --help 2>&1 | grep -q -- --kernel-name; then ours=(--kernel
 for tool in memcheck racecheck synccheck; do
   PYTORCH_NO_CUDA_MEMORY_CACHING=1 step "$tool" timeout 240 \
     compute-sanitizer --tool "$tool" "${ours[@]}" --target-processes all --error-exitcode 9 \
-    "$python" -m pytest -q tests/graphcut_ext -m "cuda and not slow" -k "not cuda_graph and not captured" \
-    -p no:cacheprovider # a capture needs torch's cache, which hides errors from memcheck
+    "$python" -m pytest -q tests/graphcut_ext tests/test_supervision_cuda.py \
+    -m "cuda and not slow" -k "not cuda_graph and not captured" -p no:cacheprovider # a capture needs torch's cache, which hides errors from memcheck
 done
 if ((${#failed[@]})); then
   echo "failed: ${failed[*]}"

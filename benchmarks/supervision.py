@@ -141,7 +141,9 @@ def prepare(step: Step, solver: str) -> tuple[dict[str, Callable[[], object]], d
         ),
         "rule of theta": lambda: step.labels(cut.source_side),
         "whole": partial(step.whole, solver),
-        "whole, as the trainer calls it": lambda: GraphCutSupervision()(*maps, present),
+        "whole, as the trainer calls it": quietly(
+            lambda: GraphCutSupervision(solver=solver)(*maps, present)
+        ),
     }
     inputs: dict[str, list[Tensor]] = {
         "knn": [step.features, *found],

@@ -18,8 +18,8 @@ read_dimacs, write_dimacs
     Maximum-flow problems in files of the DIMACS format.
 Graph
     One graph in NumPy arrays: solve, change capacities, solve again from where it was.
-no_value_checks
-    A context in which operators on CUDA never wait for the device.
+no_value_checks, values_are_checked
+    A context in which operators on CUDA never wait for the device, and whether one is in it.
 build_info
     How the compiled core was built.
 """
@@ -45,7 +45,7 @@ from graphcut_ext._knn_maxflow import knn_maxflow
 from graphcut_ext._labelling import Labelling
 from graphcut_ext._maxflow import maxflow
 from graphcut_ext._mincut import MinCut, MinCutFlow
-from graphcut_ext._value_checks import no_value_checks
+from graphcut_ext._value_checks import no_value_checks, values_are_checked
 
 __all__ = [
     "KNN",
@@ -65,5 +65,6 @@ __all__ = [
     "maxflow",
     "no_value_checks",
     "read_dimacs",
+    "values_are_checked",
     "write_dimacs",
 ]

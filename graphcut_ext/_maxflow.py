@@ -87,9 +87,9 @@ def maxflow(
         ``"bk"`` is Boykov-Kolmogorov, the fastest on grids whose edges are directed;
         ``"ibfs"``, incremental breadth-first search with excesses, on other grids and on large
         neighbour graphs; ``"hpf"``, Hochbaum's pseudoflow, highest label first, where few nodes
-        hang on a terminal: flow networks, scribbled pictures; ``"push_relabel"`` elsewhere.
-        ``"auto"`` chooses so. All give the same answer as far as sums are exact: where floats
-        round, a node may lie on either side of a near tie.
+        hang on a terminal (flow networks, scribbled pictures) and on grids with weak terminals;
+        ``"push_relabel"`` elsewhere. ``"auto"`` chooses so. All give the same answer as far as
+        sums are exact: where floats round, a node may lie on either side of a near tie.
     return_flow : bool, default False
         Whether to return a maximum flow too. It is Boykov-Kolmogorov's; an edge that is infinite
         both ways is solved with a capacity above every finite cut instead.

@@ -34,5 +34,8 @@ def no_value_checks() -> Iterator[None]:
 
 
 def values_are_checked() -> bool:
-    """Whether an operator on the current CUDA device may wait and look at values."""
+    """Whether an operator on the current CUDA device may wait and look at values.
+
+    Not within :func:`no_value_checks`, nor while a CUDA graph is captured.
+    """
     return not _off.get() and not torch.cuda.is_current_stream_capturing()

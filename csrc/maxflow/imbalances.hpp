@@ -96,7 +96,7 @@ class Imbalances {
   }
 
   Sum typical_through() const {
-    const std::int32_t step = std::max(nodes_ / 64, 1);
+    const std::int32_t step = (nodes_ / 64) | 1;  // several columns of a picture
     Sum sum{0}, nodes{0};
     for (std::int32_t v = 0; v < nodes_; v += step, ++nodes) {
       for (std::int32_t a = first_[v]; a != first_[v + 1]; ++a) {

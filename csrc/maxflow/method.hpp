@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <cstdint>
 #include <cstdlib>
 #include <stdexcept>
@@ -29,10 +30,11 @@ inline Method method_named(const std::string& name) {
   throw std::invalid_argument("solver: unknown name " + name);
 }
 
-// Calls look(v, begin, end), with the arcs of node v, for some 64 nodes.
+// Calls look(v, begin, end), with the arcs of node v, for some 64 nodes, in a picture of several
+// columns.
 template <class R, class Look>
 void sample_nodes(const Graph<R>& graph, Look&& look) {
-  const std::int32_t step = std::max(graph.nodes() / 64, 1);
+  const std::int32_t step = (graph.nodes() / 64) | 1;
   for (std::int32_t v = 0; v < graph.nodes(); v += step) {
     const Arc<R>* const arcs = graph.arcs.data();
     look(v, arcs + graph.first[static_cast<std::size_t>(v)],
@@ -88,13 +90,29 @@ bool has_triangles(const Graph<R>& graph) {
   return joined > 0 && 10 * joined >= pairs;
 }
 
+// Whether what nodes have from the source or can give to the sink is little, on average, beside
+// what their arcs let through, so that the cut is regularised strongly.
+template <class R>
+bool has_weak_terminals(const Graph<R>& graph) {
+  double imbalance = 0, through = 0, nodes = 0;
+  for (const R excess : graph.excess) imbalance += std::abs(static_cast<double>(excess));
+  sample_nodes(graph, [&](std::int32_t, const Arc<R>* arc, const Arc<R>* end) {
+    for (; arc != end; ++arc) through += static_cast<double>(arc->residual);
+    ++nodes;
+  });
+  return 25 * imbalance * nodes < through * graph.nodes();
+}
+
 // Note [Choice of solver]: pseudoflow wins where terminal links are rare, so that paths are long:
-// flow networks (10 times and more, 1.3 to 2.3 before push-relabel) and scribbled pictures.
-// Push-relabel wins on graphs without geometry (1.5 times), and on small graphs in feature space
-// (1.1 to 2 times). Incremental breadth-first search wins on pictures and volumes (1.2 to 2 times)
-// and on large graphs in feature space (1.2 times), which do not fit a processor's own cache.
-// Boykov-Kolmogorov wins on the moves of stereo matching (1.2 times): grids of arcs that are open
-// one way. `python -m benchmarks maxflow` shows all of them on every family.
+// flow networks (10 times and more, 1.3 to 2.3 before push-relabel) and scribbled pictures; and on
+// pictures and volumes that are regularised strongly (1.5 to 2.5 times). On others incremental
+// breadth-first search does (1.2 to 2 times), and on large graphs in feature space (1.2 times),
+// which do not fit a processor's own cache. Push-relabel wins on graphs without geometry (1.5
+// times), and on small graphs in feature space (1.1 to 2 times), Boykov-Kolmogorov on the moves of
+// stereo matching (1.2 times): grids of arcs that are open one way. `python -m benchmarks maxflow`
+// shows all of them on every family.
+//
+// `terminals`: how many nodes have excess, to which `graph.excess` is set.
 template <class R>
 Method chosen(Method method, const Graph<R>& graph, std::int64_t terminals) {
   if (method != Method::automatic) return method;
@@ -102,7 +120,8 @@ Method chosen(Method method, const Graph<R>& graph, std::int64_t terminals) {
   if (10 * terminals < graph.nodes()) return Method::pseudoflow;
   if (looks_like_grid(graph)) {
     const bool move = graph.arc_count() < std::int64_t{5} * graph.nodes() && one_way(graph);
-    return move ? Method::boykov_kolmogorov : Method::incremental_bfs;
+    if (move) return Method::boykov_kolmogorov;
+    return has_weak_terminals(graph) ? Method::pseudoflow : Method::incremental_bfs;
   }
   if (graph.nodes() >= kLarge && has_triangles(graph)) return Method::incremental_bfs;
   return Method::push_relabel;

@@ -16,7 +16,8 @@ namespace {
 using maxflow::Method;
 using Edges = std::vector<std::pair<std::int32_t, std::int32_t>>;
 
-Method chosen(std::int32_t nodes, const Edges& edges, bool one_way = false, bool terminals = true) {
+Method chosen(std::int32_t nodes, const Edges& edges, bool one_way = false, bool terminals = true,
+              float excess = 1.0F) {
   maxflow::Graph<float> graph;
   maxflow::build_topology(
       graph, nodes, static_cast<std::int64_t>(edges.size()),
@@ -24,6 +25,7 @@ Method chosen(std::int32_t nodes, const Edges& edges, bool one_way = false, bool
       [&](std::int64_t, std::int32_t arc) {
         if (arc >= 0) graph.set_residuals(arc, 1.0F, one_way ? 0.0F : 1.0F);
       });
+  graph.excess.assign(static_cast<std::size_t>(nodes), excess);
   return maxflow::chosen(Method::automatic, graph, terminals ? nodes : nodes / 20);
 }
 
@@ -74,6 +76,7 @@ void check() {
   Choices choices(1);
   require(chosen(10000, grid(100, false)) == Method::incremental_bfs, "a picture");
   require(chosen(10000, grid(100, true)) == Method::incremental_bfs, "one of 8 neighbours");
+  require(chosen(10000, grid(100, true), false, true, 0.1F) == Method::pseudoflow, "a smooth one");
   require(chosen(10000, grid(100, false), true) == Method::boykov_kolmogorov, "a move");
   require(chosen(10000, grid(100, true), false, false) == Method::pseudoflow, "long paths");
   require(chosen(10000, shuffled_ring(choices, 10000)) == Method::incremental_bfs, "neighbours");

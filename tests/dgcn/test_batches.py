@@ -28,7 +28,11 @@ def dataset(tmp_path_factory):
 @pytest.fixture(scope="module")
 def cues(dataset):
     rng = np.random.default_rng(1)
-    return {record.name: rng.random((3, 5, 5)) < 0.3 for record in dataset.split("train")}
+    classes = np.arange(3)[:, None, None]
+    return {
+        record.name: (rng.integers(3, size=(5, 5)) == classes) & (rng.random((5, 5)) < 0.6)
+        for record in dataset.split("train")
+    }
 
 
 def training_set(dataset, **options):
@@ -171,3 +175,7 @@ def test_bad_arguments_are_named(dataset, cues):
         TrainingSet(records, 3, SIZE, cues={**cues, "00": np.zeros((2, 5, 5), bool)})
     with pytest.raises(TypeError, match="'00' must be bool, got int64"):
         TrainingSet(records, 3, SIZE, cues={**cues, "00": np.zeros((3, 5, 5), np.int64)})
+    double = np.zeros((3, 5, 5), bool)
+    double[[0, 2], 3, 1] = True
+    with pytest.raises(ValueError, match="cues: those of '00' have two classes at row 3, column 1"):
+        TrainingSet(records, 3, SIZE, cues={**cues, "00": double})

@@ -189,6 +189,31 @@ def test_variants_equal_pymaxflow(belief: str, cut_background: bool) -> None:
     assert differs == (belief == "present" or cut_background)
 
 
+@pytest.mark.parametrize("cut_background", [False, True])
+def test_cutting_for_absent_classes_changes_nothing(
+    cut_background: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On CUDA, where nobody waits for how many classes the fullest image has, all have a cut."""
+    rng = np.random.default_rng(6)
+    options = GraphCutSupervision(k=3, theta=0.2, cut_background=cut_background)
+    items = [scene(rng, 6, 7, 8, 5, sharpness) for sharpness in (0.5, 1.5, 3.0)]
+    items[1][2][1:] = items[1][3][1:] = False  # an image of background alone
+    batch = [torch.cat(parts) for parts in zip(*(tensors(*item) for item in items), strict=True)]
+    expected = options(*batch)
+    monkeypatch.setattr("dgcn.supervision.graph_cut._largest_count", lambda wanted: wanted.shape[1])
+    assert (expected != batch[2]).any()
+    torch.testing.assert_close(options(*batch), expected, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("solver", ["bk", "push_relabel", "hpf"])
+def test_solvers_agree(solver: str) -> None:
+    rng = np.random.default_rng(7)
+    batch = tensors(*scene(rng, 4, 9, 9, 6, 1.5))
+    expected = GraphCutSupervision(k=4, theta=0.2, seed_weight=3.3)(*batch)
+    found = GraphCutSupervision(k=4, theta=0.2, seed_weight=3.3, solver=solver)(*batch)
+    torch.testing.assert_close(found, expected, rtol=0, atol=0)
+
+
 @pytest.mark.parametrize("seed", range(6))
 def test_equals_trying_every_labelling(seed: int) -> None:
     rng = np.random.default_rng(seed)

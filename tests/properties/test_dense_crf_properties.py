@@ -10,8 +10,8 @@ import graphcut_ext as gx
 from graphcut_ext._dense_crf_kernels import Kernels
 from graphcut_ext._dense_crf_lattice import infer_lattice
 
-# No whole multiples of a pixel or of a level: a pixel on the border of two simplices lies in either, by
-# rounding, which adds a vertex of no weight through which others may be blurred.
+# No whole multiples of a pixel or of a level: a pixel on the border of two simplices lies in
+# either, by rounding, which adds a vertex of no weight through which others may be blurred.
 SIGMAS = st.sampled_from([0.3129, 1.0717, 2.0347, 7.113, 50.71])
 
 

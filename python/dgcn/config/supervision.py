@@ -128,6 +128,9 @@ class SupervisionConfig:
         Region growing accepts a foreground class where its marginal exceeds this.
     grow_background : float, default 0.99
         Region growing accepts the background where its marginal exceeds this.
+    solver : {"auto", "bk", "ibfs", "push_relabel", "hpf"}, default "auto"
+        Of the minimum cuts of "graph_cut" and "graph_cut_script"; all give the same cuts. On a GPU
+        "push_relabel" cuts there, without waiting for it; the others cut on the host.
     """
 
     kind: Kind = "graph_cut"
@@ -145,6 +148,7 @@ class SupervisionConfig:
     normalise: Literal["none", "length", "channel"] = "none"
     grow_foreground: float = 0.85
     grow_background: float = 0.99
+    solver: Literal["auto", "bk", "ibfs", "push_relabel", "hpf"] = "auto"
 
     def check(self) -> None:
         """Raise `ValueError` for the first field out of range."""

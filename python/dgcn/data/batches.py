@@ -71,7 +71,7 @@ class TrainingSet(Dataset[Sample]):
     ------
     ValueError
         No record, an argument out of range, a label that is not in ``1..classes - 1``, a record
-        without cues, cues of another shape.
+        without cues, cues of another shape or of two classes at one position.
     TypeError
         Cues that are not bool.
     """
@@ -191,6 +191,12 @@ def _check_cues(
                 f"cues: those of {record.name!r} have shape {grid.shape}, others {expected}"
             )
         expected = grid.shape
+        double = np.argwhere(grid.sum(0) > 1)
+        if len(double):
+            row, column = double[0]
+            raise ValueError(
+                f"cues: those of {record.name!r} have two classes at row {row}, column {column}"
+            )
 
 
 def _require_at_least(value: int, least: int, name: str) -> None:

@@ -9,6 +9,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
+import graphcut_ext as gx
 from dgcn.data.batches import TrainingSet
 from dgcn.engine.classify import CACHE_BYTES, load_classifier
 from dgcn.engine.evaluate import validation_miou
@@ -104,7 +105,8 @@ class SupervisedLosses:
         output: SegmenterOutput = model(batch["image"])
         logits = output.logits.float()
         probabilities = floored_softmax(logits)
-        with torch.no_grad():
+        # The cues were looked at when they were loaded.
+        with torch.no_grad(), gx.no_value_checks():
             features = aggregate(output.features, self.taps)
             marginals = CRFMarginals(probabilities, batch["rgb"], self.crf)
             supervised = self.supervision(

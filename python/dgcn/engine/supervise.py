@@ -32,8 +32,8 @@ def make_supervision(options: SupervisionConfig) -> Supervision:
     if options.kind == "joint_cut":
         return JointCutSupervision(**values)
     if options.kind == "graph_cut_script":
-        return GraphCutSupervision(**values, cut_background=True)
-    return GraphCutSupervision(**values)
+        return GraphCutSupervision(**values, cut_background=True, solver=options.solver)
+    return GraphCutSupervision(**values, solver=options.solver)
 
 
 class CRFMarginals:

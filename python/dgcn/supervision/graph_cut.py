@@ -44,6 +44,9 @@ class GraphCutSupervision:
         confusion with a class that the label rules out for doubt.
     cut_background : bool, default False
         Whether the background is cut for like any class, as in the authors' script.
+    solver : str, default "auto"
+        As in `graphcut_ext.knn_maxflow`. On CUDA, "push_relabel" within
+        `graphcut_ext.no_value_checks` never waits for the device.
     """
 
     k: int = 9
@@ -57,6 +60,7 @@ class GraphCutSupervision:
     spatial: Neighbourhood = 0
     spatial_weight: float = 1.0
     normalise: Normalisation = "none"
+    solver: str = "auto"
 
     @torch.no_grad()
     def __call__(
@@ -73,7 +77,7 @@ class GraphCutSupervision:
         ------
         ValueError
             A shape does not fit, `k` is not below the number of positions, or a position has
-            cues of two classes.
+            cues of two classes (not looked at on CUDA within `graphcut_ext.no_value_checks`).
         """
         check_shapes(probabilities, features, cues, present)
         refuse_double_cues(cues)
@@ -96,7 +100,7 @@ class GraphCutSupervision:
         padding = ~real[:, :, None]
         source, sink = source.masked_fill(padding, 0.0), sink.masked_fill(padding, 0.0)
 
-        cut = gx.knn_maxflow(indices, weights, source, sink)
+        cut = gx.knn_maxflow(indices, weights, source, sink, solver=self.solver)
         claimed = cut.source_side & (belief > self.theta) & real[:, :, None]
         # Two classes may claim a position where theta < 0.5: the more probable one has it.
         score, winner = torch.where(claimed, belief, -1.0).max(1)  # (B, N)
@@ -130,7 +134,7 @@ def t_links(
         elsewhere.
     """
     zero = belief.new_zeros(())
-    capacity = torch.as_tensor(seed, dtype=belief.dtype, device=belief.device)
+    capacity = seed if isinstance(seed, Tensor) else belief.new_full((), seed)
     source = -torch.log10((1 - belief).clamp_min(FLOOR))
     sink = -torch.log10(belief.clamp_min(FLOOR))
     source = torch.where(of_class, capacity, torch.where(of_other, zero, source))
@@ -139,7 +143,10 @@ def t_links(
 
 
 def _classes_to_cut(present: Tensor, *, background: bool) -> tuple[Tensor, Tensor]:
-    """Ids of the classes to cut for in each image, padded to the batch's largest number of them.
+    """Ids of the classes to cut for in each image, padded to one number for the batch.
+
+    That is the largest number of an image on the CPU; on CUDA, where asking for it would wait for
+    the device and cuts without terminals take no time, that of all classes.
 
     Parameters
     ----------
@@ -157,6 +164,13 @@ def _classes_to_cut(present: Tensor, *, background: bool) -> tuple[Tensor, Tenso
     wanted = present.bool().clone()
     if not background:
         wanted[:, 0] = False
-    most = int(wanted.sum(1).amax()) if len(wanted) else 0
+    most = _largest_count(wanted)
     order = torch.argsort(wanted.int(), dim=1, descending=True, stable=True)[:, :most]
     return order, wanted.gather(1, order)
+
+
+def _largest_count(wanted: Tensor) -> int:
+    """Largest number of true entries in a row (B, L), or a bound of it that needs no waiting."""
+    if wanted.is_cuda or len(wanted) == 0:
+        return wanted.shape[1]
+    return int(wanted.sum(1).amax())
