@@ -2,12 +2,13 @@
 
 A block whose first line is the comment ``# NAME`` of a rival, as `RIVALS` has it, is that package's
 program for what the block after it does with ours; both must give the same. A block in the language
-``text`` is what the example before it prints.
+``text`` is what the example before it prints. The examples of the docstrings run as well.
 """
 
 from __future__ import annotations
 
 import contextlib
+import doctest
 import importlib
 import io
 from collections.abc import Callable
@@ -134,3 +135,16 @@ def importable(module: str) -> Any:
         return importlib.import_module(module)
     except ImportError:
         return None
+
+
+def test_examples_of_docstrings_run() -> None:
+    public = {public: getattr(gx, public) for public in gx.__all__}
+    runner = doctest.DocTestRunner()
+    with_examples = set()
+    for operator in public.values():
+        names = {"torch": torch, "io": io, **public}
+        for examples in doctest.DocTestFinder().find(operator, globs=names, name="gx"):
+            if examples.examples:
+                with_examples.add(operator)
+                assert runner.run(examples).failed == 0, operator
+    assert {gx.maxflow, gx.knn, gx.dense_crf, gx.Graph, gx.alpha_expansion} <= with_examples
