@@ -6,7 +6,7 @@ PACKAGES := graphcut_ext python/dgcn tests benchmarks
 CORE_TESTS := $(shell find tests/core -name '*.cpp' -o -name '*.hpp')
 CPP := $(CORE_TESTS) $(shell find csrc -name '*.cpp' -o -name '*.hpp' -o -name '*.cu' -o -name '*.cuh')
 
-.PHONY: demo test lint format docs sanitize fuzz bench cuda-check gpu-check dist wheel-check clean
+.PHONY: demo test lint format docs sanitize fuzz bench cuda-check gpu-check dist notebooks wheel-check clean
 
 demo: .venv/installed  ## the whole chain on the embedded data: numbers and a picture
 	$(BIN)/dgcn demo
@@ -59,6 +59,9 @@ gpu-check:  ## on a machine with a GPU, CUDA torch, nvcc and the build tools ins
 
 dist: .venv/installed
 	$(BIN)/python -m build
+
+notebooks: .venv/installed  ## the examples, executed
+	$(BIN)/python examples/make_notebooks.py
 
 wheel-check: .venv/installed  ## source archive, wheel, new environment without a compiler
 	PYTHON=$(BIN)/python bash tests/wheel_check.sh

@@ -1,12 +1,13 @@
 # %% [markdown]
 # # Scribbles on a photograph
 #
-# A few strokes say what is the cup with its saucer and what is the table; one minimum cut says it of
-# every pixel. The links decide what counts as near: neighbours on the grid, or the nearest in colour and
-# place, wherever they are.
+# A few strokes say what is the cup with its saucer and what is the table; one minimum cut says it
+# of every pixel. The links decide what counts as near: neighbours on the grid, or the nearest in
+# colour and place, wherever they are.
 
 # %%
 import argparse
+import itertools
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -46,7 +47,7 @@ def drawn(strokes: list[list[tuple[float, float]]]) -> np.ndarray:
     """Pixels of some polylines, three wide, as a mask."""
     mask = np.zeros((height, width), dtype=bool)
     for stroke in strokes:
-        for (x0, y0), (x1, y1) in zip(stroke, stroke[1:], strict=False):
+        for (x0, y0), (x1, y1) in itertools.pairwise(stroke):
             steps = np.linspace(0, 1, 4 * height)
             rows = ((y0 + steps * (y1 - y0)) * (height - 1)).round().astype(int)
             columns = ((x0 + steps * (x1 - x0)) * (width - 1)).round().astype(int)
@@ -58,8 +59,9 @@ def drawn(strokes: list[list[tuple[float, float]]]) -> np.ndarray:
 cup, table = drawn(STROKES["cup"]), drawn(STROKES["table"])
 
 # %% [markdown]
-# Scribbled pixels are tied to their terminal by `inf`, "never cut". All others hang on the terminals by
-# how well their colour fits the one or the other: little, so that the links have their say.
+# Scribbled pixels are tied to their terminal by `inf`, "never cut". All others hang on the
+# terminals by how well their colour fits the one or the other: little, so that the links have
+# their say.
 
 
 # %%
@@ -103,7 +105,7 @@ on_neighbours = cut.source_side[0, 0].numpy().reshape(height, width)
 
 # %%
 colour_alone = (fit > 0).reshape(height, width)
-figure, axes = plt.subplots(1, 4, figsize=(15, 3.1), layout="constrained")
+figure, axes = plt.subplots(1, 4, figsize=(11, 2.4), layout="constrained")
 shown = rgb.copy()
 shown[cup], shown[table] = (0.1, 0.9, 0.2), (0.9, 0.1, 0.9)
 axes[0].imshow(shown)

@@ -1,9 +1,9 @@
 # %% [markdown]
 # # Depth from two views, by alpha expansion
 #
-# Every pixel of the left view gets a disparity: how far to the left its like lies in the right one.
-# Matching pixel by pixel is noise; expansion moves, each an exact minimum cut, lower an energy that also
-# pays for jumps between neighbours, less where the colour jumps too.
+# Every pixel of the left view gets a disparity: how far to the left its like lies in the right
+# one. Matching pixel by pixel is noise; expansion moves, each an exact minimum cut, lower an
+# energy that also pays for jumps between neighbours, less where the colour jumps too.
 
 # %%
 import argparse
@@ -35,8 +35,8 @@ labels = int(np.ceil(truth[known].max())) + 1
 print(f"{shape[1]} x {shape[0]} pixels, {labels} disparities")
 
 # %% [markdown]
-# The cost of a disparity is the difference of colours over a window of three by three pixels, cut off so
-# that what is hidden in one view does not count for more than any other mistake.
+# The cost of a disparity is the difference of colours over a window of three by three pixels, cut
+# off so that what is hidden in one view does not count for more than any other mistake.
 
 # %%
 cost = np.full((labels, *shape), 0.15)
@@ -54,13 +54,16 @@ grid = gx.Graph.grid(shape, 1.0)
 ends = grid.edge_index
 colours = left.reshape(-1, 3)
 contrast = np.abs(colours[ends[0]] - colours[ends[1]]).mean(axis=1)
-weights = torch.from_numpy(np.where(contrast < 0.04, 0.05, 0.015))
+weights = torch.from_numpy(np.where(contrast < 0.04, 0.008, 0.004))
 apart = (torch.arange(labels)[:, None] - torch.arange(labels)).abs()
-jump = apart.clamp(max=3).double()  # a metric: a jump of more than three costs as much as one of three
+jump = apart.clamp(
+    max=3
+).double()  # a metric: a jump of more than three costs as much as one of three
 
 by_pixel = unary.argmin(1)
 found = gx.alpha_expansion(torch.from_numpy(ends), unary, weights, jump)
 best = found.labels
+
 
 # %%
 def bad(disparity: torch.Tensor) -> float:
@@ -71,7 +74,7 @@ def bad(disparity: torch.Tensor) -> float:
 print(f"pixel by pixel: {100 * bad(by_pixel):.1f} % off by more than one")
 print(f"alpha expansion: {100 * bad(best):.1f} %, energy {found.energy.item():.1f}")
 
-figure, axes = plt.subplots(1, 4, figsize=(15, 2.9), layout="constrained")
+figure, axes = plt.subplots(1, 4, figsize=(11, 2.3), layout="constrained")
 axes[0].imshow(left)
 axes[0].set_title("left view")
 pictures = {

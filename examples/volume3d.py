@@ -1,8 +1,9 @@
 # %% [markdown]
 # # A volume, denoised by one cut
 #
-# A ball and a bent tube in a volume of 64 x 64 x 64 voxels, buried in noise. Thresholding each voxel by
-# itself fails; a minimum cut that also pays for every side at which the label changes finds both.
+# A ball and a bent tube in a volume of 64 x 64 x 64 voxels, buried in noise. Thresholding each
+# voxel by itself fails; a minimum cut that also pays for every side at which the label changes
+# finds both.
 
 # %%
 import argparse
@@ -28,9 +29,9 @@ truth = ball | tube
 volume = truth + 1.2 * np.random.default_rng(0).standard_normal(truth.shape)
 
 # %% [markdown]
-# The cost of a voxel is the squared distance of its grey value to that of the label, 1 or 0. With 26
-# neighbours a side's price depends less on its direction than with 6: links to further neighbours are
-# cheaper, by their length.
+# The cost of a voxel is the squared distance of its grey value to that of the label, 1 or 0. With
+# 26 neighbours a side's price depends less on its direction than with 6: links to further
+# neighbours are cheaper, by their length.
 
 
 # %%
