@@ -6,7 +6,7 @@ PACKAGES := graphcut_ext python/dgcn tests benchmarks
 CORE_TESTS := $(shell find tests/core -name '*.cpp' -o -name '*.hpp')
 CPP := $(CORE_TESTS) $(shell find csrc -name '*.cpp' -o -name '*.hpp' -o -name '*.cu' -o -name '*.cuh')
 
-.PHONY: demo test lint format sanitize fuzz bench cuda-check gpu-check dist clean
+.PHONY: demo test lint format docs sanitize fuzz bench cuda-check gpu-check dist wheel-check clean
 
 demo: .venv/installed  ## the whole chain on the embedded data: numbers and a picture
 	$(BIN)/dgcn demo
@@ -18,6 +18,7 @@ lint: .venv/installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/python -m mypy.stubtest graphcut_ext._core --allowlist tests/stubs_allowed.txt
 	$(BIN)/clang-format --dry-run --Werror $(CPP)
 	$(BIN)/python -c "import json, glob; print(*sorted({c['file'] for p in glob.glob('build/*/compile_commands.json') for c in json.load(open(p)) if '/csrc/' in c['file'] and c['file'].endswith('.cpp')}))" \
 	  | tr ' ' '\n' | xargs -P 2 -n 1 $(BIN)/clang-tidy --quiet -p $$(ls -d build/cp*/ | head -1)
@@ -27,6 +28,9 @@ format: .venv/installed
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 	$(BIN)/clang-format -i $(CPP)
+
+docs: .venv/installed  ## the site, in build/site/index.html; needs no network
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 
 sanitize: sanitize-address,undefined sanitize-thread  ## the core's own tests, no Python
 
@@ -56,6 +60,9 @@ gpu-check:  ## on a machine with a GPU, CUDA torch, nvcc and the build tools ins
 dist: .venv/installed
 	$(BIN)/python -m build
 
+wheel-check: .venv/installed  ## source archive, wheel, new environment without a compiler
+	PYTHON=$(BIN)/python bash tests/wheel_check.sh
+
 .venv/bin/python:
 	$(PYTHON) -m venv .venv
 
@@ -66,7 +73,7 @@ dist: .venv/installed
 
 .venv/installed: .venv/requirements $(CORE)
 	$(BIN)/python -m pip install -q -c constraints.txt --no-build-isolation \
-	  -C cmake.define.GRAPHCUT_WERROR=ON -e '.[train,bench,dev]'
+	  -C cmake.define.GRAPHCUT_WERROR=ON -e '.[train,bench,dev,docs]'
 	touch $@
 
 clean:

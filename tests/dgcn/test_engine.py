@@ -6,6 +6,7 @@ import io
 import itertools
 import json
 import re
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -247,18 +248,27 @@ def test_loss_that_is_not_finite_names_step_and_images(chain: Path, tmp_path: Pa
 def test_two_processes_take_the_same_steps_as_one(tmp_path: Path) -> None:
     # SqueezeNet has no batch statistics, so that halves of a batch add up to the whole.
     write_synthetic(tmp_path / "set", images=8, val_images=0, size=72)
-    torchrun = ("-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2")
+    machines = [
+        # Two launchers stand for two machines.
+        [*TORCHRUN, "--nproc_per_node=1", "--nnodes=2", f"--node_rank={k}", f"--master_port={port}"]
+        for port in (free_port(),)
+        for k in range(2)
+    ]
     ends = []
-    for name, launcher, options in (
-        ("one", (), ("--classify.accumulate=2",)),
-        ("two", (), ("--runtime.devices=2",)),
-        ("torchrun", torchrun, ("--runtime.devices=2",)),
+    for name, launchers, options in (
+        ("one", [[]], ("--classify.accumulate=2",)),
+        ("two", [[]], ("--runtime.devices=2",)),
+        ("machines", machines, ("--runtime.devices=2",)),
     ):
         out = tmp_path / name
-        command = [sys.executable, *launcher, "-m", "dgcn", "classify", "--out", str(out)]
+        command = ["-m", "dgcn", "classify", "--out", str(out)]
         command += ["--data.root", str(tmp_path / "set"), "--data.size=81", *options]
         command += ["--classify.epochs=1", "--classify.batch_size=4", "--runtime.device=cpu"]
-        subprocess.run(command, check=True, capture_output=True)
+        started = [
+            subprocess.Popen([sys.executable, *launcher, *command], stdout=subprocess.DEVNULL)
+            for launcher in launchers
+        ]
+        assert [process.wait() for process in started] == [0] * len(launchers)
         ends.append(load_checkpoint(out / "classifier" / "last.pt"))
     one, *others = ends
     for other in others:
@@ -266,6 +276,29 @@ def test_two_processes_take_the_same_steps_as_one(tmp_path: Path) -> None:
         for name, tensor in one.model.items():
             torch.testing.assert_close(other.model[name], tensor, rtol=1e-4, atol=1e-6)
     assert sum(float(tensor.abs().sum()) for tensor in one.model.values()) > 0
+
+
+TORCHRUN = ("-m", "torch.distributed.run", "--master_addr=127.0.0.1")
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+        return port
+
+
+@pytest.mark.parametrize(
+    ("here", "message"), [(2, "torchrun has started 4 processes.*must be 4, got 2"), (3, "3 of 4")]
+)
+def test_devices_are_the_processes_of_torchrun(
+    monkeypatch: pytest.MonkeyPatch, here: int, message: str
+) -> None:
+    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "test")
+    monkeypatch.setenv("WORLD_SIZE", "4")
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", str(here))
+    with pytest.raises(ValueError, match=message):
+        make_fabric(RuntimeConfig(device="cpu", devices=2 if here == 2 else 4))
 
 
 def test_every_image_comes_once_an_epoch_and_the_last_batch_is_filled() -> None:

@@ -17,7 +17,7 @@ class RuntimeConfig:
     device : {"auto", "cpu", "cuda"}, default "auto"
         Accelerator; "auto" takes a GPU where there is one.
     devices : int, default 1
-        Processes, each with a device of its own (data-parallel training).
+        Processes on all machines together, each with a device of its own (data-parallel training).
     precision : {"32-true", "bf16-mixed", "16-mixed"}, default "32-true"
         Arithmetic of the networks; graph cuts, CRF and losses are always in 32 bit or more.
     seed : int, default 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import warnings
 import zlib
 
@@ -20,13 +21,14 @@ def make_fabric(runtime: RuntimeConfig) -> Fabric:
     ----------
     runtime : RuntimeConfig
         With ``devices > 1`` the command that is running is started once more per device (data-
-        parallel, gloo on CPUs and NCCL on GPUs).
+        parallel, gloo on CPUs and NCCL on GPUs), unless torchrun has started all of them, on this
+        machine or on several.
 
     Raises
     ------
     ValueError
         ``runtime.device`` is "cuda" and there is no CUDA device, or ``runtime.precision`` is
-        "16-mixed" on a CPU.
+        "16-mixed" on a CPU, or ``runtime.devices`` is not the number of torchrun's processes.
     """
     if runtime.device == "cuda" and not torch.cuda.is_available():
         raise ValueError("runtime.device: 'cuda' was asked for and torch finds no CUDA device")
@@ -35,19 +37,39 @@ def make_fabric(runtime: RuntimeConfig) -> Fabric:
         raise ValueError(
             "runtime.precision: '16-mixed' needs a CUDA device; 'bf16-mixed' works on a CPU"
         )
+    machines = _machines(runtime.devices)
     # Fabric's remarks on seeds and on the lack of a GPU say what the settings say already.
     for name in ("lightning_fabric", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)
     warnings.filterwarnings("ignore", message=".*does not have many workers.*")
     fabric = Fabric(
         accelerator=runtime.device,
-        devices=runtime.devices,
+        devices=runtime.devices // machines,
+        num_nodes=machines,
         strategy="ddp" if runtime.devices > 1 else "auto",
         precision=runtime.precision,
     )
     fabric.launch()
     seed_everything(runtime.seed, workers=False, verbose=False)
     return fabric
+
+
+def _machines(devices: int) -> int:
+    """Machines that the processes of the run are on, one unless torchrun says otherwise."""
+    if not torch.distributed.is_torchelastic_launched():
+        return 1
+    processes, here = int(os.environ["WORLD_SIZE"]), int(os.environ["LOCAL_WORLD_SIZE"])
+    if devices != processes:
+        raise ValueError(
+            f"runtime.devices: torchrun has started {processes} processes, one for each device of "
+            f"all machines, so it must be {processes}, got {devices}"
+        )
+    if processes % here:
+        raise ValueError(
+            f"runtime.devices: every machine needs as many processes, but torchrun has started "
+            f"{here} of {processes} on this one"
+        )
+    return processes // here
 
 
 def seed_stage(seed: int, stage: str) -> None:
