@@ -56,14 +56,11 @@ colours = left.reshape(-1, 3)
 contrast = np.abs(colours[ends[0]] - colours[ends[1]]).mean(axis=1)
 weights = torch.from_numpy(np.where(contrast < 0.04, 0.05, 0.015))
 apart = (torch.arange(labels)[:, None] - torch.arange(labels)).abs()
-jump = apart.clamp(
-    max=3
-).double()  # a metric: a jump of more than three costs as much as one of three
+jump = apart.clamp(max=3).double()  # a metric: a jump of more than three costs as much as one of three
 
 by_pixel = unary.argmin(1)
 found = gx.alpha_expansion(torch.from_numpy(ends), unary, weights, jump)
 best = found.labels
-
 
 # %%
 def bad(disparity: torch.Tensor) -> float:
