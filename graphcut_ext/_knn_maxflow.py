@@ -7,7 +7,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from graphcut_ext import _core
 from graphcut_ext._arguments import (
     check_capacity_dtypes,
     check_devices,
@@ -18,7 +17,8 @@ from graphcut_ext._arguments import (
     check_tensor,
 )
 from graphcut_ext._knn_maxflow_cuda import cut_on_device, solved_on_device
-from graphcut_ext._mincut import MinCut, thread_count, to_host, value_dtype
+from graphcut_ext._knn_maxflow_host import cut_on_host
+from graphcut_ext._mincut import MinCut, thread_count, value_dtype
 
 
 def knn_maxflow(
@@ -77,7 +77,8 @@ def knn_maxflow(
     numbers, so that every run gives the same bits. **The kernels compile, and their source is
     tested on the CPU; they have not been run or measured on a GPU yet.** Until then ``"auto"``
     takes the device only while a CUDA graph is captured. A package built without CUDA solves all on
-    the host.
+    the host. There, graphs on CUDA are copied in up to 8 parts of an item or more for every thread,
+    and each part is solved while the next ones are on their way.
 
     Integer capacities are taken as they are. Floats count in units of a power of two below
     2^-57 P, where P bounds the flow: the smaller of what sources and sinks can send through the
@@ -146,20 +147,7 @@ def _knn_maxflow(
         found = cut_on_device(indices, weights, source, sink)
         if found is not None:
             return found
-    value = torch.empty(source.shape[:2], dtype=value_dtype(source.dtype))
-    source_side = torch.empty(source.shape, dtype=torch.bool)
-    graphs = to_host(indices, weights, source, sink)
-    _core.solve_knn(
-        graphs[0],
-        graphs[1],
-        graphs[2],
-        graphs[3],
-        value.numpy(),
-        source_side.numpy(),
-        solver,
-        thread_count(num_threads),
-    )
-    return value.to(source.device), source_side.to(source.device)
+    return cut_on_host(indices, weights, source, sink, solver, thread_count(num_threads))
 
 
 @_knn_maxflow.register_fake

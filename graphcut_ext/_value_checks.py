@@ -37,5 +37,15 @@ def values_are_checked() -> bool:
     """Whether an operator on the current CUDA device may wait and look at values.
 
     Not within :func:`no_value_checks`, nor while a CUDA graph is captured.
+
+    Examples
+    --------
+    >>> values_are_checked()
+    True
+    >>> with no_value_checks():
+    ...     values_are_checked()
+    False
     """
-    return not _off.get() and not torch.cuda.is_current_stream_capturing()
+    # A torch without CUDA cannot even be asked whether it captures.
+    captured = torch.cuda.is_initialized() and torch.cuda.is_current_stream_capturing()
+    return not _off.get() and not captured

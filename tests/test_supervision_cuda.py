@@ -6,6 +6,13 @@ import pytest
 import torch
 
 import graphcut_ext as gx
+from dgcn.config import Config, SupervisionConfig
+from dgcn.engine.beside import Beside
+from dgcn.engine.segment import SupervisedLosses
+from dgcn.engine.stopwatch import Stopwatch
+from dgcn.engine.supervise import CRFMarginals, make_supervision
+from dgcn.losses import floored_softmax
+from dgcn.models import Segmenter, build_backbone
 from dgcn.supervision import GraphCutSupervision
 
 pytestmark = pytest.mark.cuda
@@ -54,3 +61,44 @@ def test_double_cues_are_named_unless_values_are_not_checked() -> None:
     cues[1, :2, 3, 4] = True
     with pytest.raises(ValueError, match="image 1 has two classes at row 3, column 4"):
         GraphCutSupervision(k=3)(probabilities, features, cues, present)
+
+
+def test_whole_step_waits_for_nothing_and_the_crf_is_that_of_the_caller() -> None:
+    """Forward pass, supervision with the CRF on a stream beside it, losses, backward pass."""
+    device = torch.device("cuda")
+    generator = torch.Generator().manual_seed(1)
+    rgb = torch.randint(0, 256, (3, 97, 81, 3), generator=generator, dtype=torch.uint8)
+    _, _, cues, present = step()
+    batch = {"image": rgb.permute(0, 3, 1, 2) / 255, "rgb": rgb, "cues": cues, "present": present}
+    on_device = {name: tensor.to(device) for name, tensor in batch.items()}
+    torch.manual_seed(0)
+    model = Segmenter(build_backbone("small", None), 5, head="conv", dropout=0.0, dilation=1)
+    model.to(device)
+    options = SupervisionConfig(solver="push_relabel", belief="present", theta=0.25)
+    config, clock = Config(supervision=options), Stopwatch(device)
+
+    with Beside(device) as beside:
+        losses = SupervisedLosses(config, make_supervision(options), (2, 3, 4), beside, clock)
+
+        def taken() -> dict[str, torch.Tensor]:
+            clock.begin("network")
+            found = losses(model, on_device)
+            torch.stack(list(found.losses.values())).sum().backward()
+            clock.begin("")
+            return found.losses
+
+        taken()  # loads the kernels
+        torch.cuda.synchronize()
+        torch.cuda.set_sync_debug_mode("error")
+        try:
+            found = taken()
+        finally:
+            torch.cuda.set_sync_debug_mode("default")
+        probabilities = floored_softmax(model(on_device["image"]).logits)
+        arguments = probabilities, on_device["rgb"], config.crf.training_params()
+        here, there = CRFMarginals(*arguments)(), CRFMarginals(*arguments, beside=beside)()
+        assert torch.equal(here, there)
+    assert all(torch.isfinite(loss) for loss in found.values())
+    seconds = clock.take()
+    assert set(seconds) == {"network", "supervision", "crf", "crf_work"}
+    assert all(each > 0 for each in seconds.values())

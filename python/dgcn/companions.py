@@ -65,7 +65,9 @@ def _report(options: Namespace) -> int:
 
 def _init_options(parser: ArgumentParser) -> None:
     parser.add_argument(
-        "folder", type=Path, help="Pictures: one folder a class, or all in one place."
+        "folder",
+        type=Path,
+        help="Pictures: one folder a class, all in one place, or as VOC or COCO has them.",
     )
     parser.add_argument(
         "--weights", type=Path, default=None, help="ImageNet weights, to be named in config.yaml."

@@ -1,4 +1,4 @@
-"""A configuration and a list of labels for a folder of pictures that has neither."""
+"""A configuration for a folder of pictures, and a list of labels where the layout has none."""
 
 from __future__ import annotations
 
@@ -15,6 +15,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from dgcn.data.coco import find_year
+from dgcn.data.open import Layout, detect_layout, open_dataset
+from dgcn.data.voc import find_voc
 from dgcn.options import write_text
 
 CONFIG, LABELS, VAL = "config.yaml", "labels.csv", "val.txt"
@@ -27,6 +30,24 @@ _MOST_EPOCHS = 30
 _SUFFIXES = (".jpg", ".jpeg", ".png")
 _NOT_CLASSES = ("images", "masks", "runs")
 _BACKGROUND = "background"
+_TRAIN_AUG = Path("ImageSets", "Segmentation", "train_aug.txt")  # SBD's list, as it is handed round
+
+# Lines of the data section that only the layouts with lists of their own have.
+_LAYOUT_LINES = {
+    "voc": """\
+  kind: voc                   # PASCAL VOC 2012: JPEGImages, Annotations, ImageSets/Segmentation
+  train_list: null            # e.g. SBD's train_aug.txt; null: train.txt
+  val_list: null              # null: val.txt, where it is there
+  labels: null                # cls_labels.npy, a .csv, "masks"; null: the XML annotations
+""",
+    "coco": """\
+  kind: coco                  # train2014, val2014, annotations/instances_*.json; or 2017
+  train_list: null            # images to train on, a name a line; null: all
+  val_list: null              # images to score; null: all
+  labels: null                # a .npy or .csv file; null: the classes of the instances
+  masks: null                 # folder to paint masks into; null: data/masks of the run
+""",
+}
 
 
 @dataclass(frozen=True)
@@ -60,6 +81,10 @@ def start(
 ) -> Start:
     """Write config.yaml, labels.csv and val.txt into a folder of pictures.
 
+    A folder in the layout of PASCAL VOC or COCO has labels and splits already: config.yaml alone is
+    written, with the paper's supervision, and with SBD's train_aug.txt where it lies among VOC's
+    lists.
+
     One folder a class gives every picture its folder's name as label; a picture that lies in two
     of them (same name, same bytes) gets both. Pictures that are not in ``images/`` are linked there
     (hard links, copies where the file system has none); nothing is moved.
@@ -71,7 +96,7 @@ def start(
     weights : Path or None, default None
         ImageNet weights to name in the configuration.
     val : float, default 0.2
-        Share of every class to hold out, in [0, 1); 0: no val.txt.
+        Share of every class to hold out, in [0, 1); 0: no val.txt. VOC and COCO have their own.
     force : bool, default False
         Write files anew that are there; a former labels.csv is kept as labels.csv.bak.
 
@@ -81,6 +106,8 @@ def start(
         There is no such folder, or no such weights.
     ValueError
         It holds no picture, or `val` is out of range.
+    DataError
+        It is in the layout of VOC or COCO, and not whole; or it has the parts of two layouts.
     """
     if not folder.is_dir():
         raise FileNotFoundError(f"no such folder: {folder}")
@@ -88,6 +115,8 @@ def start(
         raise FileNotFoundError(f"weights: no such file: {weights}")
     if not 0 <= val < 1:
         raise ValueError(f"val must be in [0, 1), got {val}")
+    if find_voc(folder) is not None or find_year(folder) is not None:
+        return _start_layout(folder, detect_layout(folder), weights, force=force)
     sources, remarks = _sources(folder)
     if not sources:
         raise ValueError(f"no jpg, jpeg or png file in {folder}, its images/ or its class folders")
@@ -121,7 +150,39 @@ def start(
     )
 
 
-def configuration(folder: Path, images: int, weights: Path | None) -> str:
+def _start_layout(folder: Path, layout: Layout, weights: Path | None, *, force: bool) -> Start:
+    """Write config.yaml for a folder that has lists and labels of its own."""
+    voc, remarks = find_voc(folder), []
+    train_list = None
+    if layout == "voc" and voc is not None and (voc / _TRAIN_AUG).is_file():
+        train_list = voc / _TRAIN_AUG
+        remarks.append(f"training images are those of {train_list}")
+    # Nothing is painted into the folder of masks before a run asks for it.
+    dataset = open_dataset(folder, kind=layout, train_list=train_list, masks=folder / "masks")
+    train, val = dataset.split("train"), dataset.split("val")
+    if not val:
+        remarks.append("no validation images: set data.val_list to score masks")
+    path, text = folder / CONFIG, configuration(folder, len(train), weights, layout, train_list)
+    kept = path.exists() and not force
+    if not kept:
+        write_text(path, text)
+    return Start(
+        images=len(dataset.split("all")),
+        classes=tuple(dataset.classes[1:]),
+        held_out=len(val),
+        written=() if kept else (path,),
+        kept=(path,) if kept else (),
+        remarks=tuple(remarks),
+    )
+
+
+def configuration(
+    folder: Path,
+    images: int,
+    weights: Path | None,
+    layout: Layout = "folder",
+    train_list: Path | None = None,
+) -> str:
     """The shipped configuration with its comments, filled in for a folder.
 
     Parameters
@@ -130,24 +191,39 @@ def configuration(folder: Path, images: int, weights: Path | None) -> str:
     images : int
         Training images; fewer than 309 are gone through more often.
     weights : Path or None
+    layout : {"folder", "voc", "coco"}, default "folder"
+        A plain folder gets the variant of the supervision that is best on photographs, the others
+        the paper's.
+    train_list : Path or None, default None
+        Not for a plain folder.
     """
     steps = max(1, math.ceil(images / 16))
     classify = min(_MOST_EPOCHS, max(8, math.ceil(_CLASSIFY_STEPS / steps)))
     train = min(_MOST_EPOCHS, max(7, math.ceil(_TRAIN_STEPS / steps)))
     name = folder.resolve().name
-    text = filled(
-        TEMPLATE.read_text(encoding="utf-8"),
-        {
-            "out": f"runs/{name}",
-            "data.root": str(folder.resolve()),
-            "model.weights": None if weights is None else str(weights.resolve()),
-            "classify.epochs": classify,
-            "supervision.belief": "present",
-            "supervision.cut_background": True,
-            "train.epochs": train,
-            "train.decay_every": max(3, math.ceil(train / 2)),
-        },
-    )
+    template = TEMPLATE.read_text(encoding="utf-8")
+    values: dict[str, object] = {
+        "out": f"runs/{name}",
+        "data.root": str(folder.resolve()),
+        "model.weights": None if weights is None else str(weights.resolve()),
+        "classify.epochs": classify,
+        "train.epochs": train,
+        "train.decay_every": max(3, math.ceil(train / 2)),
+    }
+    if layout == "folder":
+        values |= {"supervision.belief": "present", "supervision.cut_background": True}
+        remark = (
+            "# The epochs suit {} training images. 'belief' and 'cut_background' depart from\n"
+            "# the paper, whose values are 'all' and 'false'. 'dgcn run --help' explains each.\n"
+        )
+    else:
+        values["data.train_list"] = None if train_list is None else str(train_list.resolve())
+        template = re.sub(r"(?m)^  root:.*\n", rf"\g<0>{_LAYOUT_LINES[layout]}", template)
+        remark = (
+            "# The epochs suit {} training images. The supervision is the paper's.\n"
+            "# 'dgcn run --help' explains each setting.\n"
+        )
+    text = filled(template, values)
     body = text[text.index("out:") :]
     return (
         f"# Settings for the pictures in {folder.resolve()}, written by 'dgcn init'.\n"
@@ -156,8 +232,7 @@ def configuration(folder: Path, images: int, weights: Path | None) -> str:
         f"#   dgcn run --config {folder / CONFIG}       trains, predicts, scores\n"
         f"#   dgcn report runs/{name}\n"
         f"#\n"
-        f"# The epochs suit {images} training images. 'belief' and 'cut_background' depart from\n"
-        f"# the paper, whose values are 'all' and 'false'. 'dgcn run --help' explains each.\n"
+        f"{remark.format(images)}"
         f"\n{body}"
     )
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from layouts import drawn, write_coco, write_voc
 from numpy.typing import NDArray
 from PIL import Image
 from rich.console import Console
@@ -199,6 +200,65 @@ def test_one_class_and_no_split_are_warned_of(tmp_path: Path) -> None:
     assert "every training image is labelled cat" in warnings
     assert "no validation images" in warnings
     assert warnings.count("\n") == 1
+
+
+def test_voc_layout_is_checked_like_a_folder(tmp_path: Path) -> None:
+    source = drawn(tmp_path / "source", 4, 2)
+    ids = write_voc(tmp_path / "VOC2012", source)
+    root = tmp_path / "VOC2012"
+    found = findings(tmp_path)
+    assert said(found, "error") == ""
+    ok = said(found, "ok")
+    assert "4 training and 2 validation images" in ok
+    labels = [label for record in source.split("train") for label in record.labels]
+    assert f"bird {labels.count(1)}," in ok
+    assert "2 of 2 images to be scored have masks" in ok
+    assert "all 6 images open" in ok
+    warnings = said(found, "warning")
+    assert "no training image is labelled aeroplane, bicycle, boat, bottle, bus and 10 more" in (
+        warnings
+    )
+    assert "data.train_list" in warnings
+    assert "classes.txt" not in warnings
+
+    first, held_out = ids["train_00000"], ids["val_00000"]
+    (root / "JPEGImages" / f"{first}.jpg").write_bytes(b"\xff\xd8 no picture")
+    write_mask(root / "SegmentationClass" / f"{held_out}.png", np.zeros((5, 5), dtype=np.uint8))
+    errors = said(findings(tmp_path), "error")
+    assert f"{first}.jpg: cannot be read as an image" in errors
+    assert f"{held_out}.png: the mask is 5 x 5 pixels" in errors
+    assert errors.count("out of the lists data.train_list and data.val_list") == 2
+    (root / "Annotations" / f"{first}.xml").write_text("<annotation>")
+    assert f"{first}.xml" in said(findings(tmp_path), "error")
+    (root / "ImageSets" / "Segmentation" / "train.txt").unlink()
+    (finding,) = findings(tmp_path)
+    assert "list of training images not found" in finding.what
+    assert finding.fix == "correct the line or the file that is named"
+
+
+def test_coco_layout_is_checked_like_a_folder(tmp_path: Path) -> None:
+    root, out = tmp_path / "coco", tmp_path / "out"
+    write_coco(root, drawn(tmp_path / "source", 6, 2))
+
+    def coco() -> list[Finding]:
+        config = Config(out=out, data=DataConfig(root=root))
+        return list(check_dataset(config, root, Screen(quiet=True)))
+
+    found = coco()
+    assert said(found, "error") == ""
+    assert "6 training and 2 validation images" in said(found, "ok")
+    assert "all 8 images open" in said(found, "ok")
+    assert len(list((out / "data" / "masks").glob("*.png"))) == 8
+    picture = next((root / "train2014").iterdir())
+    picture.write_bytes(picture.read_bytes()[:200])
+    assert picture.name in said(coco(), "error")
+    (root / "annotations" / "instances_val2014.json").unlink()
+    assert "no validation images: the training images are predicted" in said(coco(), "warning")
+    assert "in a file, and the file in data.val_list" in said(coco(), "warning")
+    (root / "train2014").rename(root / "gone")
+    (finding,) = coco()
+    assert "folder of images" in finding.what
+    assert "dgcn init" not in finding.fix
 
 
 # The verb

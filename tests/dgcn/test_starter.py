@@ -9,10 +9,12 @@ import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
+from layouts import drawn, write_coco, write_voc
 from PIL import Image
 
 from dgcn.cli import main
 from dgcn.data import FolderDataset
+from dgcn.engine.run import dataset_of
 from dgcn.options import load_config
 from dgcn.starter import TEMPLATE, configuration, filled, hold_out, start
 
@@ -120,6 +122,73 @@ def test_weights_are_named_in_the_configuration(tmp_path: Path) -> None:
     weights.write_bytes(b"")
     start(tmp_path / "set", weights=weights)
     assert load_config(tmp_path / "set" / "config.yaml").model.weights == weights.resolve()
+
+
+def files_below(root: Path) -> set[Path]:
+    return {path for path in root.rglob("*") if path.is_file()}
+
+
+def only_changed(path: Path, before: set[Path], root: Path) -> bool:
+    return files_below(root) - before == {path} and before <= files_below(root)
+
+
+def test_voc_layout_gets_a_configuration_alone(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = drawn(tmp_path / "source", 4, 2)
+    devkit = tmp_path / "VOCdevkit"
+    ids = write_voc(devkit / "VOC2012", source)
+    before = files_below(devkit)
+    assert main(["init", str(devkit)]) == 0
+    printed = capsys.readouterr().out
+    assert "6 images, 2 of them held out, 20 classes: aeroplane, bicycle" in printed
+    assert "labels.csv" not in printed
+    assert only_changed(devkit / "config.yaml", before, devkit)
+    text = (devkit / "config.yaml").read_text()
+    assert "# PASCAL VOC 2012: JPEGImages" in text
+    config = load_config(devkit / "config.yaml")
+    assert (config.data.kind, config.data.train_list) == ("voc", None)
+    assert (config.supervision.belief, config.supervision.cut_background) == ("all", False)
+    dataset = dataset_of(config, devkit)
+    assert [r.name for r in dataset.split("train")] == [ids[r.name] for r in source.split("train")]
+
+    listing = devkit / "VOC2012" / "ImageSets" / "Segmentation" / "train_aug.txt"
+    listing.write_text("".join(f"{name}\n" for name in list(ids.values())[:3]))
+    (devkit / "config.yaml").write_text("mine")
+    assert main(["init", str(devkit)]) == 0
+    assert (devkit / "config.yaml").read_text() == "mine"
+    assert main(["init", str(devkit), "--force"]) == 0
+    assert f"training images are those of {listing}" in capsys.readouterr().out
+    config = load_config(devkit / "config.yaml")
+    assert config.data.train_list == listing.resolve()
+    assert len(dataset_of(config, devkit).split("train")) == 3
+    (devkit / "VOC2012" / "ImageSets" / "Segmentation" / "val.txt").unlink()
+    assert "set data.val_list" in start(devkit).remarks[-1]
+
+
+def test_coco_layout_gets_a_configuration_alone(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = tmp_path / "coco"
+    write_coco(root, drawn(tmp_path / "source", 4, 2))
+    before = files_below(root)
+    assert main(["init", str(root)]) == 0
+    assert "5 classes: person, car, traffic_light" in capsys.readouterr().out
+    assert only_changed(root / "config.yaml", before, root)
+    assert "# folder to paint masks into" in (root / "config.yaml").read_text()
+    config = load_config(root / "config.yaml")
+    assert (config.data.kind, config.data.masks) == ("coco", None)
+    assert len(dataset_of(config, root).split("train")) == 4
+
+
+def test_half_a_layout_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    draw(tmp_path / "JPEGImages" / "a.png", 1)
+    assert main(["init", str(tmp_path)]) == 2
+    assert "list of training images not found" in capsys.readouterr().err
+    draw(tmp_path / "images" / "a.png", 1)
+    assert main(["init", str(tmp_path)]) == 2
+    assert "has the parts of folder and voc" in capsys.readouterr().err
+    assert not (tmp_path / "config.yaml").exists()
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,8 @@ from PIL import Image
 
 from dgcn.config import Config
 from dgcn.data import DataError, FolderDataset, ImageDataset, Record
+from dgcn.data.coco import find_year
+from dgcn.data.voc import find_voc
 from dgcn.doctor.duplicates import Fingerprint, fingerprint, near_duplicates
 from dgcn.doctor.finding import Finding
 from dgcn.engine.progress import Screen
@@ -33,6 +35,33 @@ class _Examined:
     print: Fingerprint | None = None
 
 
+@dataclass(frozen=True)
+class _Lists:
+    """Where a layout says what is trained on, what is scored, and what images are labelled with."""
+
+    train: str
+    val: str
+    absent: str
+    unscored: str
+    lines: str
+
+
+_FOLDER = _Lists(
+    train="train.txt",
+    val="val.txt",
+    absent="label some, or take the class out of classes.txt (and its images out of val.txt)",
+    unscored="name some images in val.txt (one name a line), e.g. 'dgcn init --force' does",
+    lines="labels.csv and the splits",
+)
+_LAYOUT = _Lists(
+    train="the list data.train_list",
+    val="the list data.val_list",
+    absent="name images of it in the list data.train_list, or expect no masks of it",
+    unscored="name some images (one a line) in a file, and the file in data.val_list",
+    lines="the lists data.train_list and data.val_list",
+)
+
+
 def check_dataset(config: Config, root: Path, screen: Screen) -> Iterator[Finding]:
     """Everything about a data set that a run would stumble over, or suffer from in silence."""
     try:
@@ -50,19 +79,19 @@ def check_dataset(config: Config, root: Path, screen: Screen) -> Iterator[Findin
             f"pictures not in labels.csv, which are not used ({len(names)}): {_listed(names)}",
             "add a line for each, or take them out of images/",
         )
-    yield from _classes(dataset, train, val)
-    yield from _masks(train, val)
+    lists = _FOLDER if isinstance(dataset, FolderDataset) else _LAYOUT
+    yield from _classes(dataset, train, val, lists)
+    yield from _masks(train, val, lists)
     examined = list(_examined(dataset, screen))
-    yield from _files(examined)
+    yield from _files(examined, lists)
     yield from _sizes(examined)
     yield from _shared(examined, train, val)
 
 
 def _fix_of(message: str, root: Path) -> str:
-    if (
-        "no known layout" in message
-        or "labels not found" in message
-        or "folder of images" in message
+    plain = find_voc(root) is None and find_year(root) is None
+    if plain and any(
+        part in message for part in ("no known layout", "labels not found", "folder of images")
     ):
         return f"dgcn init {root}"
     if "unknown label" in message:
@@ -73,7 +102,7 @@ def _fix_of(message: str, root: Path) -> str:
 
 
 def _classes(
-    dataset: ImageDataset, train: Sequence[Record], val: Sequence[Record]
+    dataset: ImageDataset, train: Sequence[Record], val: Sequence[Record], lists: _Lists
 ) -> Iterator[Finding]:
     counts = Counter(label for record in train for label in record.labels)
     held_out = Counter(label for record in val for label in record.labels)
@@ -85,7 +114,7 @@ def _classes(
         yield Finding(
             "error" if len(absent) == len(names) - 1 else "warning",
             f"no training image is labelled {_listed(absent)}",
-            "label some, or take the class out of classes.txt (and its images out of val.txt)",
+            lists.absent,
         )
     few = [names[label] for label in counts if counts[label] < _FEW]
     if few:
@@ -99,14 +128,14 @@ def _classes(
         yield Finding(
             "warning",
             f"{counts[most]} training images of {names[most]}, {counts[least]} of {names[least]}",
-            f"add images of {names[least]}, or leave some of {names[most]} out of train.txt",
+            f"add images of {names[least]}, or leave some of {names[most]} out of {lists.train}",
         )
     if val and set(counts) - set(held_out):
         missing = sorted(names[label] for label in set(counts) - set(held_out))
         yield Finding(
             "warning",
             f"no validation image of {_listed(missing)}: they are not scored",
-            "put some of their images into val.txt",
+            f"put some of their images into {lists.val}",
         )
     if len(counts) == 1 and all(record.labels for record in train):
         only = names[next(iter(counts))]
@@ -117,13 +146,13 @@ def _classes(
         )
 
 
-def _masks(train: Sequence[Record], val: Sequence[Record]) -> Iterator[Finding]:
+def _masks(train: Sequence[Record], val: Sequence[Record], lists: _Lists) -> Iterator[Finding]:
     masked = sum(record.mask is not None for record in val or train)
     if not val:
         yield Finding(
             "warning",
             "no validation images: the training images are predicted, nothing is held out",
-            "name some images in val.txt (one name a line), e.g. 'dgcn init --force' does",
+            lists.unscored,
         )
     if masked:
         yield Finding("ok", f"{masked} of {len(val or train)} images to be scored have masks")
@@ -152,12 +181,10 @@ def _examined(dataset: ImageDataset, screen: Screen) -> Iterator[_Examined]:
             yield each
 
 
-def _files(examined: Sequence[_Examined]) -> Iterator[Finding]:
+def _files(examined: Sequence[_Examined], lists: _Lists) -> Iterator[Finding]:
     wrong = [each.error for each in examined if each.error]
     for error in wrong[:_LISTED]:
-        yield Finding(
-            "error", error, "replace the file, or take its image out of labels.csv and the splits"
-        )
+        yield Finding("error", error, f"replace the file, or take its image out of {lists.lines}")
     if len(wrong) > _LISTED:
         yield Finding("error", f"and {len(wrong) - _LISTED} more files", "as above")
     if not wrong:

@@ -20,6 +20,7 @@ from dgcn.engine.run import Run
 from dgcn.engine.settings import classifier_settings
 from dgcn.engine.stages import mark_finished, unmark
 from dgcn.engine.step import StepLosses
+from dgcn.engine.stopwatch import Stopwatch
 from dgcn.models import Classifier, build_backbone
 from dgcn.options import write_text
 
@@ -64,6 +65,7 @@ def classify(run: Run) -> None:
         folder=run.classifier,
         settings=settings,
         network=describe(config, run.dataset.classes, CLASSIFIER),
+        clock=Stopwatch(run.fabric.device),
     )
     last = fit(run.fabric, training, config, run.screen)
     if run.leads:

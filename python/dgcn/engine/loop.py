@@ -22,7 +22,9 @@ from dgcn.engine.fabric import seed_step
 from dgcn.engine.progress import Screen
 from dgcn.engine.schedule import make_optimizer, rate_factor, set_rate
 from dgcn.engine.step import Losses, take_step
+from dgcn.engine.stopwatch import Stopwatch
 from dgcn.engine.termination import Request, Terminated, termination
+from dgcn.engine.throughput import Row, read_rows, sentence, write_rows
 from dgcn.models import Classifier, Segmenter
 
 AfterEpoch = Callable[[int], dict[str, float]]
@@ -53,6 +55,8 @@ class Training:
         All that the training's result depends on, in plain types.
     network : dict
         What the network is, for whoever has only the checkpoint.
+    clock : Stopwatch
+        Times the steps; the losses may count parts of them.
     """
 
     title: str
@@ -64,6 +68,7 @@ class Training:
     folder: Path
     settings: dict[str, Any]
     network: dict[str, Any]
+    clock: Stopwatch
 
 
 def fit(fabric: Fabric, training: Training, config: Config, screen: Screen) -> Checkpoint:
@@ -150,11 +155,13 @@ class _Loop:
         )
         self.loader: Any = fabric.setup_dataloaders(plain, use_distributed_sampler=False)
         self.saved = time.monotonic()
+        self.clock = training.clock
+        self.rows = read_rows(training.folder, self.state.epoch)
 
     def run(self) -> Checkpoint:
         """Train to the last epoch."""
         state, training = self.state, self.training
-        steps = len(self.batches)
+        steps, first = len(self.batches), self.state.epoch
         with Curves(training.folder, self.fabric.is_global_zero, state.done(steps)) as curves:
             while state.epoch < self.options.epochs:
                 self._epoch(curves)
@@ -168,6 +175,8 @@ class _Loop:
                 best = figures["score"] >= max(row["score"] for row in state.history)
                 self._save("last.pt", *(("best.pt",) if best else ()))
                 self.fabric.barrier()
+        if self.rows and state.epoch > first:
+            self.screen.line(f"{training.title}: {sentence(self.rows)}")
         self.model.eval()
         return self._checkpoint()
 
@@ -178,8 +187,11 @@ class _Loop:
         training.samples.set_epoch(state.epoch)
         self.model.train()
         title = f"{training.title}: epoch {state.epoch + 1}/{self.options.epochs}"
-        with self.screen.bar(title, steps - state.step) as advance:
+        before = state.step
+        with self.screen.bar(title, steps - before) as advance:
+            self.clock.begin("data")
             for batch in self.loader:
+                self.clock.begin("network")
                 at = state.done(steps)
                 factor = rate_factor(self.options, at, steps)
                 set_rate(self.optimizer, factor)
@@ -193,6 +205,7 @@ class _Loop:
                     parts=self.options.accumulate,
                     terminate=self.request.made,
                 )
+                self.clock.begin("rest")
                 values = {**outcome.losses, "loss": sum(outcome.losses.values())}
                 if not outcome.finite:
                     raise FloatingPointError(self._not_finite(values, at, batch))
@@ -209,6 +222,18 @@ class _Loop:
                 # Several processes end after the step in which they have told each other.
                 alone = self.fabric.world_size == 1
                 self._pause(self.request.made if alone else outcome.terminate)
+                self.clock.begin("data")
+            self.clock.begin("")
+        self._record_throughput(state.step - before)
+
+    def _record_throughput(self, steps: int) -> None:
+        """Add the epoch's row; of an epoch taken up again, the steps since then."""
+        seconds, state = self.clock.take(), self.state
+        if not steps:
+            return
+        self.rows.append(Row(state.epoch + 1, steps * self.batches.batch, seconds))
+        if self.fabric.is_global_zero:
+            write_rows(self.training.folder, self.rows)
 
     def _pause(self, terminate: bool) -> None:
         """Write a checkpoint where it is time; end where that is asked for."""

@@ -23,6 +23,7 @@ from dgcn.engine.segment import new_segmenter, validated
 from dgcn.engine.settings import mask_settings, retrain_settings
 from dgcn.engine.stages import is_finished, mark_finished, unmark
 from dgcn.engine.step import StepLosses
+from dgcn.engine.stopwatch import Stopwatch
 from dgcn.metrics import Confusion
 from dgcn.models import Segmenter, SegmenterOutput
 from dgcn.options import save_config, write_text
@@ -64,6 +65,7 @@ def retrain(run: Run) -> None:
         folder=folder,
         settings=settings,
         network=describe(config, run.dataset.classes),
+        clock=Stopwatch(run.fabric.device),
     )
     last = fit(run.fabric, training, config, run.screen)
     if run.leads:

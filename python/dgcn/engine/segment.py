@@ -10,7 +10,9 @@ import torch
 from torch import Tensor, nn
 
 import graphcut_ext as gx
+from dgcn.config import Config
 from dgcn.data.batches import TrainingSet
+from dgcn.engine.beside import Beside
 from dgcn.engine.classify import CACHE_BYTES, load_classifier
 from dgcn.engine.evaluate import validation_miou
 from dgcn.engine.fabric import seed_stage
@@ -22,6 +24,7 @@ from dgcn.engine.run import Run
 from dgcn.engine.settings import segmenter_settings
 from dgcn.engine.stages import mark_finished, unmark
 from dgcn.engine.step import StepLosses
+from dgcn.engine.stopwatch import Stopwatch
 from dgcn.engine.supervise import CRFMarginals, make_supervision
 from dgcn.losses import boundary_loss, floored_softmax, seeding_loss
 from dgcn.models import Segmenter, SegmenterOutput, aggregate, build_backbone
@@ -75,18 +78,21 @@ def segment(run: Run) -> None:
                         write_text(run.training / "supervision.json", text)
         return figures | validated(run, model, _title(run), epoch, config.train.validate_every)
 
-    training = Training(
-        title=_title(run),
-        model=model,
-        samples=samples,
-        options=config.train,
-        losses=SupervisedLosses(run, supervision, model.backbone.taps),
-        after_epoch=after_epoch,
-        folder=run.training,
-        settings=settings,
-        network=describe(config, run.dataset.classes),
-    )
-    last = fit(run.fabric, training, config, run.screen)
+    clock = Stopwatch(run.fabric.device)
+    with Beside(run.fabric.device) as beside:
+        training = Training(
+            title=_title(run),
+            model=model,
+            samples=samples,
+            options=config.train,
+            losses=SupervisedLosses(config, supervision, model.backbone.taps, beside, clock),
+            after_epoch=after_epoch,
+            folder=run.training,
+            settings=settings,
+            network=describe(config, run.dataset.classes),
+            clock=clock,
+        )
+        last = fit(run.fabric, training, config, run.screen)
     if run.leads:
         write_text(run.training / "history.json", json.dumps(last.history, indent=2) + "\n")
         mark_finished(run.training, settings)
@@ -94,27 +100,53 @@ def segment(run: Run) -> None:
 
 
 class SupervisedLosses:
-    """Losses of one step; callable as `dgcn.engine.step.Losses`."""
+    """Losses of one step; callable as `dgcn.engine.step.Losses`.
 
-    def __init__(self, run: Run, supervision: Supervision, taps: tuple[int, ...]) -> None:
-        self.supervision, self.taps = supervision, taps
-        self.boundary_weight = run.config.train.boundary_weight
-        self.crf = run.config.crf.training_params()
+    The CRF's marginals, if the boundary loss asks for them, are computed beside the supervision.
+
+    Parameters
+    ----------
+    config : Config
+    supervision : Supervision
+    taps : tuple of int
+        Stages of the backbone whose maps are the graph's features.
+    beside : Beside
+        Computes the marginals.
+    clock : Stopwatch
+        Counts the time of "supervision" and "crf"; see `dgcn.engine.supervise.CRFMarginals`.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        supervision: Supervision,
+        taps: tuple[int, ...],
+        beside: Beside,
+        clock: Stopwatch,
+    ) -> None:
+        self.supervision, self.taps, self.clock = supervision, taps, clock
+        self.boundary_weight = config.train.boundary_weight
+        self.crf = config.crf.training_params()
+        self.beside = beside if self.boundary_weight else None
 
     def __call__(self, model: nn.Module, batch: Mapping[str, Tensor]) -> StepLosses:
         output: SegmenterOutput = model(batch["image"])
         logits = output.logits.float()
         probabilities = floored_softmax(logits)
-        # The cues were looked at when they were loaded.
+        # The cues were looked at when they were loaded; a loss that is not finite is found out.
         with torch.no_grad(), gx.no_value_checks():
-            features = aggregate(output.features, self.taps)
-            marginals = CRFMarginals(probabilities, batch["rgb"], self.crf)
-            supervised = self.supervision(
-                logits.softmax(1), features, batch["cues"], batch["present"], marginals
+            marginals = CRFMarginals(
+                probabilities, batch["rgb"], self.crf, beside=self.beside, clock=self.clock
             )
+            with self.clock.within("supervision"):
+                features = aggregate(output.features, self.taps)
+                supervised = self.supervision(
+                    logits.softmax(1), features, batch["cues"], batch["present"], marginals
+                )
+            refined = marginals() if self.boundary_weight else None
         losses = {"seeding": seeding_loss(probabilities, supervised)}
-        if self.boundary_weight:
-            losses["boundary"] = self.boundary_weight * boundary_loss(probabilities, marginals())
+        if refined is not None:
+            losses["boundary"] = self.boundary_weight * boundary_loss(probabilities, refined)
         return StepLosses(losses, labelled=supervised.sum())
 
 
