@@ -5,7 +5,6 @@
 #include <atomic>
 #include <cstdint>
 #include <exception>
-#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -45,11 +44,11 @@ void parallel_for(std::int64_t tasks, int threads, Body&& body) {
     }
   };
 
-  std::vector<std::jthread> pool;
+  std::vector<std::thread> pool;  // joined below on every path; libc++ has no jthread before 20
   pool.reserve(static_cast<std::size_t>(workers));
   try {
     for (int worker = 1; worker < workers; ++worker) pool.emplace_back(run, worker);
-  } catch (const std::system_error&) {  // NOLINT(bugprone-empty-catch): fewer do the work
+  } catch (const std::exception&) {  // NOLINT(bugprone-empty-catch): fewer do the work
   }
   run(0);
   for (auto& thread : pool) thread.join();
