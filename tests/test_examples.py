@@ -36,7 +36,7 @@ def number(line: str, start: str) -> float:
 
 
 def test_scribbles(tmp_path: Path) -> None:
-    """The saucer, an ellipse of 0.66 x 0.78 of the sides, has 41 %, the cup above it some 5 more."""
+    """The saucer, an ellipse of 0.66 x 0.78 of the sides, has 41 %, the cup above it 5 more."""
     grid, neighbours = run("scribbles", tmp_path, "--height", "80")
     assert number(grid, "grid:") == pytest.approx(46, abs=3)
     assert number(neighbours, "neighbours:") == pytest.approx(46, abs=3)
