@@ -104,8 +104,8 @@ bool has_weak_terminals(const Graph<R>& graph) {
 }
 
 // Note [Choice of solver]: pseudoflow wins where terminal links are rare, so that paths are long:
-// flow networks (10 times and more, 1.3 to 2.3 before push-relabel) and scribbled pictures; and on
-// pictures and volumes that are regularised strongly (1.5 to 2.5 times). On others incremental
+// flow networks (10 times and more, 1.1 to 2 before push-relabel) and scribbled pictures; and on
+// pictures and volumes that are regularised strongly (up to 2.5 times). On others incremental
 // breadth-first search does (1.2 to 2 times), and on large graphs in feature space (1.2 times),
 // which do not fit a processor's own cache. Push-relabel wins on graphs without geometry (1.5
 // times), and on small graphs in feature space (1.1 to 2 times), Boykov-Kolmogorov on the moves of

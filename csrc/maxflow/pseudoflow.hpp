@@ -22,9 +22,9 @@
 // Where no node of a label is left, no tree above it can reach demand.
 //
 // Note [Distances]: the labels start as the true distances, and become them again now and then,
-// which saves raising them one by one (2.3 times on `washington-wide`, 1.8 on `genrmf-wide`). No
-// label falls, as each was a lower bound. What hangs from a label that is then neither its own nor
-// one less becomes a tree of its own, without excess: supply may arrive there as at demand.
+// which saves raising them one by one. No label falls, as each was a lower bound. What hangs from a
+// label that is then neither its own nor one less becomes a tree of its own, without excess: supply
+// may arrive there as at demand.
 #pragma once
 
 #include <algorithm>
@@ -81,8 +81,9 @@ class Pseudoflow {
  private:
   static constexpr std::int32_t kNone = -1;
   // Looks at an arc, for each arc and node, from one time the labels become the distances to the
-  // next: where few nodes have supply or demand, 1 and 4 take 1.1 times as long, 64 twice; where
-  // many have, as in pictures, supply goes a short way, and 2 takes 1.8 times as long as 64.
+  // next. By operations counted: where few nodes have supply or demand, 1 and 4 take 1.1 times as
+  // many, 64 twice; where many have, as in pictures, supply goes a short way, and 2 takes 1.8 times
+  // as many as 64.
   static constexpr std::int64_t kShortPause = 2, kLongPause = 64;
 
   struct Node {

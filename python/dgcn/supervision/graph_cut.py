@@ -86,7 +86,7 @@ class GraphCutSupervision:
             self.k, self.n_links, self.sigma2, self.spatial, self.spatial_weight, self.normalise
         )
         indices, weights = links(features)
-        chosen, real = _classes_to_cut(present, background=self.cut_background)
+        chosen, real = _classes_to_cut(present, self.solver, background=self.cut_background)
         if chosen.shape[1] == 0:
             return cues
 
@@ -142,15 +142,16 @@ def t_links(
     return source.clamp_min(0.0), sink.clamp_min(0.0)
 
 
-def _classes_to_cut(present: Tensor, *, background: bool) -> tuple[Tensor, Tensor]:
+def _classes_to_cut(present: Tensor, solver: str, *, background: bool) -> tuple[Tensor, Tensor]:
     """Ids of the classes to cut for in each image, padded to one number for the batch.
 
-    That is the largest number of an image on the CPU; on CUDA, where asking for it would wait for
-    the device and cuts without terminals take no time, that of all classes.
+    That is the largest number of an image; where asking for it would wait for a device that makes
+    the cuts itself, that of all classes: cuts without terminals end at once.
 
     Parameters
     ----------
     present : Tensor of bool, shape (B, L)
+    solver : str
     background : bool
         Whether class 0 is among them.
 
@@ -164,13 +165,16 @@ def _classes_to_cut(present: Tensor, *, background: bool) -> tuple[Tensor, Tenso
     wanted = present.bool().clone()
     if not background:
         wanted[:, 0] = False
-    most = _largest_count(wanted)
+    most = _largest_count(wanted, solver)
     order = torch.argsort(wanted.int(), dim=1, descending=True, stable=True)[:, :most]
     return order, wanted.gather(1, order)
 
 
-def _largest_count(wanted: Tensor) -> int:
+def _largest_count(wanted: Tensor, solver: str) -> int:
     """Largest number of true entries in a row (B, L), or a bound of it that needs no waiting."""
-    if wanted.is_cuda or len(wanted) == 0:
+    stays = wanted.is_cuda and (
+        solver == "push_relabel" or torch.cuda.is_current_stream_capturing()
+    )
+    if stays or len(wanted) == 0:
         return wanted.shape[1]
     return int(wanted.sum(1).amax())
