@@ -143,7 +143,7 @@ def test_squeezenet_equals_the_layers_written_out(squeezenet: SqueezeNet) -> Non
         wanted.append(y)
     wanted.append(fire(fire(wanted[-1], 11, 2), 12, 2))
     for found, stage in zip(squeezenet(x), wanted, strict=True):
-        torch.testing.assert_close(found, stage)
+        torch.testing.assert_close(found, stage, rtol=1e-5, atol=1e-4)  # sums in another order
 
 
 def test_small_net_size_and_normalisation() -> None:

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from torch import Tensor, nn
 
-from dgcn.models.backbone import Backbone, check_images, initialise
+from dgcn.models.backbone import Backbone, checked_images, initialise
 
 
 class BasicBlock(nn.Module):
@@ -136,7 +136,7 @@ class ResNet(Backbone):
 
     def forward(self, x: Tensor) -> list[Tensor]:
         """Compute the five stages; see `Backbone.forward`."""
-        check_images(x)
+        x = checked_images(x)
         stages = [self.relu(self.bn1(self.conv1(x)))]
         x = self.maxpool(stages[0])
         for layer in (self.layer1, self.layer2, self.layer3, self.layer4):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from dgcn.models.backbone import Backbone, check_images, initialise
+from dgcn.models.backbone import Backbone, checked_images, initialise
 
 
 class WideBlock(nn.Module):
@@ -141,7 +141,7 @@ class ResNet38(Backbone):
 
     def forward(self, x: Tensor) -> list[Tensor]:
         """Compute the five stages; see `Backbone.forward`."""
-        check_images(x)
+        x = checked_images(x)
         x = self.conv1a(x)
         stages = []
         for group in self._groups:

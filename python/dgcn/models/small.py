@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from dgcn.models.backbone import Backbone, check_images
+from dgcn.models.backbone import Backbone, checked_images
 
 
 class SmallNet(Backbone):
@@ -44,7 +44,7 @@ class SmallNet(Backbone):
 
     def forward(self, x: Tensor) -> list[Tensor]:
         """Compute the five stages; see `Backbone.forward`."""
-        check_images(x)
+        x = checked_images(x)
         outputs = []
         for stage in self.stages:
             x = stage(x)

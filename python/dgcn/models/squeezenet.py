@@ -7,7 +7,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from dgcn.models.backbone import Backbone, check_images, initialise
+from dgcn.models.backbone import Backbone, checked_images, initialise
 
 
 class Fire(nn.Module):
@@ -88,7 +88,7 @@ class SqueezeNet(Backbone):
 
     def forward(self, x: Tensor) -> list[Tensor]:
         """Compute the five stages; see `Backbone.forward`."""
-        check_images(x)
+        x = checked_images(x)
         stages = []
         for index, layer in enumerate(self.features):
             x = layer(x)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from dgcn.models.backbone import Backbone, HeadKind, check_images, initialise
+from dgcn.models.backbone import Backbone, HeadKind, checked_images, initialise
 
 _WIDTHS = (64, 128, 256, 512, 512)
 _DEPTHS = (2, 2, 3, 3, 3)
@@ -59,7 +59,7 @@ class VGG16(Backbone):
 
     def forward(self, x: Tensor) -> list[Tensor]:
         """Compute the five stages; see `Backbone.forward`."""
-        check_images(x)
+        x = checked_images(x)
         stages = []
         for index, layer in enumerate(self.features):
             x = layer(x)
