@@ -39,7 +39,7 @@ from graphcut_ext._dimacs import read_dimacs, write_dimacs
 from graphcut_ext._expansion import alpha_beta_swap, alpha_expansion
 from graphcut_ext._flow_problem import FlowProblem
 from graphcut_ext._graph import Graph
-from graphcut_ext._knn import KNN, knn
+from graphcut_ext._knn import KNN, KNNMeasured, knn
 from graphcut_ext._knn_graph import knn_graph
 from graphcut_ext._knn_maxflow import knn_maxflow
 from graphcut_ext._labelling import Labelling
@@ -51,6 +51,7 @@ __all__ = [
     "KNN",
     "FlowProblem",
     "Graph",
+    "KNNMeasured",
     "Labelling",
     "MinCut",
     "MinCutFlow",

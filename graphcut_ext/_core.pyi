@@ -119,7 +119,38 @@ def knn_select(
     operand_error: float,
     distances: NDArray[Any],
     indices: NDArray[np.int64],
+    measured: NDArray[np.int64],
     threads: int,
+) -> None: ...
+
+KNN_MOST_TILE_CHANNELS: int
+KNN_MOST_TILE_NEIGHBOURS: int
+
+# The CUDA kernels' source by emulated warps.
+def knn_select_emulated(
+    x: NDArray[Any],
+    norm: NDArray[Any],
+    rescale: NDArray[np.float64],
+    lengths: NDArray[np.int64] | None,
+    products: NDArray[Any],
+    first_row: int,
+    operand_error: float,
+    distances: NDArray[Any],
+    indices: NDArray[np.int64],
+    measured: NDArray[np.int64],
+    descending: bool,
+) -> None: ...
+def knn_search_tiles_emulated(
+    x: NDArray[Any],
+    centred: NDArray[Any],
+    norm: NDArray[Any],
+    rescale: NDArray[np.float64],
+    lengths: NDArray[np.int64] | None,
+    searched: int,
+    distances: NDArray[Any],
+    indices: NDArray[np.int64],
+    measured: NDArray[np.int64],
+    descending: bool,
 ) -> None: ...
 
 # Present where CUDA kernels were built; addresses of device memory, then sizes.
@@ -139,6 +170,7 @@ def knn_select_cuda_float32(
     k: int,
     distances: int,
     indices: int,
+    measured: int,
     workspace: int,
     device: int,
     stream: int,
@@ -159,7 +191,42 @@ def knn_select_cuda_float64(
     k: int,
     distances: int,
     indices: int,
+    measured: int,
     workspace: int,
+    device: int,
+    stream: int,
+) -> None: ...
+def knn_search_tiles_cuda_float32(
+    x: int,
+    centred: int,
+    norm: int,
+    rescale: int,
+    lengths: int,
+    items: int,
+    points: int,
+    channels: int,
+    searched: int,
+    k: int,
+    distances: int,
+    indices: int,
+    measured: int,
+    device: int,
+    stream: int,
+) -> None: ...
+def knn_search_tiles_cuda_float64(
+    x: int,
+    centred: int,
+    norm: int,
+    rescale: int,
+    lengths: int,
+    items: int,
+    points: int,
+    channels: int,
+    searched: int,
+    k: int,
+    distances: int,
+    indices: int,
+    measured: int,
     device: int,
     stream: int,
 ) -> None: ...

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple, overload
 
 import torch
 from torch import Tensor
@@ -31,6 +31,24 @@ class KNN(NamedTuple):
     indices: Tensor
 
 
+class KNNMeasured(NamedTuple):
+    """What :func:`knn` returns with ``return_measured``.
+
+    Attributes
+    ----------
+    distances, indices : Tensor
+        As in :class:`KNN`.
+    measured : Tensor, shape (B, N), int64
+        For how many points the distance was computed in float64; (N,) for points without a batch
+        dimension, M in place of N where queries are given.
+    """
+
+    distances: Tensor
+    indices: Tensor
+    measured: Tensor
+
+
+@overload
 def knn(
     x: Tensor,
     k: int,
@@ -38,7 +56,31 @@ def knn(
     query: Tensor | None = None,
     lengths: Tensor | None = None,
     precision: str = "exact",
-) -> KNN:
+    return_measured: Literal[False] = False,
+) -> KNN: ...
+
+
+@overload
+def knn(
+    x: Tensor,
+    k: int,
+    *,
+    query: Tensor | None = None,
+    lengths: Tensor | None = None,
+    precision: str = "exact",
+    return_measured: Literal[True],
+) -> KNNMeasured: ...
+
+
+def knn(
+    x: Tensor,
+    k: int,
+    *,
+    query: Tensor | None = None,
+    lengths: Tensor | None = None,
+    precision: str = "exact",
+    return_measured: bool = False,
+) -> KNN | KNNMeasured:
     """K nearest neighbours of every point among the other points of its item, or of queries.
 
     A point is excluded from its own neighbours by its index, so a duplicate of it counts as a
@@ -66,10 +108,16 @@ def knn(
     precision : {"exact", "fast"}, default "exact"
         ``"fast"`` lets CUDA devices discard points by float32 products of TF32 operands, with
         bounds as much wider. The result is the same; on the CPU there is no difference.
+    return_measured : bool, default False
+        Whether to tell how many distances were recomputed for each row. A row with more than k was
+        not settled by the product and its bounds: ``(measured > k).sum()`` rows had to be redone,
+        and the count shows what ``"fast"`` costs there. The numbers depend on how the product
+        rounds; where no product is stored (SciPy's tree, the CUDA kernel for few channels) points
+        are measured as they come, and nearly every row counts more than k.
 
     Returns
     -------
-    KNN
+    KNN, or KNNMeasured with ``return_measured``
         ``distances`` (B, N, k) in the dtype of ``x``, float32 for half types, and ``indices``
         (B, N, k) int64, with M in place of N where queries are given; without B where ``x`` has
         none. ``distances`` are differentiable in ``x`` and ``query``, twice too. A distance beyond
@@ -91,17 +139,19 @@ def knn(
     -----
     Memory beyond inputs and outputs: centred copies of some items (one item, or less than 16 MB,
     on CUDA 128 MB) and a block of the product of at most 64 MB, whatever N and B; the N x N matrix
-    of a large item never exists. A product costs N^2 C multiplications per item; on the CPU about
-    half of them where the item's matrix fits in 32 MB, by symmetry. Many points of few channels on
-    the CPU are searched with SciPy's k-d tree, if SciPy is installed, with the same result. Where
-    thousands of points lie within the rounding of the product of each other, though not on each
-    other, their distances are all recomputed.
+    of a large item never exists. On CUDA points of at most 64 channels, 4096 of them or more, with
+    k up to 32 are searched without storing products (the limit of 4096 is not yet measured; such
+    products are float32, or float64 ones, whatever the ``precision``). A product costs N^2 C
+    multiplications per item; on the CPU about half of them where the item's matrix fits in 32 MB,
+    by symmetry. Many points of few channels on the CPU are searched with SciPy's k-d tree, if SciPy
+    is installed, with the same result. Where thousands of points lie within the rounding of the
+    product of each other, though not on each other, their distances are all recomputed.
 
     On CUDA the check for NaN and infinity reads one flag at the end of the call and so waits for
     the device; within :func:`graphcut_ext.no_value_checks` and while a CUDA graph is captured
     neither it nor ``lengths`` is read, and points of an item with such values get the index -1 or
-    arbitrary neighbours. The backward pass on CUDA adds
-    up in an order that varies unless ``torch.use_deterministic_algorithms(True)`` is set.
+    arbitrary neighbours. The backward pass on CUDA adds up in an order that varies unless
+    ``torch.use_deterministic_algorithms(True)`` is set.
 
     Under autocast the operator keeps the dtype of ``x``. Where TF32 or bfloat16 products are
     allowed for float32 (``torch.set_float32_matmul_precision``) they are used, with wider bounds
@@ -132,10 +182,12 @@ def knn(
             f"precision must be one of {', '.join(map(repr, PRECISIONS))}, not {precision!r}"
         )
     if x.dim() == 3:
-        return KNN(*_knn(x, k, query, lengths, precision))
-    query = None if query is None else query.unsqueeze(0)
-    distances, indices = _knn(x.unsqueeze(0), k, query, None, precision)
-    return KNN(distances.squeeze(0), indices.squeeze(0))
+        found = KNNMeasured(*_knn(x, k, query, lengths, precision))
+    else:
+        query = None if query is None else query.unsqueeze(0)
+        outputs = _knn(x.unsqueeze(0), k, query, None, precision)
+        found = KNNMeasured(*(output.squeeze(0) for output in outputs))
+    return found if return_measured else KNN(found.distances, found.indices)
 
 
 def _check_points(x: Tensor, query: Tensor | None, lengths: Tensor | None) -> None:
@@ -170,39 +222,40 @@ def _check_points(x: Tensor, query: Tensor | None, lengths: Tensor | None) -> No
 @torch.library.custom_op("graphcut_ext::knn", mutates_args=(), device_types="cpu")
 def _knn(
     x: Tensor, k: int, query: Tensor | None, lengths: Tensor | None, precision: str
-) -> tuple[Tensor, Tensor]:
+) -> tuple[Tensor, Tensor, Tensor]:
     clouds = Clouds(x.detach(), None if query is None else query.detach(), lengths)
-    if suits_tree(clouds):
-        found = search_tree(clouds, k)
-        if found is not None:
-            return found
-    return search_cpu(clouds, k)
+    found = search_tree(clouds, k) if suits_tree(clouds) else None
+    return (*(search_cpu(clouds, k) if found is None else found),)
 
 
 @_knn.register_kernel("cuda")
 def _(
     x: Tensor, k: int, query: Tensor | None, lengths: Tensor | None, precision: str
-) -> tuple[Tensor, Tensor]:
+) -> tuple[Tensor, Tensor, Tensor]:
     clouds = Clouds(x.detach(), None if query is None else query.detach(), lengths)
-    return search_cuda(clouds, k, precision)
+    return (*search_cuda(clouds, k, precision),)
 
 
 @_knn.register_fake
 def _(
     x: Tensor, k: int, query: Tensor | None, lengths: Tensor | None, precision: str
-) -> tuple[Tensor, Tensor]:
+) -> tuple[Tensor, Tensor, Tensor]:
     shape = (x.shape[0], (x if query is None else query).shape[1], k)
-    return x.new_empty(shape, dtype=output_dtype(x.dtype)), x.new_empty(shape, dtype=torch.int64)
+    return (
+        x.new_empty(shape, dtype=output_dtype(x.dtype)),
+        x.new_empty(shape, dtype=torch.int64),
+        x.new_empty(shape[:2], dtype=torch.int64),
+    )
 
 
-def _setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]) -> None:
+def _setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
     x, _, query, lengths, _ = inputs
-    ctx.mark_non_differentiable(output[1])
+    ctx.mark_non_differentiable(*output[1:])
     ctx.padded = lengths is not None
     ctx.save_for_backward(x, query, output[1])
 
 
-def _backward(ctx: Any, grad: Tensor, _grad_indices: Tensor | None) -> tuple[Tensor | None, ...]:
+def _backward(ctx: Any, grad: Tensor, *_: Tensor | None) -> tuple[Tensor | None, ...]:
     """Gradient of d_ij = |q_i - x_j|^2: 2 g (q_i - x_j) to q_i, its negative to x_j.
 
     One neighbour rank at a time, so that no (B, N, k, C) tensor is needed.
@@ -252,8 +305,6 @@ def _(
 
     points = flat(x, in_dims[0])
     assert points is not None
-    distances, indices = _knn(
-        points, k, flat(query, in_dims[2]), flat(lengths, in_dims[3]), precision
-    )
+    outputs = _knn(points, k, flat(query, in_dims[2]), flat(lengths, in_dims[3]), precision)
     shape = (size, len(points) // size)
-    return (distances.unflatten(0, shape), indices.unflatten(0, shape)), (0, 0)
+    return tuple(output.unflatten(0, shape) for output in outputs), (0, 0, 0)

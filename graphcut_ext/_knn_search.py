@@ -36,6 +36,11 @@ SYMMETRY_BLOCKS = 8
 CHUNK_ROWS = 16
 SINGLE_CHANNELS = 1 << 20
 """Above this many channels float32 sums carry too little for a useful error bound."""
+TILE_CHANNELS: int = _core.KNN_MOST_TILE_CHANNELS
+TILE_NEIGHBOURS: int = _core.KNN_MOST_TILE_NEIGHBOURS
+"""What the CUDA kernel without a matrix of products can do at most."""
+TILE_POINTS = 4096
+"""From this number of points on it is taken; not yet measured."""
 
 # Relative error of a matrix product's operands, twice the rounding of the format: hardware may
 # truncate.
@@ -45,6 +50,24 @@ OPERAND_ERROR = {"none": 0.0, "ieee": 0.0, "tf32": 2.0**-10, "bf16": 2.0**-7}
 def output_dtype(dtype: torch.dtype) -> torch.dtype:
     """Return the dtype of the distances of points of a dtype."""
     return torch.float64 if dtype == torch.float64 else torch.float32
+
+
+class Found(NamedTuple):
+    """What a search finds for M points of each item."""
+
+    distances: Tensor  # (B, M, k)
+    indices: Tensor  # (B, M, k), int64
+    measured: Tensor  # (B, M), int64: how many points' distances were computed in float64
+
+    @classmethod
+    def empty(cls, clouds: Clouds, k: int, dtype: torch.dtype) -> Found:
+        """Memory for the results, on the points' device."""
+        rows = clouds.results.shape[:2]
+        return cls(
+            clouds.x.new_empty((*rows, k), dtype=dtype),
+            clouds.x.new_empty((*rows, k), dtype=torch.int64),
+            clouds.x.new_empty(rows, dtype=torch.int64),
+        )
 
 
 class Clouds(NamedTuple):
@@ -104,14 +127,13 @@ def _positions(points: Tensor) -> Tensor:
     return torch.arange(points.shape[1], device=points.device)
 
 
-def search_cpu(clouds: Clouds, k: int) -> tuple[Tensor, Tensor]:
+def search_cpu(clouds: Clouds, k: int) -> Found:
     """Neighbours on the CPU."""
     clouds.check_lengths()
     work = _work_dtype(clouds.x)
     batch, results = clouds.results.shape[:2]
     searched = clouds.x.shape[1]
-    distances = torch.empty((batch, results, k), dtype=work)
-    indices = torch.empty((batch, results, k), dtype=torch.int64)
+    found = Found.empty(clouds, k, work)
     error = _operand_error("cpu", work)
     threads = torch.get_num_threads()
     group, rows = _blocks(clouds, work, CPU_BUDGET)
@@ -142,11 +164,12 @@ def search_cpu(clouds: Clouds, k: int) -> tuple[Tensor, Tensor]:
                     start,
                     _multiply(y, start, part),
                     error,
-                    distances[some].numpy(),
-                    indices[some].numpy(),
+                    found.distances[some].numpy(),
+                    found.indices[some].numpy(),
+                    found.measured[some].numpy(),
                     threads,
                 )
-    return distances.to(output_dtype(clouds.x.dtype)), indices
+    return found._replace(distances=found.distances.to(output_dtype(clouds.x.dtype)))
 
 
 def _multiply(y: Tensor, start: int, product: Tensor) -> int:
@@ -169,7 +192,7 @@ def _multiply(y: Tensor, start: int, product: Tensor) -> int:
     return block
 
 
-def search_cuda(clouds: Clouds, k: int, precision: str) -> tuple[Tensor, Tensor]:
+def search_cuda(clouds: Clouds, k: int, precision: str) -> Found:
     """Neighbours on the points' device."""
     if not hasattr(_core, "knn_select_cuda_float32"):
         raise RuntimeError(
@@ -178,56 +201,120 @@ def search_cuda(clouds: Clouds, k: int, precision: str) -> tuple[Tensor, Tensor]
         )
     x = clouds.x
     work = _work_dtype(x)
-    select = (
-        _core.knn_select_cuda_float64 if work == torch.float64 else _core.knn_select_cuda_float32
-    )
-    batch, results, channels = clouds.results.shape
-    searched = x.shape[1]
-    group, rows = _blocks(clouds, work, CUDA_BUDGET)
-    distances = x.new_empty((batch, results, k), dtype=work)
-    indices = x.new_empty((batch, results, k), dtype=torch.int64)
-    largest = x.new_zeros(batch, dtype=work)
+    tiles = suits_tiles(clouds, k)
+    group = _tile_items(clouds, work) if tiles else _blocks(clouds, work, CUDA_BUDGET)[0]
+    found = Found.empty(clouds, k, work)
+    largest = x.new_zeros(len(x), dtype=work)
     lengths = None if clouds.lengths is None else clouds.lengths.contiguous()
     fast = contextlib.nullcontext() if precision == "exact" else tf32_products()
     with torch.cuda.device(x.device), torch.autocast("cuda", enabled=False), fast:
-        error = _operand_error("cuda", work)
         watched = values_are_checked()
         if watched:
             clouds.check_lengths()
-        stream = torch.cuda.current_stream().cuda_stream
-        for first in range(0, batch, group):
-            cloud = clouds.group(slice(first, first + group), work)
-            items, points, _ = cloud.shape
-            peak = torch.linalg.vector_norm(cloud, ord=float("inf"), dim=(1, 2))
-            largest[first : first + items] = peak
-            y, norm, rescale = center_on_device(cloud, peak)
-            for start in range(points - results, points, rows):
-                count = min(rows, points - start)
-                product = torch.bmm(y[:, start : start + count], y[:, :searched].mT)
-                workspace = x.new_empty((items, count, k), dtype=torch.float64)
-                select(
-                    cloud.data_ptr(),
-                    norm.data_ptr(),
-                    rescale.data_ptr(),
-                    0 if lengths is None else lengths[first].data_ptr(),
-                    product.data_ptr(),
-                    items,
-                    points,
-                    channels,
-                    searched,
-                    start,
-                    count,
-                    error,
-                    k,
-                    distances[first].data_ptr(),
-                    indices[first].data_ptr(),
-                    workspace.data_ptr(),
-                    x.device.index,
-                    stream,
-                )
+        for first in range(0, len(x), group):
+            some = slice(first, first + group)
+            cloud = clouds.group(some, work)
+            largest[some] = peak = torch.linalg.vector_norm(cloud, ord=float("inf"), dim=(1, 2))
+            centred = Centred(cloud, *center_on_device(cloud, peak))
+            part = Found(*(output[some] for output in found))
+            of_items = None if lengths is None else lengths[some]
+            if tiles:
+                _search_tiles(centred, of_items, x.shape[1], part)
+            else:
+                _search_products(clouds, centred, of_items, part)
         if watched and not largest.isfinite().all().item():
             raise clouds.not_finite()
-    return distances.to(output_dtype(x.dtype)), indices
+    return found._replace(distances=found.distances.to(output_dtype(x.dtype)))
+
+
+class Centred(NamedTuple):
+    """Points of some items on a device, as the kernels take them."""
+
+    x: Tensor  # (G, P, C), dense
+    y: Tensor  # (G, P, C): scaled and centred
+    norm: Tensor  # (G, P): |y|^2
+    rescale: Tensor  # (G,): power of two by which distances are recomputed
+
+
+def suits_tiles(clouds: Clouds, k: int) -> bool:
+    """Whether the kernel without a matrix of products is taken on a CUDA device."""
+    _, points, channels = clouds.x.shape
+    if clouds.results.shape[1] == 0:  # the kernel would take the points for their own queries
+        return False
+    return channels <= TILE_CHANNELS and k <= TILE_NEIGHBOURS and points >= TILE_POINTS
+
+
+def _tile_items(clouds: Clouds, work: torch.dtype) -> int:
+    """Items per group where only their centred copies take memory."""
+    _, searched, channels = clouds.x.shape
+    points = searched + (0 if clouds.query is None else clouds.query.shape[1])
+    return max(1, CUDA_BUDGET.centred // (points * channels * work.itemsize))
+
+
+def _search_tiles(centred: Centred, lengths: Tensor | None, searched: int, found: Found) -> None:
+    x = centred.x
+    search = (
+        _core.knn_search_tiles_cuda_float64
+        if x.dtype == torch.float64
+        else _core.knn_search_tiles_cuda_float32
+    )
+    items, points, channels = x.shape
+    search(
+        x.data_ptr(),
+        centred.y.data_ptr(),
+        centred.norm.data_ptr(),
+        centred.rescale.data_ptr(),
+        0 if lengths is None else lengths.data_ptr(),
+        items,
+        points,
+        channels,
+        searched,
+        found.indices.shape[2],
+        found.distances.data_ptr(),
+        found.indices.data_ptr(),
+        found.measured.data_ptr(),
+        x.device.index,
+        torch.cuda.current_stream().cuda_stream,
+    )
+
+
+def _search_products(
+    clouds: Clouds, centred: Centred, lengths: Tensor | None, found: Found
+) -> None:
+    x, y = centred.x, centred.y
+    select = (
+        _core.knn_select_cuda_float64 if x.dtype == torch.float64 else _core.knn_select_cuda_float32
+    )
+    items, points, channels = x.shape
+    _, results, k = found.indices.shape
+    searched = clouds.x.shape[1]
+    error = _operand_error("cuda", x.dtype)
+    rows = _blocks(clouds, x.dtype, CUDA_BUDGET)[1]
+    for start in range(points - results, points, rows):
+        count = min(rows, points - start)
+        product = torch.bmm(y[:, start : start + count], y[:, :searched].mT)
+        workspace = x.new_empty((items, count, k), dtype=torch.float64)
+        select(
+            x.data_ptr(),
+            centred.norm.data_ptr(),
+            centred.rescale.data_ptr(),
+            0 if lengths is None else lengths.data_ptr(),
+            product.data_ptr(),
+            items,
+            points,
+            channels,
+            searched,
+            start,
+            count,
+            error,
+            k,
+            found.distances.data_ptr(),
+            found.indices.data_ptr(),
+            found.measured.data_ptr(),
+            workspace.data_ptr(),
+            x.device.index,
+            torch.cuda.current_stream().cuda_stream,
+        )
 
 
 @contextlib.contextmanager

@@ -12,9 +12,8 @@ import itertools
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
-from graphcut_ext._knn_search import Clouds, output_dtype
+from graphcut_ext._knn_search import Clouds, Found, output_dtype
 
 MOST_CHANNELS = 6
 """Up to here, by ``python -m benchmarks knn``, the tree is the faster one..."""
@@ -39,11 +38,12 @@ def suits_tree(clouds: Clouds) -> bool:
     )
 
 
-def search_tree(clouds: Clouds, k: int) -> tuple[Tensor, Tensor] | None:
+def search_tree(clouds: Clouds, k: int) -> Found | None:
     """Neighbours on the CPU, or None where the tree is of no use."""
     batch, results, _ = clouds.results.shape
     distances = np.empty((batch, results, k))
     indices = np.empty((batch, results, k), dtype=np.int64)
+    measured = np.empty((batch, results), dtype=np.int64)
     for item in range(batch):
         points = clouds.x[item].double().numpy()
         own = clouds.query is None
@@ -60,14 +60,18 @@ def search_tree(clouds: Clouds, k: int) -> tuple[Tensor, Tensor] | None:
         undo = 1.0 / rescale
         with np.errstate(over="ignore"):  # distances beyond float64 are infinite
             distances[item] = found[0] * undo * undo
-        indices[item] = found[1]
+        indices[item], measured[item] = found[1:]
     dtype = output_dtype(clouds.x.dtype)
-    return torch.from_numpy(distances).to(dtype), torch.from_numpy(indices)
+    return Found(
+        torch.from_numpy(distances).to(dtype),
+        torch.from_numpy(indices),
+        torch.from_numpy(measured),
+    )
 
 
 def _search(
     points: NDArray[np.float64], queries: NDArray[np.float64], own: bool, k: int
-) -> tuple[NDArray[np.float64], NDArray[np.int64]] | None:
+) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.int64]] | None:
     from scipy.spatial import cKDTree
 
     threads = torch.get_num_threads()
@@ -98,7 +102,7 @@ def _search(
     order = np.lexsort((columns, squares, rows))
     first = np.cumsum(counts) - counts
     nearest = order[first[:, None] + np.arange(k)]
-    return squares[nearest], columns[nearest]
+    return squares[nearest], columns[nearest], counts
 
 
 def _squared_distances(

@@ -50,47 +50,94 @@ std::int64_t center(const Dense<T>& x, Dense<T>& centred, Dense<T>& norm, Dense<
   return knn::center(in, x.shape(0), x.shape(1), x.shape(2), out, norms, rescales, threads);
 }
 
+// What a search takes besides products, as NumPy's arrays; sizes are checked when it is made.
+template <class T>
+struct Search {
+  knn::Points<T> points;
+  knn::Nearest<T> nearest;
+
+  Search(const Dense<T>& x, const Dense<T>& norm, const Dense<double>& rescale,
+         const std::optional<Dense<std::int64_t>>& lengths, py::ssize_t searched,
+         Dense<T>& distances, Dense<std::int64_t>& indices, Dense<std::int64_t>& measured) {
+    expect_three_dimensions(x, "x");
+    expect_three_dimensions(indices, "indices");
+    const py::ssize_t items = x.shape(0);
+    const py::ssize_t results = x.shape(1) - (x.shape(1) > searched ? searched : 0);
+    const py::ssize_t k = indices.shape(2);
+    expect(norm, "norm", {items, x.shape(1)});
+    expect(rescale, "rescale", {items});
+    expect(indices, "indices", {items, results, k});
+    expect(distances, "distances", {items, results, k});
+    expect(measured, "measured", {items, results});
+    if (searched < 0 || searched > x.shape(1) || k < 1) {
+      throw std::invalid_argument("searched or k out of range");
+    }
+    if (lengths) {
+      expect(*lengths, "lengths", {items});
+      for (py::ssize_t item = 0; item < items; ++item) {
+        if (lengths->at(item) < 0 || lengths->at(item) > searched) {
+          throw std::invalid_argument("lengths out of range");
+        }
+      }
+    }
+    points = {x.data(),   norm.data(), rescale.data(), items,
+              x.shape(1), x.shape(2),  searched,       lengths ? lengths->data() : nullptr};
+    nearest = {distances.mutable_data(), indices.mutable_data(), measured.mutable_data(), k};
+  }
+
+  knn::Rows<T> rows(const Dense<T>& products, std::int64_t first_row, std::int64_t block,
+                    double operand_error) const {
+    const std::int64_t count = products.shape(1);
+    expect(products, "products", {points.items, count, points.searched});
+    if (first_row < points.first_result() || first_row + count > points.points) {
+      throw std::invalid_argument("first_row or rows out of range");
+    }
+    if (block < 0 || block % knn::kChunkRows != 0 ||
+        (block > 0 && (count != points.points || points.searched < points.points))) {
+      throw std::invalid_argument("block must be 0, or a multiple of 16 with all rows");
+    }
+    return {products.data(), first_row, count, operand_error, block};
+  }
+};
+
 template <class T>
 void select(const Dense<T>& x, const Dense<T>& norm, const Dense<double>& rescale,
             const std::optional<Dense<std::int64_t>>& lengths, const Dense<T>& products,
             std::int64_t first_row, std::int64_t block, double operand_error, Dense<T>& distances,
-            Dense<std::int64_t>& indices, int threads) {
-  expect_three_dimensions(x, "x");
+            Dense<std::int64_t>& indices, Dense<std::int64_t>& measured, int threads) {
   expect_three_dimensions(products, "products");
-  expect_three_dimensions(indices, "indices");
-  const py::ssize_t items = x.shape(0);
-  const py::ssize_t points = x.shape(1);
-  const py::ssize_t rows = products.shape(1);
-  const py::ssize_t searched = products.shape(2);
-  const py::ssize_t skipped = points > searched ? searched : 0;
-  const py::ssize_t k = indices.shape(2);
-  expect(norm, "norm", {items, points});
-  expect(rescale, "rescale", {items});
-  expect(products, "products", {items, rows, searched});
-  expect(indices, "indices", {items, points - skipped, k});
-  expect(distances, "distances", {items, points - skipped, k});
-  if (searched > points || first_row < skipped || first_row + rows > points || k < 1) {
-    throw std::invalid_argument("searched, first_row, rows or k out of range");
-  }
-  if (lengths) {
-    expect(*lengths, "lengths", {items});
-    for (py::ssize_t item = 0; item < items; ++item) {
-      if (lengths->at(item) < 0 || lengths->at(item) > searched) {
-        throw std::invalid_argument("lengths out of range");
-      }
-    }
-  }
-  if (block < 0 || block % knn::kChunkRows != 0 || (block > 0 && (rows != points || skipped > 0))) {
-    throw std::invalid_argument("block must be 0, or a multiple of 16 with all rows");
-  }
-  const knn::Points<T> cloud{
-      x.data(), norm.data(), rescale.data(), items,
-      points,   x.shape(2),  searched,       lengths ? lengths->data() : nullptr};
-  const knn::Rows<T> product{products.data(), first_row, rows, operand_error, block};
-  T* nearest = distances.mutable_data();
-  std::int64_t* neighbours = indices.mutable_data();
+  const Search<T> search(x, norm, rescale, lengths, products.shape(2), distances, indices,
+                         measured);
+  const auto rows = search.rows(products, first_row, block, operand_error);
   py::gil_scoped_release release;
-  knn::select(cloud, product, k, nearest, neighbours, threads);
+  knn::select(search.points, rows, search.nearest, threads);
+}
+
+// Models of what a device does: see knn/select.hpp.
+template <class T>
+void select_emulated(const Dense<T>& x, const Dense<T>& norm, const Dense<double>& rescale,
+                     const std::optional<Dense<std::int64_t>>& lengths, const Dense<T>& products,
+                     std::int64_t first_row, double operand_error, Dense<T>& distances,
+                     Dense<std::int64_t>& indices, Dense<std::int64_t>& measured, bool descending) {
+  expect_three_dimensions(products, "products");
+  const Search<T> search(x, norm, rescale, lengths, products.shape(2), distances, indices,
+                         measured);
+  const auto rows = search.rows(products, first_row, 0, operand_error);
+  py::gil_scoped_release release;
+  knn::select_emulated(search.points, rows, search.nearest, descending);
+}
+
+template <class T>
+void search_tiles_emulated(const Dense<T>& x, const Dense<T>& centred, const Dense<T>& norm,
+                           const Dense<double>& rescale,
+                           const std::optional<Dense<std::int64_t>>& lengths, std::int64_t searched,
+                           Dense<T>& distances, Dense<std::int64_t>& indices,
+                           Dense<std::int64_t>& measured, bool descending) {
+  const Search<T> search(x, norm, rescale, lengths, searched, distances, indices, measured);
+  expect(centred, "centred", {x.shape(0), x.shape(1), x.shape(2)});
+  const T* y = centred.data();
+  py::gil_scoped_release release;
+  knn::search_tiles_emulated(search.points, y, search.nearest, descending);
 }
 
 #ifdef GRAPHCUT_WITH_CUDA
@@ -105,8 +152,8 @@ void select_cuda(std::uintptr_t x, std::uintptr_t norm, std::uintptr_t rescale,
                  std::uintptr_t lengths, std::uintptr_t products, std::int64_t items,
                  std::int64_t points, std::int64_t channels, std::int64_t searched,
                  std::int64_t first_row, std::int64_t rows, double operand_error, std::int64_t k,
-                 std::uintptr_t distances, std::uintptr_t indices, std::uintptr_t workspace,
-                 int device, std::uintptr_t stream) {
+                 std::uintptr_t distances, std::uintptr_t indices, std::uintptr_t measured,
+                 std::uintptr_t workspace, int device, std::uintptr_t stream) {
   const knn::Points<T> cloud{pointer<const T>(x),
                              pointer<const T>(norm),
                              pointer<const double>(rescale),
@@ -116,9 +163,31 @@ void select_cuda(std::uintptr_t x, std::uintptr_t norm, std::uintptr_t rescale,
                              searched,
                              pointer<const std::int64_t>(lengths)};
   const knn::Rows<T> block{pointer<const T>(products), first_row, rows, operand_error, 0};
+  const knn::Nearest<T> nearest{pointer<T>(distances), pointer<std::int64_t>(indices),
+                                pointer<std::int64_t>(measured), k};
   py::gil_scoped_release release;
-  knn::select_cuda(cloud, block, k, pointer<T>(distances), pointer<std::int64_t>(indices),
-                   pointer<double>(workspace), device, pointer<void>(stream));
+  knn::select_cuda(cloud, block, nearest, pointer<double>(workspace), device,
+                   pointer<void>(stream));
+}
+
+template <class T>
+void search_tiles_cuda(std::uintptr_t x, std::uintptr_t centred, std::uintptr_t norm,
+                       std::uintptr_t rescale, std::uintptr_t lengths, std::int64_t items,
+                       std::int64_t points, std::int64_t channels, std::int64_t searched,
+                       std::int64_t k, std::uintptr_t distances, std::uintptr_t indices,
+                       std::uintptr_t measured, int device, std::uintptr_t stream) {
+  const knn::Points<T> cloud{pointer<const T>(x),
+                             pointer<const T>(norm),
+                             pointer<const double>(rescale),
+                             items,
+                             points,
+                             channels,
+                             searched,
+                             pointer<const std::int64_t>(lengths)};
+  const knn::Nearest<T> nearest{pointer<T>(distances), pointer<std::int64_t>(indices),
+                                pointer<std::int64_t>(measured), k};
+  py::gil_scoped_release release;
+  knn::search_tiles_cuda(cloud, pointer<const T>(centred), nearest, device, pointer<void>(stream));
 }
 #endif
 
@@ -130,7 +199,18 @@ void bind_type(py::module_& module) {
              py::arg("rescale").noconvert(), py::arg("lengths").noconvert(),
              py::arg("products").noconvert(), py::arg("first_row"), py::arg("block"),
              py::arg("operand_error"), py::arg("distances").noconvert(),
-             py::arg("indices").noconvert(), py::arg("threads"));
+             py::arg("indices").noconvert(), py::arg("measured").noconvert(), py::arg("threads"));
+  module.def("knn_select_emulated", &select_emulated<T>, py::arg("x").noconvert(),
+             py::arg("norm").noconvert(), py::arg("rescale").noconvert(),
+             py::arg("lengths").noconvert(), py::arg("products").noconvert(), py::arg("first_row"),
+             py::arg("operand_error"), py::arg("distances").noconvert(),
+             py::arg("indices").noconvert(), py::arg("measured").noconvert(),
+             py::arg("descending"));
+  module.def("knn_search_tiles_emulated", &search_tiles_emulated<T>, py::arg("x").noconvert(),
+             py::arg("centred").noconvert(), py::arg("norm").noconvert(),
+             py::arg("rescale").noconvert(), py::arg("lengths").noconvert(), py::arg("searched"),
+             py::arg("distances").noconvert(), py::arg("indices").noconvert(),
+             py::arg("measured").noconvert(), py::arg("descending"));
 }
 
 }  // namespace
@@ -138,9 +218,13 @@ void bind_type(py::module_& module) {
 void bind_knn(py::module_& module) {
   bind_type<float>(module);
   bind_type<double>(module);
+  module.attr("KNN_MOST_TILE_CHANNELS") = knn::kMostTileChannels;
+  module.attr("KNN_MOST_TILE_NEIGHBOURS") = knn::kMostTileNeighbours;
 #ifdef GRAPHCUT_WITH_CUDA
   module.def("knn_select_cuda_float32", &select_cuda<float>);
   module.def("knn_select_cuda_float64", &select_cuda<double>);
+  module.def("knn_search_tiles_cuda_float32", &search_tiles_cuda<float>);
+  module.def("knn_search_tiles_cuda_float64", &search_tiles_cuda<double>);
 #endif
 }
 

@@ -70,12 +70,27 @@ struct Bounds {
 // CPU and CUDA keep to this order, without fusing the multiplication with the addition.
 inline constexpr int kLanes = 32;
 
+GRAPHCUT_HD inline double rounded_sum(double a, double b) {
+#ifdef __CUDA_ARCH__
+  return __dadd_rn(a, b);
+#else
+  return a + b;
+#endif
+}
+GRAPHCUT_HD inline double rounded_product(double a, double b) {
+#ifdef __CUDA_ARCH__
+  return __dmul_rn(a, b);
+#else
+  return a * b;
+#endif
+}
+
 // One difference of the recomputed distance. `rescale` is 1 but for double values whose squares
 // would overflow or vanish; floats have neither trouble in double.
 template <class T>
 GRAPHCUT_HD inline double difference(T a, T b, double rescale) {
   if constexpr (sizeof(T) == sizeof(double)) {
-    return a * rescale - b * rescale;
+    return rounded_sum(rounded_product(a, rescale), -rounded_product(b, rescale));
   } else {
     return static_cast<double>(a) - static_cast<double>(b);
   }

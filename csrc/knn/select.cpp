@@ -99,19 +99,22 @@ void complete_rows(const Rows<T>& rows, const T* products, std::int64_t searched
 
 template <class T>
 void select_row(const Points<T>& points, const Bounds<T>& bounds, std::int64_t item,
-                std::int64_t row, const T* product, std::int64_t most, T* distances,
-                std::int64_t* indices, Scratch<T>& scratch) {
+                std::int64_t row, const T* product, const Nearest<T>& nearest,
+                Scratch<T>& scratch) {
   const std::int64_t n = points.points;
   const std::int64_t length = points.length(item);
-  const std::int64_t others = length - static_cast<std::int64_t>(row < length);
-  const std::int64_t k = points.padding(item, row) ? 0 : std::min(most, others);
-  std::fill(distances + k, distances + most, std::numeric_limits<T>::infinity());
-  std::fill(indices + k, indices + most, -1);
+  const std::int64_t k = points.neighbours(item, row, nearest.k);
+  const std::int64_t result = points.result(item, row);
+  T* const distances = nearest.distances + result * nearest.k;
+  std::int64_t* const indices = nearest.indices + result * nearest.k;
+  std::fill(distances + k, distances + nearest.k, std::numeric_limits<T>::infinity());
+  std::fill(indices + k, indices + nearest.k, -1);
+  nearest.measured[result] = 0;
   if (k == 0) return;
   const T* norm = points.norm + item * n;
-  const T nearest = kth_upper(bounds, norm, product, length, k, scratch.upper);
+  const T upper = kth_upper(bounds, norm, product, length, k, scratch.upper);
   const std::int64_t found = loops::collect(bounds, norm, product, length,
-                                            bounds.limit(nearest, norm[row]), scratch.found.data());
+                                            bounds.limit(upper, norm[row]), scratch.found.data());
 
   const T* x = points.x + item * n * points.channels;
   const double rescale = points.rescale[item];
@@ -126,6 +129,7 @@ void select_row(const Points<T>& points, const Bounds<T>& bounds, std::int64_t i
     zeros += distance == 0.0;
     candidates.push_back({distance, j});
   }
+  nearest.measured[result] = static_cast<std::int64_t>(candidates.size());
   std::partial_sort(candidates.begin(), candidates.begin() + k, candidates.end());
   const double undo = 1.0 / rescale;
   for (std::int64_t t = 0; t < k; ++t) {
@@ -184,17 +188,13 @@ std::int64_t center(const T* x, std::int64_t items, std::int64_t points, std::in
 }
 
 template <class T>
-void select(const Points<T>& points, const Rows<T>& rows, std::int64_t k, T* distances,
-            std::int64_t* indices, int threads) {
+void select(const Points<T>& points, const Rows<T>& rows, const Nearest<T>& nearest, int threads) {
   const auto bounds = Bounds<T>::make(points.channels, rows.operand_error);
   const std::int64_t chunks = pieces(rows.rows, kChunkRows);
   const std::int64_t tasks = points.items * chunks;
   const int workers = worker_count(tasks, threads);
   std::vector<Scratch<T>> scratch(static_cast<std::size_t>(workers), Scratch<T>(points.searched));
-  // Rows of the results: those of the points, or of the queries behind them.
-  const std::int64_t n = points.points;
   const std::int64_t searched = points.searched;
-  const std::int64_t skipped = n > searched ? searched : 0;
   parallel_for(tasks, workers, [&](int worker, std::int64_t task) {
     const std::int64_t item = task / chunks;
     const std::int64_t first = task % chunks * kChunkRows;
@@ -204,9 +204,7 @@ void select(const Points<T>& points, const Rows<T>& rows, std::int64_t k, T* dis
                   products);
     for (std::int64_t r = 0; r < count; ++r) {
       const std::int64_t row = rows.first_row + first + r;
-      const std::int64_t out = (item * (n - skipped) + row - skipped) * k;
-      select_row(points, bounds, item, row, products + r * searched, k, distances + out,
-                 indices + out, scratch[worker]);
+      select_row(points, bounds, item, row, products + r * searched, nearest, scratch[worker]);
     }
   });
 }
@@ -215,9 +213,7 @@ template std::int64_t center(const float*, std::int64_t, std::int64_t, std::int6
                              double*, int);
 template std::int64_t center(const double*, std::int64_t, std::int64_t, std::int64_t, double*,
                              double*, double*, int);
-template void select(const Points<float>&, const Rows<float>&, std::int64_t, float*, std::int64_t*,
-                     int);
-template void select(const Points<double>&, const Rows<double>&, std::int64_t, double*,
-                     std::int64_t*, int);
+template void select(const Points<float>&, const Rows<float>&, const Nearest<float>&, int);
+template void select(const Points<double>&, const Rows<double>&, const Nearest<double>&, int);
 
 }  // namespace graphcut::knn

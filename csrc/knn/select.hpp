@@ -36,6 +36,17 @@ struct Points {
   GRAPHCUT_HD bool padding(std::int64_t item, std::int64_t row) const {
     return row < searched && row >= length(item);
   }
+  // How many of k neighbours a row has.
+  GRAPHCUT_HD std::int64_t neighbours(std::int64_t item, std::int64_t row, std::int64_t k) const {
+    if (padding(item, row)) return 0;
+    const std::int64_t others = length(item) - (row < searched ? 1 : 0);
+    return k < others ? k : others;
+  }
+  // Position of a row among all results.
+  GRAPHCUT_HD std::int64_t first_result() const { return points > searched ? searched : 0; }
+  GRAPHCUT_HD std::int64_t result(std::int64_t item, std::int64_t row) const {
+    return item * (points - first_result()) + row - first_result();
+  }
 };
 
 // Writes y (items, points, channels) = s x - m with s a power of two that brings the largest value
@@ -58,19 +69,44 @@ struct Rows {
   std::int64_t block;
 };
 
-// distances, indices: (items, results, k), results being the points where these are searched for
-// neighbours of one another, else the queries; the given rows are written. Where there are fewer
-// than k neighbours the rest is (infinity, -1).
+// Results are those of the points where these are searched for neighbours of one another, else of
+// the queries. Where there are fewer than k neighbours the rest is (infinity, -1).
 template <class T>
-void select(const Points<T>& points, const Rows<T>& rows, std::int64_t k, T* distances,
-            std::int64_t* indices, int threads);
+struct Nearest {
+  T* distances;            // (items, results, k)
+  std::int64_t* indices;   // (items, results, k)
+  std::int64_t* measured;  // (items, results): points whose distances were recomputed
+  std::int64_t k;
+};
+
+// Writes the given rows.
+template <class T>
+void select(const Points<T>& points, const Rows<T>& rows, const Nearest<T>& nearest, int threads);
 
 // The same on a CUDA device: every pointer is the device's, work is queued on `stream`
 // (a cudaStream_t), rows.block is not used. workspace: (items, rows, k) doubles. Rows whose points
 // are NaN or infinite get (infinity, -1). Throws std::runtime_error with CUDA's message when the
 // launch fails.
 template <class T>
-void select_cuda(const Points<T>& points, const Rows<T>& rows, std::int64_t k, T* distances,
-                 std::int64_t* indices, double* workspace, int device, void* stream);
+void select_cuda(const Points<T>& points, const Rows<T>& rows, const Nearest<T>& nearest,
+                 double* workspace, int device, void* stream);
+
+// All results on a CUDA device, without a matrix of products: for points of at most
+// kMostTileChannels channels and k up to kMostTileNeighbours. y: (items, points, channels),
+// centred.
+inline constexpr std::int64_t kMostTileChannels = 64;
+inline constexpr std::int64_t kMostTileNeighbours = 32;
+template <class T>
+void search_tiles_cuda(const Points<T>& points, const T* y, const Nearest<T>& nearest, int device,
+                       void* stream);
+
+// Models of the two on the host: the same source by emulated warps, whose lanes run in ascending or
+// descending order. Memory is the host's.
+template <class T>
+void select_emulated(const Points<T>& points, const Rows<T>& rows, const Nearest<T>& nearest,
+                     bool descending);
+template <class T>
+void search_tiles_emulated(const Points<T>& points, const T* y, const Nearest<T>& nearest,
+                           bool descending);
 
 }  // namespace graphcut::knn

@@ -26,12 +26,6 @@
 
 #include "parallel/host_device.hpp"
 
-#ifdef __CUDACC__
-#define GRAPHCUT_BLOCK __device__
-#else
-#define GRAPHCUT_BLOCK
-#endif
-
 namespace graphcut::maxflow {
 
 // Two steps see most neighbours of a node where every node lists nine.

@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <stdexcept>
 #include <type_traits>
 
 #include "maxflow/block_batch.hpp"
@@ -168,10 +167,7 @@ struct Plan {
   }
 };
 
-unsigned grid(std::int64_t blocks) {
-  if (blocks > 0x7fffffff) throw std::runtime_error("graphcut_ext: too many cuts in one launch");
-  return static_cast<unsigned>(blocks);
-}
+unsigned grid(std::int64_t blocks) { return cuda_grid(blocks, "cuts"); }
 
 }  // namespace
 

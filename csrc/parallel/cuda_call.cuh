@@ -3,6 +3,7 @@
 
 #include <cuda_runtime.h>
 
+#include <cstdint>
 #include <stdexcept>
 #include <string>
 
@@ -15,6 +16,12 @@ inline void check_cuda(cudaError_t status, const char* what, const char* file, i
                            cudaGetErrorString(status));
 }
 #define GRAPHCUT_CUDA_CHECK(call) ::graphcut::check_cuda((call), #call, __FILE__, __LINE__)
+
+// `blocks` as a launch takes them; `what`: how an error calls what they work on.
+inline unsigned cuda_grid(std::int64_t blocks, const char* what) {
+  if (blocks <= 0x7fffffff) return static_cast<unsigned>(blocks);
+  throw std::runtime_error(std::string("graphcut_ext: too many ") + what + " in one launch");
+}
 
 // Makes `device` current and restores the caller's device.
 class DeviceGuard {

@@ -101,6 +101,8 @@ void check_seed(std::uint64_t seed) {
   const std::int64_t k = choices.between(1, 9);
   std::vector<T> distances(Cloud<T>::size(cloud.items, results, k));
   std::vector<std::int64_t> indices(distances.size(), -2);
+  std::vector<std::int64_t> measured(Cloud<T>::size(cloud.items, results, 1), -2);
+  const knn::Nearest<T> nearest{distances.data(), indices.data(), measured.data(), k};
   const knn::Points<T> points{cloud.x.data(),
                               cloud.norm.data(),
                               cloud.rescale.data(),
@@ -117,7 +119,7 @@ void check_seed(std::uint64_t seed) {
       cloud.products[static_cast<std::size_t>(at)] = std::numeric_limits<T>::quiet_NaN();
     }
     const knn::Rows<T> rows{cloud.products.data(), 0, cloud.points, 0.0, block};
-    knn::select(points, rows, k, distances.data(), indices.data(), threads);
+    knn::select(points, rows, nearest, threads);
   } else {
     const std::int64_t step = choices.between(1, results);
     for (std::int64_t first = skipped; first < cloud.points; first += step) {
@@ -129,7 +131,7 @@ void check_seed(std::uint64_t seed) {
         some.insert(some.end(), begin, begin + searched);
       }
       const knn::Rows<T> rows{some.data(), first, count, 0.0, 0};
-      knn::select(points, rows, k, distances.data(), indices.data(), threads);
+      knn::select(points, rows, nearest, threads);
     }
   }
   for (std::int64_t row = 0; row < cloud.items * results; ++row) {

@@ -185,6 +185,7 @@ def test_exact_with_a_coarse_product(format: torch.dtype, error: str):
         _knn_search.OPERAND_ERROR[error],
         distances.numpy(),
         indices.numpy(),
+        torch.empty(1, 576, dtype=torch.int64).numpy(),
         1,
     )
     assert torch.equal(indices, brute_force(x, 9)[1])

@@ -37,6 +37,7 @@ def test_centred_points_and_norms(dtype: torch.dtype, scale: float):
         0.0,
         distances.numpy(),
         indices.numpy(),
+        torch.empty(2, 40, dtype=torch.int64).numpy(),
         1,
     )
     ranked = x.double() / scale if scale > 1e-300 else x * 2.0**600 * 2.0**400

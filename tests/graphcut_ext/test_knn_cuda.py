@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 import graphcut_ext as gx
+from graphcut_ext import _knn_search
 
 pytestmark = [
     pytest.mark.cuda,
@@ -103,8 +104,75 @@ def test_queries_and_lengths(dtype: torch.dtype, queries: int | None, ragged: bo
 
 def test_fast_is_exact():
     x = random_points(3, 1681, 256) + 3
-    found, expected = gx.knn(x.cuda(), 9, precision="fast"), gx.knn(x, 9)
-    assert torch.equal(found.indices.cpu(), expected.indices)
+    found = gx.knn(x.cuda(), 9, precision="fast", return_measured=True)
+    exact = gx.knn(x.cuda(), 9, return_measured=True)
+    assert torch.equal(found.indices.cpu(), gx.knn(x, 9).indices)
+    assert int((exact.measured > 9).sum()) <= int((found.measured > 9).sum())
+    assert bool((found.measured >= 9).all())
+
+
+@pytest.fixture
+def tiles(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without products, however few the points."""
+    monkeypatch.setattr(_knn_search, "TILE_POINTS", 0)
+
+
+@pytest.mark.usefixtures("tiles")
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("channels", [1, 15, 16, 17, 64])
+@pytest.mark.parametrize("k", [1, 9, 32])
+def test_tiles(dtype: torch.dtype, channels: int, k: int):
+    for points in (33, 128, 129, 1000):
+        assert_same(random_points(2, points, channels, dtype=dtype) + 1, k)
+
+
+@pytest.mark.usefixtures("tiles")
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_ties_in_tiles(dtype: torch.dtype):
+    integers = torch.randint(-2, 3, (2, 700, 3), generator=torch.Generator().manual_seed(0))
+    assert_same(integers.to(dtype), 20)
+    assert_same(torch.full((1, 1100, 3), 7.25, dtype=dtype), 9)
+
+
+@pytest.mark.usefixtures("tiles")
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("queries", [None, 33, 700])
+@pytest.mark.parametrize("ragged", [False, True])
+def test_queries_and_lengths_in_tiles(dtype: torch.dtype, queries: int | None, ragged: bool):
+    test_queries_and_lengths(dtype, queries, ragged)
+
+
+@pytest.mark.usefixtures("tiles")
+def test_tiles_on_a_side_stream_in_a_graph_and_on_every_device():
+    test_side_stream()
+    test_cuda_graph()
+    test_every_device()
+
+
+@pytest.mark.usefixtures("tiles")
+def test_tiles_and_values_that_are_not_finite():
+    x = torch.zeros(3, 200, 7)
+    x[2, 150, 6] = torch.nan
+    with pytest.raises(ValueError, match=r"x\[2, 150, 6\] is nan"):
+        gx.knn(x.cuda(), 2)
+
+
+@pytest.mark.usefixtures("tiles")
+def test_no_queries():
+    x = random_points(2, 200, 7).cuda()
+    assert gx.knn(x, 3, query=x[:, :0]).indices.shape == (2, 0, 3)
+
+
+def test_tiles_need_memory_for_points_alone():
+    x = random_points(1, 25_921, 64).cuda()
+    gx.knn(x[:, :5000].contiguous(), 9)
+    torch.cuda.reset_peak_memory_stats()
+    before = torch.cuda.memory_allocated()
+    found = gx.knn(x, 9)
+    assert torch.cuda.max_memory_allocated() - before < 64 << 20
+    some = torch.arange(0, 25_921, 1000)
+    expected = gx.knn(x.cpu(), 10, query=x[:, some].cpu()).indices[..., 1:]  # itself first
+    assert torch.equal(found.indices[:, some].cpu(), expected)
 
 
 def test_lengths_out_of_range():

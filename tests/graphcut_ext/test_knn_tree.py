@@ -19,7 +19,7 @@ def assert_same(x: Tensor, k: int, query: Tensor | None = None) -> None:
     clouds = Clouds(x, query, None)
     found = search_tree(clouds, k)
     assert found is not None
-    distances, indices = search_cpu(clouds, k)
+    distances, indices, _ = search_cpu(clouds, k)
     assert torch.equal(found[1], indices)
     assert torch.equal(found[0], distances)
 
