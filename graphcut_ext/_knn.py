@@ -137,7 +137,7 @@ def knn(
 
     Notes
     -----
-    Memory beyond inputs and outputs: centred copies of some items (one item, or less than 16 MB,
+    Memory beyond inputs and outputs: centred copies of some items (one item, or less than 24 MB,
     on CUDA 128 MB) and a block of the product of at most 64 MB, whatever N and B; the N x N matrix
     of a large item never exists. On CUDA points of at most 64 channels, 4096 of them or more, with
     k up to 32 are searched without storing products (the limit of 4096 is not yet measured; such

@@ -23,7 +23,7 @@ class Budget(NamedTuple):
 
 
 # On the CPU a block stays in the cache; on CUDA it is large enough to occupy the device.
-CPU_BUDGET = Budget(whole=32 << 20, block=4 << 20, centred=16 << 20)
+CPU_BUDGET = Budget(whole=32 << 20, block=4 << 20, centred=24 << 20)
 CUDA_BUDGET = Budget(whole=64 << 20, block=64 << 20, centred=128 << 20)
 BLOCK_ROWS = 128
 """A block has at least so many rows, for the sake of the BLAS..."""
@@ -31,7 +31,7 @@ BLOCK_BYTES = 64 << 20
 """...while it stays below this."""
 SYMMETRY_POINTS = 512
 """From this size on only one half of the symmetric product of an item is computed..."""
-SYMMETRY_BLOCKS = 8
+SYMMETRY_BLOCKS = 5
 """...in so many blocks of rows, each a multiple of the core's CHUNK_ROWS."""
 CHUNK_ROWS = 16
 SINGLE_CHANNELS = 1 << 20
@@ -175,20 +175,17 @@ def search_cpu(clouds: Clouds, k: int) -> Found:
 def _multiply(y: Tensor, start: int, product: Tensor) -> int:
     """Write rows of y y^T, y (G, P, C), from row `start` on to product (G, R, N), N <= P.
 
-    A single item's whole product is symmetric: then only the part right of diagonal blocks is
-    written. Returns the size of these blocks, else 0.
+    A whole product is symmetric: then only the part right of diagonal blocks is written. Returns
+    the size of these blocks, else 0.
     """
-    items, rows, searched = product.shape
-    if items > 1:
-        torch.bmm(y[:, start : start + rows], y[:, :searched].mT, out=product)
-        return 0
+    rows, searched = product.shape[1:]
     if rows < y.shape[1] or rows < SYMMETRY_POINTS:
-        torch.mm(y[0, start : start + rows], y[0, :searched].T, out=product[0])
+        torch.bmm(y[:, start : start + rows], y[:, :searched].mT, out=product)
         return 0
     block = CHUNK_ROWS * -(-rows // (SYMMETRY_BLOCKS * CHUNK_ROWS))
     for top in range(0, rows, block):
         bottom = min(top + block, rows)
-        torch.mm(y[0, top:bottom], y[0, top:].T, out=product[0, top:bottom, top:])
+        torch.bmm(y[:, top:bottom], y[:, top:].mT, out=product[:, top:bottom, top:])
     return block
 
 

@@ -10,6 +10,10 @@
 
 #if defined(__GNUC__)
 #define GRAPHCUT_INLINE [[gnu::always_inline]] inline
+#define GRAPHCUT_RESTRICT __restrict__
+#define GRAPHCUT_PREFETCH(address) __builtin_prefetch(address)
 #else
 #define GRAPHCUT_INLINE inline
+#define GRAPHCUT_RESTRICT
+#define GRAPHCUT_PREFETCH(address) static_cast<void>(address)
 #endif

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstddef>
 #include <cstdint>
 #include <limits>
 
@@ -17,13 +18,18 @@ namespace {
 
 inline constexpr std::int64_t kGroups = 128;
 inline constexpr std::int64_t kStripe = 64;
+inline constexpr std::size_t kCacheLine = 64;
 
+// `next`: the point measured after b, fetched meanwhile.
 template <class T>
-GRAPHCUT_INLINE double squared_distance_of(const T* a, const T* b, std::int64_t channels,
-                                           double rescale) {
+GRAPHCUT_INLINE double squared_distance_of(const T* a, const T* b, const T* next,
+                                           std::int64_t channels, double rescale) {
   double lane[kLanes] = {};
   std::int64_t c = 0;
   for (; c + kLanes <= channels; c += kLanes) {
+    for (std::size_t byte = 0; byte < kLanes * sizeof(T); byte += kCacheLine) {
+      GRAPHCUT_PREFETCH(next + c + byte / sizeof(T));
+    }
     for (int l = 0; l < kLanes; ++l) {
       const double d = difference(a[c + l], b[c + l], rescale);
       lane[l] += d * d;
@@ -80,23 +86,20 @@ GRAPHCUT_INLINE std::int64_t collect_of(const Bounds<T>& bounds, const T* norm, 
   return count;
 }
 
-// sum[c] = sum over points of x[., c] * factor for channels [0, width); returns the largest |x|.
-// A NaN or infinity in a channel leaves its sum NaN or infinite; a finite sum never overflows.
+// sum[c] += x[., c] * factor and peak[c] >= |x[., c]| over points. A NaN or infinity in a channel
+// leaves its sum NaN or infinite; a finite sum never overflows.
 template <class T>
-GRAPHCUT_INLINE T column_sums_of(const T* x, std::int64_t points, std::int64_t channels,
-                                 std::int64_t width, double factor, double* sum) {
-  T peak[kGroups] = {};
-  double total[kGroups] = {};
+GRAPHCUT_INLINE void column_sums_of(const T* x, std::int64_t points, std::int64_t channels,
+                                    double factor, double* GRAPHCUT_RESTRICT sum,
+                                    T* GRAPHCUT_RESTRICT peak) {
   for (std::int64_t i = 0; i < points; ++i) {
     const T* row = x + i * channels;
-    for (std::int64_t c = 0; c < width; ++c) {
+    for (std::int64_t c = 0; c < channels; ++c) {
       const T value = row[c] < 0 ? -row[c] : row[c];
       peak[c] = value > peak[c] ? value : peak[c];
-      total[c] += static_cast<double>(row[c]) * factor;
+      sum[c] += static_cast<double>(row[c]) * factor;
     }
   }
-  std::copy_n(total, width, sum);
-  return *std::max_element(peak, peak + kGroups);
 }
 
 // y = x * scale - mean; returns |y|^2.
@@ -123,9 +126,9 @@ GRAPHCUT_INLINE double center_row_of(const T* x, const T* mean, T scale, std::in
 }
 
 #define GRAPHCUT_KNN_LOOPS(T)                                                                    \
-  GRAPHCUT_CLONES double squared_distance(const T* a, const T* b, std::int64_t channels,         \
-                                          double rescale) {                                      \
-    return squared_distance_of(a, b, channels, rescale);                                         \
+  GRAPHCUT_CLONES double squared_distance(const T* a, const T* b, const T* next,                 \
+                                          std::int64_t channels, double rescale) {               \
+    return squared_distance_of(a, b, next, channels, rescale);                                   \
   }                                                                                              \
   GRAPHCUT_CLONES void group_minima(const Bounds<T>& bounds, const T* norm, const T* product,    \
                                     std::int64_t points, T* minima) {                            \
@@ -135,9 +138,9 @@ GRAPHCUT_INLINE double center_row_of(const T* x, const T* mean, T scale, std::in
                                        std::int64_t points, T limit, std::int64_t* found) {      \
     return collect_of(bounds, norm, product, points, limit, found);                              \
   }                                                                                              \
-  GRAPHCUT_CLONES T column_sums(const T* x, std::int64_t points, std::int64_t channels,          \
-                                std::int64_t width, double factor, double* sum) {                \
-    return column_sums_of(x, points, channels, width, factor, sum);                              \
+  GRAPHCUT_CLONES void column_sums(const T* x, std::int64_t points, std::int64_t channels,       \
+                                   double factor, double* sum, T* peak) {                        \
+    column_sums_of(x, points, channels, factor, sum, peak);                                      \
   }                                                                                              \
   GRAPHCUT_CLONES double center_row(const T* x, const T* mean, T scale, std::int64_t channels,   \
                                     T* y) {                                                      \

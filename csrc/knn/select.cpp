@@ -14,7 +14,8 @@
 namespace graphcut::knn {
 namespace {
 
-constexpr std::int64_t kColumns = loops::kGroups;  // channels of a task that sums columns
+constexpr std::int64_t kSummed = 128;  // points of a task that sums columns
+constexpr std::int64_t kAhead = 16;    // mirrored rows that are fetched ahead
 
 std::int64_t pieces(std::int64_t length, std::int64_t size) { return (length + size - 1) / size; }
 
@@ -87,6 +88,7 @@ void complete_rows(const Rows<T>& rows, const T* products, std::int64_t searched
   const std::int64_t edge = rows.block == 0 ? 0 : first / rows.block * rows.block;
   for (std::int64_t j = 0; j < edge; ++j) {
     const T* mirrored = products + j * searched + first;
+    GRAPHCUT_PREFETCH(mirrored + std::min(kAhead, edge - 1 - j) * searched);
     for (std::int64_t r = 0; r < count; ++r) out[r * searched + j] = mirrored[r];
   }
   for (std::int64_t r = 0; r < count; ++r) {
@@ -124,8 +126,10 @@ void select_row(const Points<T>& points, const Bounds<T>& bounds, std::int64_t i
   // Candidates ascend by index: once k of them are at distance 0, no later one can precede them.
   for (std::int64_t f = 0; f < found && zeros < k; ++f) {
     const std::int64_t j = scratch.found[f];
-    const double distance = loops::squared_distance(
-        x + row * points.channels, x + j * points.channels, points.channels, rescale);
+    const std::int64_t next = scratch.found[std::min(f + 1, found - 1)];
+    const double distance =
+        loops::squared_distance(x + row * points.channels, x + j * points.channels,
+                                x + next * points.channels, points.channels, rescale);
     zeros += distance == 0.0;
     candidates.push_back({distance, j});
   }
@@ -146,26 +150,26 @@ std::int64_t center(const T* x, std::int64_t items, std::int64_t points, std::in
   // Sums of doubles are scaled down against overflow; that they then underflow for tiny values
   // only moves the centre, which may be anywhere.
   const double factor = sizeof(T) == sizeof(double) ? std::ldexp(1.0, -64) : 1.0;
-  const std::int64_t blocks = pieces(channels, kColumns);
-  std::vector<double> sums(static_cast<std::size_t>(items * channels));
-  std::vector<T> peaks(static_cast<std::size_t>(items * blocks));
-  parallel_for(items * blocks, threads, [&](int, std::int64_t task) {
-    const std::int64_t item = task / blocks;
-    const std::int64_t first = task % blocks * kColumns;
-    peaks[task] = loops::column_sums(x + item * points * channels + first, points, channels,
-                                     std::min(kColumns, channels - first), factor,
-                                     sums.data() + item * channels + first);
+  const std::int64_t parts = pieces(points, kSummed);
+  std::vector<double> sums(static_cast<std::size_t>(items * parts * channels));
+  std::vector<T> peaks(sums.size());
+  parallel_for(items * parts, threads, [&](int, std::int64_t task) {
+    const std::int64_t first = task % parts * kSummed;
+    loops::column_sums(x + (task / parts * points + first) * channels,
+                       std::min(kSummed, points - first), channels, factor,
+                       sums.data() + task * channels, peaks.data() + task * channels);
   });
 
   std::vector<T> scales(static_cast<std::size_t>(items));
   std::vector<T> means(static_cast<std::size_t>(items * channels));
   for (std::int64_t item = 0; item < items; ++item) {
-    const double* sum = sums.data() + item * channels;
+    double* const sum = sums.data() + item * parts * channels;
+    for (std::int64_t at = channels; at < parts * channels; ++at) sum[at % channels] += sum[at];
     if (!std::all_of(sum, sum + channels, [](double value) { return std::isfinite(value); })) {
       return item;
     }
-    const T* peak = peaks.data() + item * blocks;
-    const auto scale = item_scale(*std::max_element(peak, peak + blocks));
+    const T* peak = peaks.data() + item * parts * channels;
+    const auto scale = item_scale(*std::max_element(peak, peak + parts * channels));
     scales[item] = scale.scale;
     rescale[item] = scale.rescale;
     for (std::int64_t c = 0; c < channels; ++c) {
