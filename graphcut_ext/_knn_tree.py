@@ -23,7 +23,6 @@ CROWD = 64
 """With more points in the average ball (many equal distances) measuring them costs too much."""
 SLACK = 1e-9
 """Relative, to the radius of a ball: far above all rounding."""
-LANES = 32  # of the core's sums, see csrc/knn/bounds.hpp
 
 
 def suits_tree(clouds: Clouds) -> bool:
@@ -111,12 +110,13 @@ def _squared_distances(
     rows: NDArray[np.int64],
     columns: NDArray[np.int64],
 ) -> NDArray[np.float64]:
-    """Of pairs, added up in the order of the core."""
+    """Of pairs, added up in the order of the core, whose further lanes would add zeros."""
     channels = points.shape[1]
-    lanes = np.zeros((LANES, len(rows)))
-    for channel in range(channels):  # at most LANES
+    width = 1 << (channels - 1).bit_length()
+    lanes = np.zeros((width, len(rows)))
+    for channel in range(channels):
         lanes[channel] = np.square(queries[rows, channel] - points[columns, channel])
-    width = LANES // 2
+    width //= 2
     while width > 0:
         lanes[:width] += lanes[width : 2 * width]
         width //= 2
