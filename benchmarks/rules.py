@@ -6,6 +6,7 @@ For each rule: mIoU, mean precision and recall of the object classes, and covera
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -44,16 +45,29 @@ RULES: dict[str, Supervision] = {
     "most probable present class, no cut": MostProbableSupervision(theta=0.0),
 }
 
+THETAS = (0.0, 0.3, 0.5, 0.7, 0.9)
+NEIGHBOURS = (1, 3, 5, 9, 17, 33)
+
+
+def sweep() -> dict[str, Supervision]:
+    """Our rule over the thresholds and the numbers of neighbours of the paper's tables 5 and 4."""
+    ours = GraphCutSupervision(belief="present", cut_background=True)
+    rules: dict[str, Supervision] = {}
+    rules |= {f"ours, K 9, theta {t}": replace(ours, theta=t) for t in THETAS}
+    return rules | {f"ours, theta 0.7, K {k}": replace(ours, k=k) for k in NEIGHBOURS}
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of this benchmark."""
     parser.add_argument("--run", required=True, help="a trained network's folder, RUN/graph_cut")
+    parser.add_argument("--sweep", action="store_true", help="our rule over theta and K instead")
 
 
 @torch.no_grad()
 def run(arguments: argparse.Namespace) -> None:
     """Score every rule and print a table."""
     opened = open_run(load_config(Path(arguments.run) / "config.yaml"))
+    rules = sweep() if arguments.sweep else RULES
     model = load_segmenter(opened, "last").eval()
     cues = load_cues(opened.cues / "cues.npz")
     records = [record for record in opened.records("train") if record.mask is not None]
@@ -61,7 +75,7 @@ def run(arguments: argparse.Namespace) -> None:
         raise SystemExit("no training image has a mask")
     size = opened.config.data.size
     samples = TrainingSet(records, opened.classes, size, cues=cues, mirror=False)
-    confusions = {name: Confusion(opened.classes) for name in RULES}
+    confusions = {name: Confusion(opened.classes) for name in rules}
     for index, record in enumerate(records):
         sample = samples[index]
         cued, present = sample["cues"][None], sample["present"][None]
@@ -70,7 +84,7 @@ def run(arguments: argparse.Namespace) -> None:
         probabilities = output.logits.float().softmax(1)
         crf = opened.config.crf.training_params()
         marginals = CRFMarginals(floored_softmax(output.logits.float()), sample["rgb"][None], crf)
-        for name, rule in RULES.items():
+        for name, rule in rules.items():
             labels = rule(probabilities, features, cued, present, marginals)
             add_grid(confusions[name], record, labels[0].numpy())
     print(f"{'':38}{'mIoU':>7}{'prec.':>7}{'recall':>7}{'cover.':>7}")
