@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstddef>
 #include <cstdint>
 #include <limits>
 
@@ -18,18 +17,17 @@ namespace {
 
 inline constexpr std::int64_t kGroups = 128;
 inline constexpr std::int64_t kStripe = 64;
-inline constexpr std::size_t kCacheLine = 64;
+inline constexpr int kCacheLine = 64;
 
 // `next`: the point measured after b, fetched meanwhile.
 template <class T>
 GRAPHCUT_INLINE double squared_distance_of(const T* a, const T* b, const T* next,
                                            std::int64_t channels, double rescale) {
+  constexpr int kLine = kCacheLine / static_cast<int>(sizeof(T));
   double lane[kLanes] = {};
   std::int64_t c = 0;
   for (; c + kLanes <= channels; c += kLanes) {
-    for (std::size_t byte = 0; byte < kLanes * sizeof(T); byte += kCacheLine) {
-      GRAPHCUT_PREFETCH(next + c + byte / sizeof(T));
-    }
+    for (int l = 0; l < kLanes; l += kLine) GRAPHCUT_PREFETCH(next + c + l);
     for (int l = 0; l < kLanes; ++l) {
       const double d = difference(a[c + l], b[c + l], rescale);
       lane[l] += d * d;

@@ -144,7 +144,7 @@ GRAPHCUT_BLOCK T kth_upper(const Warp& warp, const Bounds<T>& bounds, const Targ
                            const T* product, std::int64_t k) {
   using Bits = typename Key<T>::Bits;
   constexpr int kBins = 4;  // groups per lane
-  constexpr std::int64_t kGroups = kLanes * kBins;
+  constexpr std::int64_t kGroups = std::int64_t{kLanes} * kBins;
   constexpr Bits kNone = ~static_cast<Bits>(0);
   const auto key = [&](std::int64_t j) {
     return j < target.length && j != target.self
@@ -165,7 +165,7 @@ GRAPHCUT_BLOCK T kth_upper(const Warp& warp, const Bounds<T>& bounds, const Targ
     for (std::int64_t first = lane; first < target.length; first += kGroups) {
       GRAPHCUT_UNROLL
       for (int bin = 0; bin < kBins; ++bin) {
-        const Bits bits = key(first + bin * kLanes);
+        const Bits bits = key(first + std::int64_t{bin} * kLanes);
         if (bits < least[bin][lane]) least[bin][lane] = bits;
       }
     }

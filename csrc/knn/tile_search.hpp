@@ -70,9 +70,9 @@ struct TileMemory {
            values * static_cast<std::int64_t>(sizeof(T));
   }
 };
-// Every device has so much without being asked for more.
-static_assert(TileMemory<float>::bytes(kMostTileChannels, kMostTileNeighbours) <= 48 * 1024);
-static_assert(TileMemory<double>::bytes(kMostTileChannels, kMostTileNeighbours) <= 48 * 1024);
+constexpr std::int64_t kSharedBytes = 49152;  // every device gives a block so many unasked
+static_assert(TileMemory<float>::bytes(kMostTileChannels, kMostTileNeighbours) <= kSharedBytes);
+static_assert(TileMemory<double>::bytes(kMostTileChannels, kMostTileNeighbours) <= kSharedBytes);
 
 // A warp's products: of its rows with the points of the tile, point slot * kLanes + lane.
 template <class Warp, class T>
