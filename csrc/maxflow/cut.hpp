@@ -6,11 +6,11 @@
 #include <cstdint>
 #include <stdexcept>
 #include <string>
+#include <vector>
 
 #include "maxflow/boykov_kolmogorov.hpp"
 #include "maxflow/graph.hpp"
 #include "maxflow/incremental_bfs.hpp"
-#include "maxflow/infinite_path.hpp"
 #include "maxflow/method.hpp"
 #include "maxflow/pseudoflow.hpp"
 #include "maxflow/push_relabel.hpp"
@@ -31,26 +31,27 @@ void write_side(const Solver& solver, std::int32_t nodes, bool* side) {
   for (std::int32_t i = 0; i < nodes; ++i) side[i] = solver.in_source_set(i);
 }
 
-// Solves `graph`, whose residuals are the capacities, for the given terminals (nodes each) and
-// writes the minimal source set to `side`. `infinite`: whether a path of infinite capacity is
-// possible.
+// Sets `excess` (nodes) to what each node has from the source less what it can give to the sink;
+// returns how many have anything.
 template <class Capacity>
-void cut(Graph<Residual<Capacity>>& graph, Solvers<Residual<Capacity>>& solvers, Method method,
-         const Capacity* source, const Capacity* sink, bool infinite, const std::string& where,
-         bool* side) {
+std::int64_t set_excess(const Capacity* source, const Capacity* sink, std::int32_t nodes,
+                        std::vector<Residual<Capacity>>& excess) {
   using R = Residual<Capacity>;
-  const std::int32_t n = graph.nodes();
-  if constexpr (std::is_floating_point_v<Capacity>) {
-    if (infinite) refuse_infinite_path(graph, source, sink, where);
-  }
-  graph.excess.resize(static_cast<std::size_t>(n));
+  excess.resize(static_cast<std::size_t>(nodes));
   std::int64_t terminals = 0;
-  for (std::int32_t i = 0; i < n; ++i) {
-    const R excess = static_cast<R>(source[i]) - static_cast<R>(sink[i]);
-    graph.excess[static_cast<std::size_t>(i)] = excess;
-    terminals += static_cast<std::int64_t>(excess != R{0});
+  for (std::int32_t i = 0; i < nodes; ++i) {
+    const R both = static_cast<R>(source[i]) - static_cast<R>(sink[i]);
+    excess[static_cast<std::size_t>(i)] = both;
+    terminals += static_cast<std::int64_t>(both != R{0});
   }
-  const Method used = chosen(method, graph, terminals);
+  return terminals;
+}
+
+// Solves `graph`, whose residuals and excess are the capacities, or what flow sent before has left
+// of them, and writes the minimal source set to `side`.
+template <class R>
+void cut(Graph<R>& graph, Solvers<R>& solvers, Method used, bool* side) {
+  const std::int32_t n = graph.nodes();
   if (used == Method::push_relabel && solvers.push_relabel.solve(graph)) {
     write_side(solvers.push_relabel, n, side);
     return;

@@ -8,6 +8,8 @@
 
 #include "maxflow/cut.hpp"
 #include "maxflow/edge_groups.hpp"
+#include "maxflow/infinite_path.hpp"
+#include "maxflow/spread.hpp"
 #include "parallel/parallel_for.hpp"
 
 namespace graphcut::maxflow {
@@ -42,6 +44,7 @@ struct Workspace {
   Graph<Residual<Capacity>> graph;
   Solvers<Residual<Capacity>> solvers;
   std::vector<std::int32_t> slot;  // arc of every edge of graph `built`, where it is needed again
+  Spread<Residual<Capacity>> spread;
   std::int64_t built = -1;
 };
 
@@ -61,50 +64,75 @@ void write_flow(const EdgeGroups& groups, std::int64_t g, const Capacity* capaci
   }
 }
 
+// Sends flow ahead, unless the flow is asked for, and sets the residuals that it leaves.
+template <class Capacity>
+void prepare(const EdgeListBatch<Capacity>& batch, const EdgeGroups& groups, std::int64_t g,
+             std::int64_t c, std::int64_t terminals, Workspace<Capacity>& work) {
+  using R = Residual<Capacity>;
+  const std::int64_t base = batch.ptr[g];
+  const std::int64_t first_edge = groups.begin[static_cast<std::size_t>(g)];
+  const std::int64_t edges = groups.begin[static_cast<std::size_t>(g) + 1] - first_edge;
+  const Capacity* capacity = batch.capacity.row(c);
+  const Capacity* reverse = batch.reverse_capacity.row(c);
+  const auto ends = [&](std::int64_t place) {
+    const std::int64_t e = groups.edge(first_edge + place);
+    return std::pair{static_cast<std::int32_t>(batch.edge_index[e] - base),
+                     static_cast<std::int32_t>(batch.edge_index[batch.edges + e] - base)};
+  };
+  const auto capacities = [&](std::int64_t place) {
+    const std::int64_t e = groups.edge(first_edge + place);
+    return std::pair{static_cast<R>(capacity[e]), static_cast<R>(reverse[e])};
+  };
+  work.spread.release();
+  if (batch.flow == nullptr) {
+    work.spread.run(edges, ends, capacities, terminals, work.graph.excess);
+  }
+  const auto set_residuals = [&](std::int64_t place, std::int32_t arc) {
+    if (arc < 0) return;
+    const R flow = work.spread.flow(place);
+    const auto [forward, backward] = capacities(place);
+    work.graph.set_residuals(arc, forward - flow, backward + flow);
+  };
+  if (work.built == g) {
+    for (std::int64_t place = 0; place < edges; ++place) {
+      set_residuals(place, work.slot[static_cast<std::size_t>(place)]);
+    }
+    return;
+  }
+  const bool needed = batch.cuts > 1 || batch.flow != nullptr;  // whether arcs are looked up later
+  if (needed) work.slot.resize(static_cast<std::size_t>(edges));
+  build_topology(work.graph, static_cast<std::int32_t>(batch.ptr[g + 1] - base), edges, ends,
+                 [&](std::int64_t place, std::int32_t arc) {
+                   if (needed) work.slot[static_cast<std::size_t>(place)] = arc;
+                   set_residuals(place, arc);
+                 });
+  work.built = g;
+}
+
 template <class Capacity>
 void solve_one(const EdgeListBatch<Capacity>& batch, const EdgeGroups& groups, std::int64_t g,
                std::int64_t c, bool infinite, Workspace<Capacity>& work) {
-  using R = Residual<Capacity>;
   const std::int64_t base = batch.ptr[g];
   const std::int64_t first_edge = groups.begin[static_cast<std::size_t>(g)];
   const std::int64_t edges = groups.begin[static_cast<std::size_t>(g) + 1] - first_edge;
   const auto nodes = static_cast<std::int32_t>(batch.ptr[g + 1] - base);
   const Capacity* capacity = batch.capacity.row(c);
   const Capacity* reverse = batch.reverse_capacity.row(c);
-  auto set_residuals = [&](std::int64_t place, std::int32_t arc) {
-    if (arc < 0) return;
-    const std::int64_t e = groups.edge(first_edge + place);
-    work.graph.set_residuals(arc, static_cast<R>(capacity[e]), static_cast<R>(reverse[e]));
-  };
-  if (work.built != g) {
-    const bool again = batch.cuts > 1 || batch.flow != nullptr;  // whether arcs are looked up later
-    if (again) work.slot.resize(static_cast<std::size_t>(edges));
-    build_topology(
-        work.graph, nodes, edges,
-        [&](std::int64_t place) {
-          const std::int64_t e = groups.edge(first_edge + place);
-          return std::pair{static_cast<std::int32_t>(batch.edge_index[e] - base),
-                           static_cast<std::int32_t>(batch.edge_index[batch.edges + e] - base)};
-        },
-        [&](std::int64_t place, std::int32_t arc) {
-          if (again) work.slot[static_cast<std::size_t>(place)] = arc;
-          set_residuals(place, arc);
-        });
-    work.built = g;
-  } else {
-    for (std::int64_t place = 0; place < edges; ++place) {
-      set_residuals(place, work.slot[static_cast<std::size_t>(place)]);
-    }
-  }
-
   std::string where;
   if (batch.graphs > 1) where += " of graph " + std::to_string(g);
   if (batch.cuts > 1) where += " of cut " + std::to_string(c);
   const Capacity* source = batch.source.row(c) + base;
   const Capacity* sink = batch.sink.row(c) + base;
   bool* side = batch.source_side + c * batch.nodes + base;
+  const std::int64_t terminals = set_excess(source, sink, nodes, work.graph.excess);
+  prepare(batch, groups, g, c, terminals, work);
+  if constexpr (std::is_floating_point_v<Capacity>) {
+    if (infinite) refuse_infinite_path(work.graph, source, sink, where);
+  }
   const Method method = batch.flow == nullptr ? batch.method : Method::boykov_kolmogorov;
-  cut<Capacity>(work.graph, work.solvers, method, source, sink, infinite, where, side);
+  const Method used = chosen(method, work.graph, terminals, work.spread.used());
+  work.spread.release();
+  cut(work.graph, work.solvers, used, side);
   if (batch.flow != nullptr) {
     write_flow(groups, g, capacity, work, batch.flow + c * batch.edges);
   }

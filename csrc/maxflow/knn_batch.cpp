@@ -5,7 +5,9 @@
 #include <vector>
 
 #include "maxflow/cut.hpp"
+#include "maxflow/infinite_path.hpp"
 #include "maxflow/knn_topology.hpp"
+#include "maxflow/spread.hpp"
 #include "parallel/parallel_for.hpp"
 
 namespace graphcut::maxflow {
@@ -33,8 +35,9 @@ bool check(const KnnBatch<Capacity>& batch) {
     bool infinite = false;
     for (std::int64_t item = 0; item < batch.items; ++item) {
       const Rows<Capacity> of_item{data + item * rows * length, length, length};
-      const std::string index = batch.items > 1 ? "[" + std::to_string(item) + "]" : "";
-      infinite |= check_capacities(of_item, rows, (name + index).c_str(), element);
+      std::string argument = name;
+      if (batch.items > 1) argument.append("[").append(std::to_string(item)).append("]");
+      infinite |= check_capacities(of_item, rows, argument.c_str(), element);
     }
     return infinite;
   };
@@ -53,32 +56,71 @@ struct Workspace {
   using R = Residual<Capacity>;
   KnnEdges<R> edges;
   Graph<R> graph;
-  std::vector<Arc<R>> arcs;  // the arcs of item `built` with their capacities
+  std::vector<std::int32_t> slot;  // arc of every edge of item `built`, where it is needed again
+  Spread<R> spread;
   Solvers<R> solvers;
   std::int64_t built = -1;
 };
+
+// Collects the edges of an item once, sends flow ahead, and sets the residuals that it leaves.
+template <class Capacity>
+void prepare(const KnnBatch<Capacity>& batch, std::int64_t item, std::int64_t terminals,
+             Workspace<Capacity>& work) {
+  const auto nodes = static_cast<std::int32_t>(batch.nodes);
+  const bool again = work.built == item;
+  if (!again) {
+    const std::int64_t offset = item * batch.nodes * batch.k;
+    collect_knn_edges(batch.indices + offset, batch.weights + offset, nodes,
+                      static_cast<std::int32_t>(batch.k), work.edges);
+  }
+  const auto& edges = work.edges.edges;
+  const auto count = static_cast<std::int64_t>(edges.size());
+  const auto ends = [&edges](std::int64_t e) {
+    const auto& edge = edges[static_cast<std::size_t>(e)];
+    return std::pair{edge.u, edge.v};  // never the same: there are no self-loops
+  };
+  const auto weight = [&edges](std::int64_t e) {
+    return edges[static_cast<std::size_t>(e)].weight;
+  };
+  work.spread.run(
+      count, ends, [&](std::int64_t e) { return std::pair{weight(e), weight(e)}; }, terminals,
+      work.graph.excess);
+  const auto set_residuals = [&](std::int64_t e, std::int32_t arc) {
+    const auto flow = work.spread.flow(e);
+    work.graph.set_residuals(arc, weight(e) - flow, weight(e) + flow);
+  };
+  if (again) {
+    for (std::int64_t e = 0; e < count; ++e) {
+      set_residuals(e, work.slot[static_cast<std::size_t>(e)]);
+    }
+    return;
+  }
+  const bool needed = batch.cuts > 1;
+  if (needed) work.slot.resize(edges.size());
+  build_topology(work.graph, nodes, count, ends, [&](std::int64_t e, std::int32_t arc) {
+    if (needed) work.slot[static_cast<std::size_t>(e)] = arc;
+    set_residuals(e, arc);
+  });
+  work.built = item;
+}
 
 template <class Capacity>
 void solve_one(const KnnBatch<Capacity>& batch, std::int64_t item, std::int64_t c, bool infinite,
                Workspace<Capacity>& work) {
   const auto nodes = static_cast<std::int32_t>(batch.nodes);
-  const auto k = static_cast<std::int32_t>(batch.k);
-  if (work.built == item) {
-    work.graph.arcs = work.arcs;
-  } else {
-    const std::int64_t offset = item * batch.nodes * batch.k;
-    build_knn_topology(batch.indices + offset, batch.weights + offset, nodes, k, work.edges,
-                       work.graph);
-    work.built = item;
-    if (batch.cuts > 1) work.arcs = work.graph.arcs;
-  }
-
   const std::int64_t row = item * batch.cuts + c;
   const std::string where = " of item " + std::to_string(item) + ", cut " + std::to_string(c);
   const Capacity* source = batch.source + row * batch.nodes;
   const Capacity* sink = batch.sink + row * batch.nodes;
   bool* side = batch.source_side + row * batch.nodes;
-  cut<Capacity>(work.graph, work.solvers, batch.method, source, sink, infinite, where, side);
+  const std::int64_t terminals = set_excess(source, sink, nodes, work.graph.excess);
+  prepare(batch, item, terminals, work);
+  if constexpr (std::is_floating_point_v<Capacity>) {
+    if (infinite) refuse_infinite_path(work.graph, source, sink, where);
+  }
+  const Method used = chosen(batch.method, work.graph, terminals, work.spread.used());
+  work.spread.release();
+  cut(work.graph, work.solvers, used, side);
 
   Value<Capacity> value = terminal_cost(source, sink, side, nodes);
   for (const auto& edge : work.edges.edges) {

@@ -1,17 +1,14 @@
 #include "maxflow/knn_topology.hpp"
 
-#include <utility>
-
 #include "maxflow/capacities.hpp"
 
 namespace graphcut::maxflow {
-namespace {
 
-// Fills scratch.edges. Row i meets an edge that an earlier row made through the list of edges that
-// list i, so that a pair is found in constant time whatever k is.
+// Row i meets an edge that an earlier row made through the list of edges that list i, so that a
+// pair is found in constant time whatever k is.
 template <class R, class Capacity>
-void collect_edges(const std::int64_t* indices, const Capacity* weights, std::int32_t nodes,
-                   std::int32_t k, KnnEdges<R>& scratch) {
+void collect_knn_edges(const std::int64_t* indices, const Capacity* weights, std::int32_t nodes,
+                       std::int32_t k, KnnEdges<R>& scratch) {
   auto& edges = scratch.edges;
   edges.clear();
   edges.reserve(static_cast<std::size_t>(nodes) * static_cast<std::size_t>(k));
@@ -48,32 +45,13 @@ void collect_edges(const std::int64_t* indices, const Capacity* weights, std::in
   }
 }
 
-}  // namespace
-
-template <class R, class Capacity>
-void build_knn_topology(const std::int64_t* indices, const Capacity* weights, std::int32_t nodes,
-                        std::int32_t k, KnnEdges<R>& scratch, Graph<R>& graph) {
-  collect_edges(indices, weights, nodes, k, scratch);
-  const auto& edges = scratch.edges;
-  build_topology(
-      graph, nodes, static_cast<std::int64_t>(edges.size()),
-      [&edges](std::int64_t e) {
-        const auto& edge = edges[static_cast<std::size_t>(e)];
-        return std::pair{edge.u, edge.v};
-      },
-      [&edges, &graph](std::int64_t e, std::int32_t arc) {
-        const R weight = edges[static_cast<std::size_t>(e)].weight;
-        graph.set_residuals(arc, weight, weight);  // there are no self-loops
-      });
-}
-
-template void build_knn_topology(const std::int64_t*, const float*, std::int32_t, std::int32_t,
-                                 KnnEdges<float>&, Graph<float>&);
-template void build_knn_topology(const std::int64_t*, const double*, std::int32_t, std::int32_t,
-                                 KnnEdges<double>&, Graph<double>&);
-template void build_knn_topology(const std::int64_t*, const std::int32_t*, std::int32_t,
-                                 std::int32_t, KnnEdges<std::int64_t>&, Graph<std::int64_t>&);
-template void build_knn_topology(const std::int64_t*, const std::int64_t*, std::int32_t,
-                                 std::int32_t, KnnEdges<std::int64_t>&, Graph<std::int64_t>&);
+template void collect_knn_edges(const std::int64_t*, const float*, std::int32_t, std::int32_t,
+                                KnnEdges<float>&);
+template void collect_knn_edges(const std::int64_t*, const double*, std::int32_t, std::int32_t,
+                                KnnEdges<double>&);
+template void collect_knn_edges(const std::int64_t*, const std::int32_t*, std::int32_t,
+                                std::int32_t, KnnEdges<std::int64_t>&);
+template void collect_knn_edges(const std::int64_t*, const std::int64_t*, std::int32_t,
+                                std::int32_t, KnnEdges<std::int64_t>&);
 
 }  // namespace graphcut::maxflow

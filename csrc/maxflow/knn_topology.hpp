@@ -4,8 +4,6 @@
 #include <cstdint>
 #include <vector>
 
-#include "maxflow/graph.hpp"
-
 namespace graphcut::maxflow {
 
 // An undirected edge; its capacity is the same both ways.
@@ -16,7 +14,7 @@ struct KnnEdge {
   R weight;
 };
 
-// Memory of build_knn_topology, kept from one call to the next; `edges` is a result as well.
+// Memory of collect_knn_edges, kept from one call to the next; `edges` is the result.
 template <class R>
 struct KnnEdges {
   std::vector<KnnEdge<R>> edges;
@@ -24,15 +22,14 @@ struct KnnEdges {
   std::vector<std::int32_t> joined;  // (nodes): edge between the node and the current row
 };
 
-// Builds the graph with one undirected edge {i, j} for every pair in which j is listed in row i or
-// i in row j; its capacity, both ways, is the sum of the weights that list it. Entries with j = i
-// are dropped. indices, weights: (nodes, k), indices in [0, nodes). Residuals are set, excess is
-// not.
+// Collects one undirected edge {i, j} for every pair in which j is listed in row i or i in row j;
+// its capacity, both ways, is the sum of the weights that list it. Entries with j = i or j < 0 are
+// dropped. indices, weights: (nodes, k), indices in [-1, nodes).
 //
 // Two parallel edges for a mutual pair would give the same cuts; one makes the solver about 1.6
 // times faster.
 template <class R, class Capacity>
-void build_knn_topology(const std::int64_t* indices, const Capacity* weights, std::int32_t nodes,
-                        std::int32_t k, KnnEdges<R>& scratch, Graph<R>& graph);
+void collect_knn_edges(const std::int64_t* indices, const Capacity* weights, std::int32_t nodes,
+                       std::int32_t k, KnnEdges<R>& scratch);
 
 }  // namespace graphcut::maxflow

@@ -30,11 +30,11 @@ inline Method method_named(const std::string& name) {
   throw std::invalid_argument("solver: unknown name " + name);
 }
 
-// Calls look(v, begin, end), with the arcs of node v, for some 64 nodes, in a picture of several
-// columns.
+// Calls look(v, begin, end), with the arcs of node v, for some `count` nodes, in a picture of
+// several columns.
 template <class R, class Look>
-void sample_nodes(const Graph<R>& graph, Look&& look) {
-  const std::int32_t step = (graph.nodes() / 64) | 1;
+void sample_nodes(const Graph<R>& graph, std::int32_t count, Look&& look) {
+  const std::int32_t step = (graph.nodes() / count) | 1;
   for (std::int32_t v = 0; v < graph.nodes(); v += step) {
     const Arc<R>* const arcs = graph.arcs.data();
     look(v, arcs + graph.first[static_cast<std::size_t>(v)],
@@ -49,7 +49,7 @@ bool looks_like_grid(const Graph<R>& graph) {
   std::array<std::int32_t, 13> known{};
   std::size_t count = 0;
   bool grid = true;
-  sample_nodes(graph, [&](std::int32_t v, const Arc<R>* arc, const Arc<R>* end) {
+  sample_nodes(graph, 64, [&](std::int32_t v, const Arc<R>* arc, const Arc<R>* end) {
     for (; grid && arc != end; ++arc) {
       const std::int32_t apart = std::abs(arc->head() - v);
       if (std::find(known.begin(), known.begin() + count, apart) != known.begin() + count) continue;
@@ -67,7 +67,7 @@ bool looks_like_grid(const Graph<R>& graph) {
 template <class R>
 bool one_way(const Graph<R>& graph) {
   std::int64_t arcs = 0, single = 0;
-  sample_nodes(graph, [&](std::int32_t, const Arc<R>* arc, const Arc<R>* end) {
+  sample_nodes(graph, 64, [&](std::int32_t, const Arc<R>* arc, const Arc<R>* end) {
     for (; arc != end; ++arc, ++arcs) single += static_cast<int>(arc->open() != arc->sister_open());
   });
   return 2 * single > arcs;
@@ -78,7 +78,7 @@ bool one_way(const Graph<R>& graph) {
 template <class R>
 bool has_triangles(const Graph<R>& graph) {
   int pairs = 0, joined = 0;
-  sample_nodes(graph, [&](std::int32_t, const Arc<R>* arc, const Arc<R>* end) {
+  sample_nodes(graph, 64, [&](std::int32_t, const Arc<R>* arc, const Arc<R>* end) {
     if (end - arc < 2) return;
     const auto v = static_cast<std::size_t>(arc[0].head());
     const std::int32_t w = arc[1].head();
@@ -96,28 +96,45 @@ template <class R>
 bool has_weak_terminals(const Graph<R>& graph) {
   double imbalance = 0, through = 0, nodes = 0;
   for (const R excess : graph.excess) imbalance += std::abs(static_cast<double>(excess));
-  sample_nodes(graph, [&](std::int32_t, const Arc<R>* arc, const Arc<R>* end) {
+  sample_nodes(graph, 64, [&](std::int32_t, const Arc<R>* arc, const Arc<R>* end) {
     for (; arc != end; ++arc) through += static_cast<double>(arc->residual);
     ++nodes;
   });
   return 25 * imbalance * nodes < through * graph.nodes();
 }
 
+// Whether much is left to be sent after Spread, by the open arcs from supply to demand: 1 % of all
+// arcs on graphs of neighbours with weighted links, 4 % where links are of one weight, none in
+// volumes.
+template <class R>
+bool much_is_left(const Graph<R>& graph) {
+  std::int64_t arcs = 0, open = 0;
+  sample_nodes(graph, 256, [&](std::int32_t v, const Arc<R>* arc, const Arc<R>* end) {
+    arcs += end - arc;
+    if (!(graph.excess[static_cast<std::size_t>(v)] > R{0})) return;
+    for (; arc != end; ++arc) {
+      const R other = graph.excess[static_cast<std::size_t>(arc->head())];
+      open += static_cast<int>(arc->open() && other < R{0});
+    }
+  });
+  return 40 * open > arcs;
+}
+
 // Note [Choice of solver]: pseudoflow wins where terminal links are rare, so that paths are long:
 // flow networks (10 times and more, 1.1 to 2 before push-relabel) and scribbled pictures; and on
-// pictures and volumes that are regularised strongly (up to 2.5 times). On others incremental
-// breadth-first search does (1.2 to 2 times), and on large graphs in feature space (1.2 times),
-// which do not fit a processor's own cache. Push-relabel wins on graphs without geometry (1.5
-// times), and on small graphs in feature space (1.1 to 2 times), Boykov-Kolmogorov on the moves of
-// stereo matching (1.2 times): grids of arcs that are open one way. `python -m benchmarks maxflow`
-// shows all of them on every family.
+// pictures and volumes that are regularised strongly (up to 2.5 times). Boykov-Kolmogorov wins on
+// the moves of stereo matching (1.2 times): grids of arcs that are open one way. Elsewhere excess
+// is spread first. Where that leaves little to be sent, incremental breadth-first search wins (1.2
+// to 2 times), else push-relabel (1.1 to 2 times). `python -m benchmarks maxflow` shows all of them
+// on every family.
 //
-// `terminals`: how many nodes have excess, to which `graph.excess` is set.
+// `terminals`: how many nodes had excess before it was spread, `spread`: whether it was.
 template <class R>
-Method chosen(Method method, const Graph<R>& graph, std::int64_t terminals) {
+Method chosen(Method method, const Graph<R>& graph, std::int64_t terminals, bool spread) {
   if (method != Method::automatic) return method;
   constexpr std::int32_t kLarge = 8192;
   if (10 * terminals < graph.nodes()) return Method::pseudoflow;
+  if (spread) return much_is_left(graph) ? Method::push_relabel : Method::incremental_bfs;
   if (looks_like_grid(graph)) {
     const bool move = graph.arc_count() < std::int64_t{5} * graph.nodes() && one_way(graph);
     if (move) return Method::boykov_kolmogorov;

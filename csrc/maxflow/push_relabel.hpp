@@ -12,6 +12,10 @@
 // in `label`, a lower bound of the distance to the nearest demand. Supply that no demand can be
 // reached from stays where it is: see Note [Minimal source set].
 //
+// Note [Retired nodes]: a node that can reach no demand retires together with all nodes that open
+// arcs reach from it, which can reach none either. Nothing is pushed to retired nodes, so that no
+// arc out of their set opens again, and they stay cut off.
+//
 // Note [Direction]: the problem is the same with all arcs reversed and source and sink swapped. The
 // solver takes the way round that has the smaller total to push, most of which then arrives; what
 // does not arrive is what costs time.
@@ -57,6 +61,7 @@ class PushRelabel {
         continue;
       }
       bucket_[highest_] = next_[v];
+      if (label_[v] == unreached_) continue;
       discharge(v);
       if (relabels_ > kUpdateEvery * nodes_) update_labels();
     }
@@ -201,7 +206,7 @@ class PushRelabel {
   }
 
   // Raises v, whose label is not higher, above `level`. Returns false, and retires v, where no
-  // demand can be reached: past `gap_`, a level below which no node is left that could be reached.
+  // demand can be reached: past `gap_`, a label that no node has.
   bool raise(std::int32_t v, std::int32_t level) {
     const std::int32_t old = label_[v];
     const auto higher = static_cast<std::int32_t>(level >= old);
@@ -209,7 +214,8 @@ class PushRelabel {
     count_[old] -= higher;
     if (count_[old] == 0) gap_ = std::min(gap_, old);
     if (level >= nodes_ || level >= gap_) {
-      label_[v] = unreached_;
+      count_[old] += higher;
+      retire(v);
       return false;
     }
     const std::int32_t label = level + 1;
@@ -217,6 +223,25 @@ class PushRelabel {
     label_[v] = label;
     count_[label] += higher;
     return true;
+  }
+
+  // See Note [Retired nodes].
+  void retire(std::int32_t node) {
+    std::int32_t* const queue = queue_.data();
+    queue[0] = node;
+    std::int32_t end = 1;
+    --count_[label_[node]];
+    label_[node] = unreached_;
+    for (std::int32_t k = 0; k < end; ++k) {
+      const std::int32_t last = first_[queue[k] + 1];
+      for (std::int32_t a = first_[queue[k]]; a != last; ++a) {
+        const std::int32_t w = arcs_[a].head();
+        if (!arcs_[a].open() || label_[w] == unreached_) continue;
+        --count_[label_[w]];
+        label_[w] = unreached_;
+        queue[end++] = w;
+      }
+    }
   }
 
   Arc<R>* arcs_ = nullptr;

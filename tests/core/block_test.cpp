@@ -144,7 +144,17 @@ void check_topology(const Neighbours<C>& lists, std::int64_t item, Choices& choi
   }
   maxflow::KnnEdges<W> scratch;
   maxflow::Graph<W> graph;
-  maxflow::build_knn_topology(batch.indices, batch.weights, n, k, scratch, graph);
+  maxflow::collect_knn_edges(batch.indices, batch.weights, n, k, scratch);
+  maxflow::build_topology(
+      graph, n, static_cast<std::int64_t>(scratch.edges.size()),
+      [&](std::int64_t e) {
+        const auto& edge = scratch.edges[static_cast<std::size_t>(e)];
+        return std::pair{edge.u, edge.v};
+      },
+      [&](std::int64_t e, std::int32_t arc) {
+        const W weight = scratch.edges[static_cast<std::size_t>(e)].weight;
+        graph.set_residuals(arc, weight, weight);
+      });
   Arcs expected;
   for (std::int32_t v = 0; v < n; ++v) {
     for (auto a = graph.first[static_cast<std::size_t>(v)];

@@ -26,7 +26,7 @@ Method chosen(std::int32_t nodes, const Edges& edges, bool one_way = false, bool
         if (arc >= 0) graph.set_residuals(arc, 1.0F, one_way ? 0.0F : 1.0F);
       });
   graph.excess.assign(static_cast<std::size_t>(nodes), excess);
-  return maxflow::chosen(Method::automatic, graph, terminals ? nodes : nodes / 20);
+  return maxflow::chosen(Method::automatic, graph, terminals ? nodes : nodes / 20, false);
 }
 
 // A square grid, with diagonals for 8 neighbours.
