@@ -22,13 +22,18 @@ bool check(const KnnBatch<Capacity>& batch) {
                                 " neighbours are too large; at most 2^30 - 1 entries per item");
   }
   const std::int64_t entries = batch.nodes * batch.k;
-  for (std::int64_t e = 0; e < batch.items * entries; ++e) {
-    if (batch.indices[e] < -1 || batch.indices[e] >= batch.nodes) {
-      throw std::out_of_range(
-          "indices[" + std::to_string(e / entries) + ", " + std::to_string(e % entries / batch.k) +
-          ", " + std::to_string(e % batch.k) + "] = " + std::to_string(batch.indices[e]) +
-          " is out of range for " + std::to_string(batch.nodes) + " nodes");
-    }
+  const auto within = [&batch](std::int64_t e) {
+    return static_cast<std::uint64_t>(batch.indices[e]) + 1 <=
+           static_cast<std::uint64_t>(batch.nodes);
+  };
+  bool all_within = true;
+  for (std::int64_t e = 0; e < batch.items * entries; ++e) all_within &= within(e);
+  for (std::int64_t e = 0; !all_within; ++e) {
+    if (within(e)) continue;
+    throw std::out_of_range(
+        "indices[" + std::to_string(e / entries) + ", " + std::to_string(e % entries / batch.k) +
+        ", " + std::to_string(e % batch.k) + "] = " + std::to_string(batch.indices[e]) +
+        " is out of range for " + std::to_string(batch.nodes) + " nodes");
   }
   auto check_items = [&batch](const Capacity* data, std::int64_t rows, std::int64_t length,
                               const char* name, const char* element) {
