@@ -121,8 +121,45 @@ def knn_select(
     indices: NDArray[np.int64],
     measured: NDArray[np.int64],
     threads: int,
-) -> None: ...
+    error: NDArray[Any] | None = None,
+    largest_error: NDArray[Any] | None = None,
+    most: int = ...,
+) -> list[int]: ...
 
+# float32 only, by products of points rounded to 16-bit integers.
+def knn_center_rounded(
+    x: NDArray[np.float32],
+    pairs: NDArray[np.int32],
+    norm: NDArray[np.float32],
+    error: NDArray[np.float32],
+    largest_error: NDArray[np.float32],
+    rescale: NDArray[np.float64],
+    searched: int,
+    threads: int,
+) -> int: ...
+def knn_multiply_rounded_half(
+    pairs: NDArray[np.int32], channels: int, products: NDArray[np.float32], threads: int
+) -> None: ...
+def knn_search_rounded(
+    x: NDArray[np.float32],
+    pairs: NDArray[np.int32],
+    norm: NDArray[np.float32],
+    error: NDArray[np.float32],
+    largest_error: NDArray[np.float32],
+    rescale: NDArray[np.float64],
+    lengths: NDArray[np.int64] | None,
+    searched: int,
+    distances: NDArray[np.float32],
+    indices: NDArray[np.int64],
+    measured: NDArray[np.int64],
+    most: int,
+    threads: int,
+) -> list[int]: ...
+
+KNN_MULTIPLIES_PAIRS: bool
+KNN_PANEL: int
+KNN_SEGMENT: int
+KNN_MOST_RUNNING: int
 KNN_MOST_TILE_CHANNELS: int
 KNN_MOST_TILE_NEIGHBOURS: int
 

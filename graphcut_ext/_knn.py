@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from numbers import Integral
 from typing import Any, Literal, NamedTuple, overload
 
 import torch
 from torch import Tensor
 
 from graphcut_ext._arguments import check_devices, check_index_dtype, check_tensor
-from graphcut_ext._knn_search import Clouds, output_dtype, search_cpu, search_cuda
+from graphcut_ext._knn_cpu import search_cpu
+from graphcut_ext._knn_search import Clouds, output_dtype, search_cuda
 from graphcut_ext._knn_tree import search_tree, suits_tree
 
 PRECISIONS = ("exact", "fast")
@@ -86,8 +88,9 @@ def knn(
     A point is excluded from its own neighbours by its index, so a duplicate of it counts as a
     neighbour at distance 0. Equal distances are ordered by index. The result does not depend on the
     rest of the batch, on the number of threads or on how the matrix product rounds: a product in
-    the working precision only discards points that provably are no neighbours (error bounds in
-    ``csrc/knn/bounds.hpp``), and the distances of the rest are recomputed from ``x`` in float64.
+    the working precision, or of 16-bit integers, only discards points that provably are no
+    neighbours (error bounds in ``csrc/knn/bounds.hpp``), and the distances of the rest are
+    recomputed from ``x`` in float64.
     Two distances that differ by less than the rounding of that sum (about C * 1e-16, relative)
     count as the sum orders them.
 
@@ -143,9 +146,11 @@ def knn(
     k up to 32 are searched without storing products (the limit of 4096 is not yet measured; such
     products are float32, or float64 ones, whatever the ``precision``). A product costs N^2 C
     multiplications per item; on the CPU about half of them where the item's matrix fits in 32 MB,
-    by symmetry. Many points of few channels on the CPU are searched with SciPy's k-d tree, if SciPy
-    is installed, with the same result. Where thousands of points lie within the rounding of the
-    product of each other, though not on each other, their distances are all recomputed.
+    by symmetry. CPUs with AVX512-VNNI multiply points rounded to 16-bit integers, but for float64,
+    and repeat items that these do not settle in float32. Many points of few channels on the CPU are
+    searched with SciPy's k-d tree, if SciPy is installed, with the same result. Where thousands of
+    points lie within the rounding of the product of each other, though not on each other, their
+    distances are all recomputed.
 
     On CUDA the check for NaN and infinity reads one flag at the end of the call and so waits for
     the device; within :func:`graphcut_ext.no_value_checks` and while a CUDA graph is captured
@@ -166,6 +171,8 @@ def knn(
     [[2, 1]]
     """
     _check_points(x, query, lengths)
+    if isinstance(k, Integral) and not isinstance(k, int):
+        k = int(k)  # NumPy's
     if isinstance(k, bool) or not isinstance(k, (int, torch.SymInt)):
         raise TypeError(f"k must be an int, not {type(k).__name__}")
     points = x.shape[-2]

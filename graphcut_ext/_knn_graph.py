@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from numbers import Real
 from typing import Literal
 
 import torch
@@ -103,11 +104,11 @@ def _checked(sigma: Sigma) -> Sigma:
         if sigma not in ("item", "node"):
             raise ValueError(f"sigma must be a number, 'item' or 'node', not {sigma!r}")
         return sigma
-    if isinstance(sigma, bool) or not isinstance(sigma, (int, float)):
+    if isinstance(sigma, bool) or not isinstance(sigma, Real):
         raise TypeError(f"sigma must be a number, 'item' or 'node', not {type(sigma).__name__}")
     if not sigma > 0:
         raise ValueError(f"sigma must be positive, not {sigma}")
-    return sigma
+    return float(sigma)
 
 
 def _doubled_variance(indices: Tensor, known: Tensor, missing: Tensor, sigma: Sigma) -> Tensor:

@@ -1,4 +1,4 @@
-"""The search behind :func:`graphcut_ext.knn`: matrix products by torch, selection by the core."""
+"""What :func:`graphcut_ext.knn` searches, and the search on CUDA."""
 
 from __future__ import annotations
 
@@ -22,18 +22,12 @@ class Budget(NamedTuple):
     centred: int  # centred copies of several items; a single one may exceed it
 
 
-# On the CPU a block stays in the cache; on CUDA it is large enough to occupy the device.
-CPU_BUDGET = Budget(whole=32 << 20, block=4 << 20, centred=24 << 20)
+# Large enough to occupy the device.
 CUDA_BUDGET = Budget(whole=64 << 20, block=64 << 20, centred=128 << 20)
 BLOCK_ROWS = 128
 """A block has at least so many rows, for the sake of the BLAS..."""
 BLOCK_BYTES = 64 << 20
 """...while it stays below this."""
-SYMMETRY_POINTS = 512
-"""From this size on only one half of the symmetric product of an item is computed..."""
-SYMMETRY_BLOCKS = 5
-"""...in so many blocks of rows, each a multiple of the core's CHUNK_ROWS."""
-CHUNK_ROWS = 16
 SINGLE_CHANNELS = 1 << 20
 """Above this many channels float32 sums carry too little for a useful error bound."""
 TILE_CHANNELS: int = _core.KNN_MOST_TILE_CHANNELS
@@ -127,68 +121,6 @@ def _positions(points: Tensor) -> Tensor:
     return torch.arange(points.shape[1], device=points.device)
 
 
-def search_cpu(clouds: Clouds, k: int) -> Found:
-    """Neighbours on the CPU."""
-    clouds.check_lengths()
-    work = _work_dtype(clouds.x)
-    batch, results = clouds.results.shape[:2]
-    searched = clouds.x.shape[1]
-    found = Found.empty(clouds, k, work)
-    error = _operand_error("cpu", work)
-    threads = torch.get_num_threads()
-    group, rows = _blocks(clouds, work, CPU_BUDGET)
-    points = searched + (0 if clouds.query is None else results)
-    size = min(group, batch)
-    centred = torch.empty((size, points, clouds.x.shape[2]), dtype=work)
-    norms = torch.empty((size, points), dtype=work)
-    rescales = torch.empty(size, dtype=torch.float64)
-    product = torch.empty(size * rows * searched, dtype=work)
-    with torch.autocast("cpu", enabled=False):
-        for first in range(0, batch, group):
-            some = slice(first, first + group)
-            cloud = clouds.group(some, work)
-            items = len(cloud)
-            y, norm, rescale = centred[:items], norms[:items], rescales[:items]
-            bad = _core.knn_center(cloud.numpy(), y.numpy(), norm.numpy(), rescale.numpy(), threads)
-            if bad >= 0:
-                raise clouds.not_finite()
-            for start in range(points - results, points, rows):
-                count = min(rows, points - start)
-                part = product[: items * count * searched].view(items, count, searched)
-                _core.knn_select(
-                    cloud.numpy(),
-                    norm.numpy(),
-                    rescale.numpy(),
-                    None if clouds.lengths is None else clouds.lengths[some].contiguous().numpy(),
-                    part.numpy(),
-                    start,
-                    _multiply(y, start, part),
-                    error,
-                    found.distances[some].numpy(),
-                    found.indices[some].numpy(),
-                    found.measured[some].numpy(),
-                    threads,
-                )
-    return found._replace(distances=found.distances.to(output_dtype(clouds.x.dtype)))
-
-
-def _multiply(y: Tensor, start: int, product: Tensor) -> int:
-    """Write rows of y y^T, y (G, P, C), from row `start` on to product (G, R, N), N <= P.
-
-    A whole product is symmetric: then only the part right of diagonal blocks is written. Returns
-    the size of these blocks, else 0.
-    """
-    rows, searched = product.shape[1:]
-    if rows < y.shape[1] or rows < SYMMETRY_POINTS:
-        torch.bmm(y[:, start : start + rows], y[:, :searched].mT, out=product)
-        return 0
-    block = CHUNK_ROWS * -(-rows // (SYMMETRY_BLOCKS * CHUNK_ROWS))
-    for top in range(0, rows, block):
-        bottom = min(top + block, rows)
-        torch.bmm(y[:, top:bottom], y[:, top:].mT, out=product[:, top:bottom, top:])
-    return block
-
-
 def search_cuda(clouds: Clouds, k: int, precision: str) -> Found:
     """Neighbours on the points' device."""
     if not hasattr(_core, "knn_select_cuda_float32"):
@@ -197,9 +129,9 @@ def search_cuda(clouds: Clouds, k: int, precision: str) -> Found:
             "with GRAPHCUT_CUDA=ON, or move x to the CPU"
         )
     x = clouds.x
-    work = _work_dtype(x)
+    work = work_dtype(x)
     tiles = suits_tiles(clouds, k)
-    group = _tile_items(clouds, work) if tiles else _blocks(clouds, work, CUDA_BUDGET)[0]
+    group = _tile_items(clouds, work) if tiles else blocks(clouds, work, CUDA_BUDGET)[0]
     found = Found.empty(clouds, k, work)
     largest = x.new_zeros(len(x), dtype=work)
     lengths = None if clouds.lengths is None else clouds.lengths.contiguous()
@@ -285,8 +217,8 @@ def _search_products(
     items, points, channels = x.shape
     _, results, k = found.indices.shape
     searched = clouds.x.shape[1]
-    error = _operand_error("cuda", x.dtype)
-    rows = _blocks(clouds, x.dtype, CUDA_BUDGET)[1]
+    error = operand_error("cuda", x.dtype)
+    rows = blocks(clouds, x.dtype, CUDA_BUDGET)[1]
     for start in range(points - results, points, rows):
         count = min(rows, points - start)
         product = torch.bmm(y[:, start : start + count], y[:, :searched].mT)
@@ -345,12 +277,12 @@ def center_on_device(x: Tensor, peak: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     return y, (y * y).sum(-1, dtype=torch.float64).to(x.dtype), rescale
 
 
-def _work_dtype(x: Tensor) -> torch.dtype:
+def work_dtype(x: Tensor) -> torch.dtype:
     wide = x.dtype == torch.float64 or x.shape[2] > SINGLE_CHANNELS
     return torch.float64 if wide else torch.float32
 
 
-def _blocks(clouds: Clouds, work: torch.dtype, budget: Budget) -> tuple[int, int]:
+def blocks(clouds: Clouds, work: torch.dtype, budget: Budget) -> tuple[int, int]:
     """Items per group and rows per block: (G, all) or (1, R)."""
     _, searched, channels = clouds.x.shape
     results = clouds.results.shape[1]
@@ -364,7 +296,7 @@ def _blocks(clouds: Clouds, work: torch.dtype, budget: Budget) -> tuple[int, int
     return 1, max(1, min(max(budget.block // row, BLOCK_ROWS), BLOCK_BYTES // row))
 
 
-def _operand_error(device: str, work: torch.dtype) -> float:
+def operand_error(device: str, work: torch.dtype) -> float:
     """Relative error to which torch may round the operands of a product."""
     if work == torch.float64:
         return 0.0

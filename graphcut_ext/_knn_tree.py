@@ -13,9 +13,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from graphcut_ext._knn_cpu import ROUNDS
 from graphcut_ext._knn_search import Clouds, Found, output_dtype
 
-MOST_CHANNELS = 6
+MOST_CHANNELS = 4 if ROUNDS else 6
 """Up to here, by ``python -m benchmarks knn``, the tree is the faster one..."""
 LEAST_POINTS = 20_000
 """...from this number of points on."""

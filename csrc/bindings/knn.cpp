@@ -5,11 +5,16 @@
 
 #include <cstdint>
 #include <initializer_list>
+#include <limits>
 #include <optional>
 #include <stdexcept>
 #include <string>
+#include <vector>
 
 #include "bindings/bindings.hpp"
+#include "knn/center.hpp"
+#include "knn/panels.hpp"
+#include "knn/rounded_search.hpp"
 #include "knn/select.hpp"
 
 namespace py = pybind11;
@@ -48,6 +53,48 @@ std::int64_t center(const Dense<T>& x, Dense<T>& centred, Dense<T>& norm, Dense<
   double* rescales = rescale.mutable_data();
   py::gil_scoped_release release;
   return knn::center(in, x.shape(0), x.shape(1), x.shape(2), out, norms, rescales, threads);
+}
+
+// The places of `pairs`, checked.
+knn::Panels panels(const Dense<std::int32_t>& pairs, std::int64_t points, std::int64_t searched,
+                   std::int64_t channels) {
+  if (pairs.ndim() != 4 || searched < 0 || searched > points || channels < 1) {
+    throw std::invalid_argument("pairs, searched or channels out of range");
+  }
+  const knn::Panels places{pairs.shape(0), points, searched, channels};
+  expect(pairs, "pairs", {places.items, places.count(), places.pairs(), knn::kPanel});
+  return places;
+}
+
+std::int64_t center_rounded(const Dense<float>& x, Dense<std::int32_t>& pairs, Dense<float>& norm,
+                            Dense<float>& error, Dense<float>& largest_error,
+                            Dense<double>& rescale, std::int64_t searched, int threads) {
+  expect_three_dimensions(x, "x");
+  const knn::Panels places = panels(pairs, x.shape(1), searched, x.shape(2));
+  expect(norm, "norm", {x.shape(0), x.shape(1)});
+  expect(error, "error", {x.shape(0), x.shape(1)});
+  expect(largest_error, "largest_error", {x.shape(0)});
+  expect(rescale, "rescale", {x.shape(0)});
+  if (places.items != x.shape(0)) throw std::invalid_argument("pairs: unexpected shape");
+  const knn::Rounded rounded{reinterpret_cast<std::uint32_t*>(pairs.mutable_data()),
+                             norm.mutable_data(), error.mutable_data(),
+                             largest_error.mutable_data()};
+  const float* in = x.data();
+  double* rescales = rescale.mutable_data();
+  py::gil_scoped_release release;
+  return knn::center_rounded(in, places, rounded, rescales, threads);
+}
+
+void multiply_rounded_half(const Dense<std::int32_t>& pairs, std::int64_t channels,
+                           Dense<float>& products, int threads) {
+  expect_three_dimensions(products, "products");
+  const std::int64_t points = products.shape(1);
+  const knn::Panels places = panels(pairs, points, points, channels);
+  expect(products, "products", {places.items, points, points});
+  const auto* in = reinterpret_cast<const std::uint32_t*>(pairs.data());
+  float* out = products.mutable_data();
+  py::gil_scoped_release release;
+  knn::multiply_rounded_half(places, in, out, threads);
 }
 
 // What a search takes besides products, as NumPy's arrays; sizes are checked when it is made.
@@ -100,17 +147,55 @@ struct Search {
   }
 };
 
+// Returns the items that were given up.
 template <class T>
-void select(const Dense<T>& x, const Dense<T>& norm, const Dense<double>& rescale,
-            const std::optional<Dense<std::int64_t>>& lengths, const Dense<T>& products,
-            std::int64_t first_row, std::int64_t block, double operand_error, Dense<T>& distances,
-            Dense<std::int64_t>& indices, Dense<std::int64_t>& measured, int threads) {
+std::vector<std::int64_t> select(const Dense<T>& x, const Dense<T>& norm,
+                                 const Dense<double>& rescale,
+                                 const std::optional<Dense<std::int64_t>>& lengths,
+                                 const Dense<T>& products, std::int64_t first_row,
+                                 std::int64_t block, double operand_error, Dense<T>& distances,
+                                 Dense<std::int64_t>& indices, Dense<std::int64_t>& measured,
+                                 int threads, const std::optional<Dense<T>>& error,
+                                 const std::optional<Dense<T>>& largest_error, std::int64_t most) {
   expect_three_dimensions(products, "products");
   const Search<T> search(x, norm, rescale, lengths, products.shape(2), distances, indices,
                          measured);
-  const auto rows = search.rows(products, first_row, block, operand_error);
+  auto rows = search.rows(products, first_row, block, operand_error);
+  if (error.has_value() != largest_error.has_value()) {
+    throw std::invalid_argument("error and largest_error belong together");
+  }
+  if (error) {
+    expect(*error, "error", {x.shape(0), x.shape(1)});
+    expect(*largest_error, "largest_error", {x.shape(0)});
+    rows.error = error->data();
+    rows.largest_error = largest_error->data();
+  }
   py::gil_scoped_release release;
-  knn::select(search.points, rows, search.nearest, threads);
+  return knn::select(search.points, rows, search.nearest, most, threads);
+}
+
+// Returns the items that were given up.
+std::vector<std::int64_t> search_rounded(const Dense<float>& x, Dense<std::int32_t>& pairs,
+                                         Dense<float>& norm, Dense<float>& error,
+                                         Dense<float>& largest_error, const Dense<double>& rescale,
+                                         const std::optional<Dense<std::int64_t>>& lengths,
+                                         std::int64_t searched, Dense<float>& distances,
+                                         Dense<std::int64_t>& indices,
+                                         Dense<std::int64_t>& measured, std::int64_t most,
+                                         int threads) {
+  const Search<float> search(x, norm, rescale, lengths, searched, distances, indices, measured);
+  const knn::Panels places = panels(pairs, x.shape(1), searched, x.shape(2));
+  expect(error, "error", {places.items, x.shape(1)});
+  expect(largest_error, "largest_error", {places.items});
+  if (places.items != x.shape(0)) throw std::invalid_argument("pairs: unexpected shape");
+  if (searched > knn::kSegment && search.nearest.k > knn::kMostRunning) {
+    throw std::invalid_argument("too many neighbours of so many points");
+  }
+  const knn::Rounded rounded{reinterpret_cast<std::uint32_t*>(pairs.mutable_data()),
+                             norm.mutable_data(), error.mutable_data(),
+                             largest_error.mutable_data()};
+  py::gil_scoped_release release;
+  return knn::search_rounded(search.points, places, rounded, search.nearest, most, threads);
 }
 
 // Models of what a device does: see knn/select.hpp.
@@ -199,7 +284,10 @@ void bind_type(py::module_& module) {
              py::arg("rescale").noconvert(), py::arg("lengths").noconvert(),
              py::arg("products").noconvert(), py::arg("first_row"), py::arg("block"),
              py::arg("operand_error"), py::arg("distances").noconvert(),
-             py::arg("indices").noconvert(), py::arg("measured").noconvert(), py::arg("threads"));
+             py::arg("indices").noconvert(), py::arg("measured").noconvert(), py::arg("threads"),
+             py::arg("error").noconvert() = py::none(),
+             py::arg("largest_error").noconvert() = py::none(),
+             py::arg("most") = std::numeric_limits<std::int32_t>::max());
   module.def("knn_select_emulated", &select_emulated<T>, py::arg("x").noconvert(),
              py::arg("norm").noconvert(), py::arg("rescale").noconvert(),
              py::arg("lengths").noconvert(), py::arg("products").noconvert(), py::arg("first_row"),
@@ -218,6 +306,22 @@ void bind_type(py::module_& module) {
 void bind_knn(py::module_& module) {
   bind_type<float>(module);
   bind_type<double>(module);
+  module.def("knn_center_rounded", &center_rounded, py::arg("x").noconvert(),
+             py::arg("pairs").noconvert(), py::arg("norm").noconvert(),
+             py::arg("error").noconvert(), py::arg("largest_error").noconvert(),
+             py::arg("rescale").noconvert(), py::arg("searched"), py::arg("threads"));
+  module.def("knn_multiply_rounded_half", &multiply_rounded_half, py::arg("pairs").noconvert(),
+             py::arg("channels"), py::arg("products").noconvert(), py::arg("threads"));
+  module.def("knn_search_rounded", &search_rounded, py::arg("x").noconvert(),
+             py::arg("pairs").noconvert(), py::arg("norm").noconvert(),
+             py::arg("error").noconvert(), py::arg("largest_error").noconvert(),
+             py::arg("rescale").noconvert(), py::arg("lengths").noconvert(), py::arg("searched"),
+             py::arg("distances").noconvert(), py::arg("indices").noconvert(),
+             py::arg("measured").noconvert(), py::arg("most"), py::arg("threads"));
+  module.attr("KNN_MULTIPLIES_PAIRS") = knn::multiplies_pairs();
+  module.attr("KNN_PANEL") = knn::kPanel;
+  module.attr("KNN_SEGMENT") = knn::kSegment;
+  module.attr("KNN_MOST_RUNNING") = knn::kMostRunning;
   module.attr("KNN_MOST_TILE_CHANNELS") = knn::kMostTileChannels;
   module.attr("KNN_MOST_TILE_NEIGHBOURS") = knn::kMostTileNeighbours;
 #ifdef GRAPHCUT_WITH_CUDA

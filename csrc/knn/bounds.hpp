@@ -1,6 +1,7 @@
 // Error bounds of a squared distance computed from a floating-point matrix product.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <limits>
@@ -36,6 +37,13 @@ namespace graphcut::knn {
 // If U is the k-th smallest upper_j over j != i, or anything above it, at least k points lie within
 // U + c n_i + a, so each of the k nearest has lower_j <= U + 2 c n_i + 2 a. Every point passing
 // that test is a candidate; no other can be among the k nearest, ties included.
+//
+// Products may also be those of q_j, integers near t y_j for some t, with n_j = |q_j|^2. Then 2, 3
+// and 5 bound Q_ij = |q_i - q_j|^2 in place of D_ij, with e = p u for products that are exact but
+// for p roundings, and by the triangle inequality t sqrt(D_ij) and sqrt(Q_ij) differ by at most e_i
+// + e_j, e_j >= |t z_j - q_j|, which also takes in 1 and 4. Let E be the largest e_j. With V = U +
+// (1 + c) n_i + a at least k points lie within sqrt(V) + e_i + E, so for each of the k nearest
+// sqrt(Q_ij) <= R = sqrt(V) + 2 (e_i + E), and lower_j <= R^2 - (1 - c) n_i + a.
 template <class T>
 struct Bounds {
   T shrink;    // 1 - c
@@ -46,10 +54,14 @@ struct Bounds {
   // operand_error: p above, 0 where the product takes its operands as they are.
   // Holds for C u <= 1/16; callers use a wider T beyond.
   static Bounds make(std::int64_t channels, double operand_error) {
+    return make(channels, operand_error, static_cast<double>(channels));
+  }
+  // roundings: of a sum of products, at most as many as there are channels.
+  static Bounds make(std::int64_t channels, double operand_error, double roundings) {
     const double u = std::numeric_limits<T>::epsilon() / 2.0;
     const double v = std::numeric_limits<double>::epsilon() / 2.0;
     const auto c = static_cast<double>(channels);
-    const double steps = operand_error > 0.0 ? 2.0 * c * u : c * u;
+    const double steps = (operand_error > 0.0 ? 2.0 : 1.0) * roundings * u;
     const double sum = steps / (1.0 - steps);
     const double product = sum + operand_error * (2.0 + operand_error) * (1.0 + sum);
     const double recomputed = (c + 8.0) * v / (1.0 - (c + 8.0) * v);
@@ -64,6 +76,16 @@ struct Bounds {
 
   // Largest lower bound of a candidate of a row whose norm and k-th smallest upper bound are given.
   GRAPHCUT_HD T limit(T kth_upper, T norm) const { return kth_upper + (margin * norm + absolute); }
+
+  // The same where products are those of rounded points; errors: e_i + E.
+  T limit(T kth_upper, T norm, T errors) const {
+    const double n = norm;
+    const double nearest = kth_upper + grow * n + absolute;
+    const double reach = std::sqrt(std::max(nearest, 0.0)) + 2.0 * errors;
+    const double square = reach * reach;
+    const double rounding = 4.0 * std::numeric_limits<T>::epsilon() * (square + n);
+    return static_cast<T>(square - shrink * n + absolute + rounding);
+  }
 };
 
 // Channel c is added to lane c mod kLanes; lane l then takes in lane l + 16, + 8, + 4, + 2, + 1.

@@ -1,6 +1,6 @@
 // K nearest neighbours from blocks of a matrix product: the parts that are not the product.
 //
-//   center(points, ...)            // y = s x - m and |y|^2
+//   center(points, ...)            // y = s x - m and |y|^2: see center.hpp
 //   g = y y^T                      // by the caller's BLAS, whole or some rows at a time
 //   select(points, norms, g, ...)  // exact neighbours of these rows
 //
@@ -8,6 +8,7 @@
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
 #include "knn/bounds.hpp"
 
@@ -49,14 +50,6 @@ struct Points {
   }
 };
 
-// Writes y (items, points, channels) = s x - m with s a power of two that brings the largest value
-// of the item to about 1 and m near the scaled mean; norm (items, points); rescale (items,), the
-// power of two by which distances are recomputed (1 unless x is double and extreme).
-// Returns the first item with a value that is NaN or infinite, else -1; then outputs are undefined.
-template <class T>
-std::int64_t center(const T* x, std::int64_t items, std::int64_t points, std::int64_t channels,
-                    T* y, T* norm, double* rescale, int threads);
-
 // Rows [first_row, first_row + rows) of every item.
 template <class T>
 struct Rows {
@@ -67,6 +60,10 @@ struct Rows {
   // 0, or a multiple of kChunkRows where all rows are given and only entries (i, j) with
   // j >= i / block * block were computed: the others are read from their mirror images.
   std::int64_t block;
+  // Where products are those of rounded points (panels.hpp): (items, points) and (items,), else
+  // nullptr.
+  const T* error = nullptr;
+  const T* largest_error = nullptr;
 };
 
 // Results are those of the points where these are searched for neighbours of one another, else of
@@ -79,9 +76,11 @@ struct Nearest {
   std::int64_t k;
 };
 
-// Writes the given rows.
+// Writes the given rows. Items whose rows need more than `most` distances on average are given up,
+// their results undefined; returns them, ascending.
 template <class T>
-void select(const Points<T>& points, const Rows<T>& rows, const Nearest<T>& nearest, int threads);
+std::vector<std::int64_t> select(const Points<T>& points, const Rows<T>& rows,
+                                 const Nearest<T>& nearest, std::int64_t most, int threads);
 
 // The same on a CUDA device: every pointer is the device's, work is queued on `stream`
 // (a cudaStream_t), rows.block is not used. workspace: (items, rows, k) doubles. Rows whose points

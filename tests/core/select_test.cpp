@@ -5,9 +5,12 @@
 #include <cstdio>
 #include <limits>
 #include <numeric>
+#include <type_traits>
 #include <vector>
 
 #include "choices.hpp"
+#include "knn/center.hpp"
+#include "knn/rounded_search.hpp"
 #include "knn/select.hpp"
 #include "oracle.hpp"
 
@@ -82,6 +85,25 @@ struct Cloud {
   }
 };
 
+// All neighbours by way of points rounded to integers.
+std::vector<std::int64_t> search_rounded(const knn::Points<float>& points,
+                                         const knn::Nearest<float>& nearest, int threads) {
+  const knn::Panels panels{points.items, points.points, points.searched, points.channels};
+  std::vector<std::uint32_t> pairs(
+      static_cast<std::size_t>(panels.items * panels.count() * panels.pairs() * knn::kPanel));
+  std::vector<float> norm(static_cast<std::size_t>(points.items * points.points));
+  std::vector<float> error(norm.size());
+  std::vector<float> largest(static_cast<std::size_t>(points.items));
+  std::vector<double> rescale(largest.size());
+  const knn::Rounded rounded{pairs.data(), norm.data(), error.data(), largest.data()};
+  require(knn::center_rounded(points.x, panels, rounded, rescale.data(), threads) == -1,
+          "finite clouds are rounded");
+  knn::Points<float> cloud = points;
+  cloud.norm = norm.data();
+  cloud.rescale = rescale.data();
+  return knn::search_rounded(cloud, panels, rounded, nearest, points.points, threads);
+}
+
 template <class T>
 void check_seed(std::uint64_t seed) {
   context() = "seed " + std::to_string(seed);
@@ -119,7 +141,8 @@ void check_seed(std::uint64_t seed) {
       cloud.products[static_cast<std::size_t>(at)] = std::numeric_limits<T>::quiet_NaN();
     }
     const knn::Rows<T> rows{cloud.products.data(), 0, cloud.points, 0.0, block};
-    knn::select(points, rows, nearest, threads);
+    require(knn::select(points, rows, nearest, cloud.points, threads).empty(),
+            "rows have at most as many distances as there are points");
   } else {
     const std::int64_t step = choices.between(1, results);
     for (std::int64_t first = skipped; first < cloud.points; first += step) {
@@ -131,21 +154,31 @@ void check_seed(std::uint64_t seed) {
         some.insert(some.end(), begin, begin + searched);
       }
       const knn::Rows<T> rows{some.data(), first, count, 0.0, 0};
-      knn::select(points, rows, nearest, threads);
+      require(knn::select(points, rows, nearest, cloud.points, threads).empty(),
+              "rows have at most as many distances as there are points");
     }
   }
-  for (std::int64_t row = 0; row < cloud.items * results; ++row) {
-    const std::int64_t item = row / results;
-    const std::int64_t point = skipped + row % results;
-    const std::int64_t length = lengths[static_cast<std::size_t>(item)];
-    const bool padding = skipped == 0 && point >= length;
-    const auto expected = cloud.nearest(item, point, padding ? 0 : length, k);
-    require(std::equal(expected.begin(), expected.end(), indices.begin() + row * k),
-            "the neighbours are the nearest");
-    for (std::int64_t t = row * k; t < (row + 1) * k; ++t) {
-      const auto at = static_cast<std::size_t>(t);
-      require(std::isinf(distances[at]) == (indices[at] < 0), "what is missing is far");
+  const auto check = [&] {
+    for (std::int64_t row = 0; row < cloud.items * results; ++row) {
+      const std::int64_t item = row / results;
+      const std::int64_t point = skipped + row % results;
+      const std::int64_t length = lengths[static_cast<std::size_t>(item)];
+      const bool padding = skipped == 0 && point >= length;
+      const auto expected = cloud.nearest(item, point, padding ? 0 : length, k);
+      require(std::equal(expected.begin(), expected.end(), indices.begin() + row * k),
+              "the neighbours are the nearest");
+      for (std::int64_t t = row * k; t < (row + 1) * k; ++t) {
+        const auto at = static_cast<std::size_t>(t);
+        require(std::isinf(distances[at]) == (indices[at] < 0), "what is missing is far");
+      }
     }
+  };
+  check();
+  if constexpr (std::is_same_v<T, float>) {
+    std::fill(indices.begin(), indices.end(), -2);
+    require(search_rounded(points, nearest, threads).empty(),
+            "rows have at most as many distances as there are points");
+    check();
   }
   cloud.x[choices.below(cloud.x.size())] =
       choices.of({std::numeric_limits<T>::quiet_NaN(), std::numeric_limits<T>::infinity()});

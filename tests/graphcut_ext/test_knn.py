@@ -6,15 +6,22 @@ import subprocess
 import sys
 from collections.abc import Iterator
 
+import numpy as np
 import pytest
 import torch
 from brute_force import brute_force
 from torch import Tensor
 
 import graphcut_ext as gx
-from graphcut_ext import _core, _knn_search
+from graphcut_ext import _core, _knn_cpu, _knn_search
 
 DTYPES = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+
+
+@pytest.fixture(autouse=True, params=[False, True], ids=["", "rounded"])
+def rounds(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whether points are rounded first, which processors differ in."""
+    monkeypatch.setattr(_knn_cpu, "ROUNDS", request.param)
 
 
 def random_points(*shape: int, seed: int = 0, dtype: torch.dtype = torch.float32) -> Tensor:
@@ -46,6 +53,11 @@ def test_agrees_with_brute_force(dtype: torch.dtype, shape: tuple[int, int, int]
 @pytest.mark.parametrize("k", [1, 63, 64, 65, 200, 599])
 def test_any_k(k: int):
     assert_exact(random_points(1, 600, 5), k)
+
+
+def test_integers_of_numpy():
+    x = random_points(2, 20, 3)
+    assert torch.equal(gx.knn(x, np.int64(4)).indices, gx.knn(x, 4).indices)  # type: ignore[arg-type]
 
 
 def test_by_hand():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -25,7 +26,7 @@ def test_gaussian_by_hand():
     indices = torch.tensor([[1, 2], [0, 2], [1, 0]])
     distances = torch.tensor([[1.0, 9.0], [1.0, 4.0], [4.0, 9.0]])
     mean = 28 / 6
-    for sigma, variance in ((2.0, 4.0), (2, 4.0), ("item", mean)):
+    for sigma, variance in ((2.0, 4.0), (2, 4.0), (np.float32(2), 4.0), ("item", mean)):
         weights = gx.knn_graph(indices, distances, weighting="gaussian", sigma=sigma)
         torch.testing.assert_close(weights, torch.exp(-distances / (2 * variance)))
     weights = gx.knn_graph(indices, distances, weighting="gaussian", sigma="node")

@@ -10,9 +10,15 @@ from brute_force import brute_force
 from torch import Tensor
 
 import graphcut_ext as gx
-from graphcut_ext import _knn_search
+from graphcut_ext import _knn_cpu, _knn_search
 
 DTYPES = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+
+
+@pytest.fixture(autouse=True, params=[False, True], ids=["", "rounded"])
+def rounds(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whether points are rounded first, which processors differ in."""
+    monkeypatch.setattr(_knn_cpu, "ROUNDS", request.param)
 
 
 def random_points(*shape: int, seed: int = 0, dtype: torch.dtype = torch.float32) -> Tensor:
@@ -129,7 +135,7 @@ def test_fast_on_the_cpu_is_exact():
 
 
 def test_tf32_products_are_asked_for_and_their_error_is_known():
-    error = functools.partial(_knn_search._operand_error, "cuda", torch.float32)
+    error = functools.partial(_knn_search.operand_error, "cuda", torch.float32)
     before = error()
     with _knn_search.tf32_products():
         assert error() == _knn_search.OPERAND_ERROR["tf32"]

@@ -11,7 +11,8 @@ from torch import Tensor
 
 import graphcut_ext as gx
 from graphcut_ext import _knn_tree
-from graphcut_ext._knn_search import Clouds, search_cpu
+from graphcut_ext._knn_cpu import search_cpu
+from graphcut_ext._knn_search import Clouds
 from graphcut_ext._knn_tree import search_tree, suits_tree
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from unittest import mock
+
 import torch
 from brute_force import brute_force
 from hypothesis import given, settings
@@ -9,6 +11,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 import graphcut_ext as gx
+from graphcut_ext import _knn_cpu
 
 FORMATS = {
     "half": (torch.float16, 1e4, 1e-7),
@@ -51,10 +54,11 @@ def clouds(draw: st.DrawFn) -> tuple[Tensor, int]:
 
 
 @settings(max_examples=150, deadline=None)
-@given(clouds())
-def test_equals_a_brute_force_in_float64(cloud: tuple[Tensor, int]):
+@given(clouds(), st.booleans())
+def test_equals_a_brute_force_in_float64(cloud: tuple[Tensor, int], rounds: bool):
     x, k = cloud
-    found = gx.knn(x, k)
+    with mock.patch.object(_knn_cpu, "ROUNDS", rounds):
+        found = gx.knn(x, k)
     distances, indices = brute_force(x, k)
     torch.testing.assert_close(found.distances, distances.to(found.distances.dtype))
     assert torch.equal(found.indices, indices)
