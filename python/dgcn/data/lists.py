@@ -95,8 +95,9 @@ def read_labels(path: Path) -> list[LabelRow]:
     Parameters
     ----------
     path : Path
-        UTF-8 CSV; labels are class names separated by spaces and may be empty; blank lines are
-        ignored.
+        UTF-8 CSV, its fields separated by commas or, as spreadsheets of many countries write them,
+        by semicolons or tabs; labels are class names separated by spaces and may be empty; blank
+        lines are ignored.
 
     Returns
     -------
@@ -112,7 +113,10 @@ def read_labels(path: Path) -> list[LabelRow]:
     header_seen = False
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.reader(file, strict=True)
+            header = file.readline()
+            file.seek(0)
+            separator = next((each for each in ";\t" if each in header), ",")
+            reader = csv.reader(file, strict=True, delimiter=separator)
             for fields in reader:
                 line = reader.line_num
                 if not any(field.strip() for field in fields) and len(fields) < 2:
@@ -129,7 +133,7 @@ def read_labels(path: Path) -> list[LabelRow]:
     except csv.Error as error:
         raise DataError(f"{path}:{reader.line_num}: malformed CSV ({error})") from error
     except UnicodeDecodeError as error:
-        raise DataError(f"{path}: not UTF-8 text ({error})") from error
+        raise DataError(f"{path}: not UTF-8 text ({error}); save it as CSV UTF-8") from error
     if not rows:
         raise DataError(f"{path}: lists no image")
     return rows
