@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -96,8 +97,8 @@ def read_labels(path: Path) -> list[LabelRow]:
     ----------
     path : Path
         UTF-8 CSV, its fields separated by commas or, as spreadsheets of many countries write them,
-        by semicolons or tabs; labels are class names separated by spaces and may be empty; blank
-        lines are ignored.
+        by semicolons or tabs; labels are class names separated by spaces (in quotes by commas
+        or semicolons too) and may be empty; blank lines are ignored.
 
     Returns
     -------
@@ -178,7 +179,7 @@ def _label_row(path: Path, line: int, fields: list[str]) -> LabelRow:
     image = fields[0].strip()
     if not image:
         raise DataError(f"{path}:{line}: the image name is empty")
-    return LabelRow(image, tuple(fields[1].split()), line)
+    return LabelRow(image, tuple(re.findall(r"[^\s,;]+", fields[1])), line)
 
 
 def _lines(path: Path) -> Iterator[tuple[int, str]]:
