@@ -78,7 +78,7 @@ def _plainly(message: str) -> str:
     message = re.sub(r"Does not validate .* Subtypes: \[(.*?)\] .* Given value: ", either, message)
     message = re.sub(r"Expected (.*)\. Got value: ", r"expected \1, got ", message)
     message = re.sub(
-        r"^(?:Unexpected|Problems parsing) config: ", "not a file of settings: ", message
+        r"^(?:Unexpected|Problems parsing) config: ", "config: not a file of settings: ", message
     )
     message = message.replace('in "<unicode string>", ', "in ")
     return message if len(message) <= _LONGEST else f"{message[:_LONGEST]}..."
