@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
+from torch.autograd.forward_ad import unpack_dual
 
 CAPACITY_DTYPES = (torch.float32, torch.float64, torch.int32, torch.int64)
+HALVES = (torch.float16, torch.bfloat16)
 SOLVERS = ("auto", "bk", "ibfs", "push_relabel", "hpf")
 MOST_NODES = 2**30 - 1  # of a graph: the core keeps heads of arcs in 30 bits
 MOST_EDGES = 2**30 - 1
@@ -25,6 +27,22 @@ def check_tensor(name: str, value: object) -> Tensor:
     return value
 
 
+def check_no_tangents(**tensors: Tensor) -> None:
+    """Refuse derivatives in forward mode.
+
+    torch calls an operator that has none as if its inputs had no tangent, so that the derivative
+    would silently be zero.
+    """
+    if torch.compiler.is_compiling():
+        return
+    for name, tensor in tensors.items():
+        if unpack_dual(tensor).tangent is not None:
+            raise NotImplementedError(
+                f"{name} carries a tangent: there is no derivative in forward mode (jvp, jacfwd); "
+                "use backward() or torch.autograd.grad"
+            )
+
+
 def check_index_dtype(name: str, value: Tensor) -> None:
     """Refuse node numbers that are not int64."""
     if value.dtype != torch.int64:
@@ -36,7 +54,8 @@ def check_capacity_dtypes(**tensors: Tensor) -> None:
     first_name, first = next(iter(tensors.items()))
     if first.dtype not in CAPACITY_DTYPES:
         allowed = ", ".join(_dtype(dtype) for dtype in CAPACITY_DTYPES)
-        raise TypeError(f"{first_name} must be one of {allowed}, not {_dtype(first.dtype)}")
+        hint = f"; {first_name}.float() is exact" if first.dtype in HALVES else ""
+        raise TypeError(f"{first_name} must be one of {allowed}, not {_dtype(first.dtype)}{hint}")
     for name, tensor in tensors.items():
         if tensor.dtype != first.dtype:
             raise TypeError(

@@ -14,6 +14,7 @@ from graphcut_ext._arguments import (
     check_capacity_dtypes,
     check_devices,
     check_index_dtype,
+    check_no_tangents,
     check_num_threads,
     check_sizes,
     check_solver,
@@ -114,6 +115,8 @@ def maxflow(
         A wrong shape or device; a negative or NaN capacity (the message names the first); a path of
         infinite capacity from source to sink; integer overflow; a graph of more than 2^30 - 1
         nodes or 2^30 - 1 edges.
+    NotImplementedError
+        A capacity carries a tangent: derivatives are of reverse mode only.
 
     Notes
     -----
@@ -153,6 +156,7 @@ def maxflow(
     for name, tensor in indices.items():
         check_index_dtype(name, tensor)
     check_capacity_dtypes(**capacities)
+    check_no_tangents(**capacities)
     check_devices(**indices, **capacities)
     _check_shapes(edge_index, capacity, source, sink, reverse_capacity, ptr)
     solver = check_solver(solver)

@@ -136,3 +136,12 @@ def test_every_method_of_pymaxflow_is_there() -> None:
     right = " ".join(line.split(" | ")[1] for line in table)
     for method in re.findall(r"\bg\.(\w+)", right):
         assert hasattr(gx.Graph, method), method
+
+
+def test_options_of_pytest_that_pages_use_are_installed_with_the_extra_dev() -> None:
+    assert any(
+        re.search(r"-m pytest .*-n \d", command) for page in PAGES for command in inline_code(page)
+    )
+    extras = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    dev = extras[extras.index("\ndev = [") : extras.index("\ndocs = [")]
+    assert '"pytest-xdist' in dev

@@ -55,7 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (ValueError, OSError) as error:
         if os.environ.get("DGCN_TRACEBACK"):
             raise
-        return _fail(str(error))
+        return _fail(_in_words(error))
     except KeyboardInterrupt:
         return _interrupted(arguments)
     except Terminated as error:
@@ -205,6 +205,13 @@ def _interrupted(arguments: Sequence[str]) -> int:
     if verb not in VERBS or any(argument.startswith("--images") for argument in arguments):
         return _fail(f"interrupted; to begin again: {command}", 130)
     return _fail(f"interrupted; finished stages and epochs are kept, go on with: {command}", 130)
+
+
+def _in_words(error: ValueError | OSError) -> str:
+    """What is wrong with which file, without the number of the error."""
+    if isinstance(error, OSError) and error.filename and error.strerror:
+        return f"{error.filename}: {error.strerror}"
+    return str(error)
 
 
 def _fail(message: str, status: int = 2) -> int:

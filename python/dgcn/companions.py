@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -91,7 +92,7 @@ def _init(options: Namespace) -> int:
         print(f"kept {path}, which was there already (--force writes it anew)")
     for remark in begun.remarks:
         print(remark)
-    config = folder / "config.yaml"
+    config = shlex.quote(str(folder / "config.yaml"))
     if folder / "labels.csv" in begun.kept:
         print(f"next: dgcn doctor --config {config}")
     elif begun.classes:
@@ -107,7 +108,7 @@ def _init(options: Namespace) -> int:
         print("     (nothing where there is only background)")
         print(f"  2. dgcn doctor --config {config}")
     print(f"then: dgcn run --config {config}")
-    if options["weights"] is None:
+    if options["weights"] is None and folder / "config.yaml" in begun.written:
         print("Without ImageNet weights the masks will be poor: set model.weights, or --weights.")
     return 0
 

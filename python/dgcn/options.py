@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import platform
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -49,12 +50,38 @@ def config_from(namespace: Namespace) -> Config:
 
 
 def parse(parser: ArgumentParser, arguments: Sequence[str]) -> Namespace:
-    """Parse, or raise `OptionError` with jsonargparse's message on a single line."""
+    """Parse, or raise `OptionError` with what is wrong on a single line."""
     try:
         parsed: Namespace = parser.parse_args(list(arguments))
     except ArgumentError as error:
-        raise OptionError(" ".join(str(error).split())) from None
+        raise OptionError(_plainly(" ".join(str(error).split()))) from None
     return parsed
+
+
+_KINDS = {"int": "a whole number", "float": "a number", "bool": "true or false", "str": "text"}
+_KINDS |= {"tuple": "a list", "NoneType": "null"}
+_LONGEST = 200
+
+
+def _plainly(message: str) -> str:
+    """A message of jsonargparse without the words of Python's type system."""
+
+    def kind(match: re.Match[str]) -> str:
+        return _KINDS.get(match[1], match[1])
+
+    def either(match: re.Match[str]) -> str:
+        return f"Expected {' or '.join(match[1].rsplit(', ', 1))}. Got value: "
+
+    message = re.sub(r'Parser key "([^"]*)": ', r"\1: ", message)
+    message = re.sub(r"(?:a )?<class '(\w+)'>", kind, message)
+    message = re.sub(r"(?:a )?typing\.Literal\[(.*?)\]", r"one of \1", message)
+    message = re.sub(r"Does not validate .* Subtypes: \[(.*?)\] .* Given value: ", either, message)
+    message = re.sub(r"Expected (.*)\. Got value: ", r"expected \1, got ", message)
+    message = re.sub(
+        r"^(?:Unexpected|Problems parsing) config: ", "config: not a file of settings: ", message
+    )
+    message = message.replace('in "<unicode string>", ', "in ")
+    return message if len(message) <= _LONGEST else f"{message[:_LONGEST]}..."
 
 
 def load_config(path: Path, *overrides: str) -> Config:

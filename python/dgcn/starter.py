@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import csv
-import filecmp
-import io
+import itertools
 import json
 import math
-import os
 import re
+import shlex
 import shutil
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from dgcn.data.coco import find_year
+from dgcn.data.lists import BACKGROUND, read_labels
 from dgcn.data.open import Layout, detect_layout, open_dataset
 from dgcn.data.voc import find_voc
 from dgcn.options import write_text
+from dgcn.pictures import csv_of, gather, sources
 
 CONFIG, LABELS, VAL = "config.yaml", "labels.csv", "val.txt"
 TEMPLATE = Path(__file__).parent / "configs" / "folder.yaml"
@@ -27,9 +26,6 @@ TEMPLATE = Path(__file__).parent / "configs" / "folder.yaml"
 # epochs by which 22 photographs are learnt by heart.
 _CLASSIFY_STEPS, _TRAIN_STEPS = 160, 120
 _MOST_EPOCHS = 30
-_SUFFIXES = (".jpg", ".jpeg", ".png")
-_NOT_CLASSES = ("images", "masks", "runs")
-_BACKGROUND = "background"
 _TRAIN_AUG = Path("ImageSets", "Segmentation", "train_aug.txt")  # SBD's list, as it is handed round
 
 # Lines of the data section that only the layouts with lists of their own have.
@@ -59,7 +55,7 @@ class Start:
     images : int
         Pictures.
     classes : tuple of str
-        Names of the class folders, as labels; empty where the folder is flat.
+        Labels: names of the class folders, or what labels.csv has of a flat folder.
     held_out : int
         Pictures in val.txt.
     written, kept : tuple of Path
@@ -98,7 +94,8 @@ def start(
     val : float, default 0.2
         Share of every class to hold out, in [0, 1); 0: no val.txt. VOC and COCO have their own.
     force : bool, default False
-        Write files anew that are there; a former labels.csv is kept as labels.csv.bak.
+        Write files anew that are there; labels that were filled in for a flat folder stay, and a
+        former labels.csv is kept as labels.csv.bak.
 
     Raises
     ------
@@ -107,7 +104,8 @@ def start(
     ValueError
         It holds no picture, or `val` is out of range.
     DataError
-        It is in the layout of VOC or COCO, and not whole; or it has the parts of two layouts.
+        The labels.csv of a flat folder is malformed; the folder is in the layout of VOC or COCO,
+        and not whole; or it has the parts of two layouts.
     """
     if not folder.is_dir():
         raise FileNotFoundError(f"no such folder: {folder}")
@@ -117,15 +115,18 @@ def start(
         raise ValueError(f"val must be in [0, 1), got {val}")
     if find_voc(folder) is not None or find_year(folder) is not None:
         return _start_layout(folder, detect_layout(folder), weights, force=force)
-    sources, remarks = _sources(folder)
-    if not sources:
-        raise ValueError(f"no jpg, jpeg or png file in {folder}, its images/ or its class folders")
-    labels, linked = _gather(folder, sources)
+    found, remarks = sources(folder)
+    if not found:
+        where = f"{folder}, its images/ or its class folders"
+        raise ValueError("; ".join([f"no jpg, jpeg or png file in {where}", *remarks]))
+    labels, linked = gather(folder, found)
+    if not any(labels.values()):
+        labels = _given(folder / LABELS, labels)
     if linked:
         remarks.append(f"{linked} pictures linked into {folder / 'images'}; nothing was moved")
     held_out = hold_out(labels, val)
     contents = {
-        LABELS: _csv(labels),
+        LABELS: csv_of(labels),
         CONFIG: configuration(folder, len(labels) - len(held_out), weights),
     }
     if held_out:
@@ -136,9 +137,10 @@ def start(
         if path.exists() and not force:
             kept.append(path)
             continue
-        if path.exists() and name == LABELS:
-            shutil.copy2(path, path.with_name(f"{LABELS}.bak"))
-            remarks.append(f"the former {LABELS} is kept as {LABELS}.bak")
+        if path.exists() and name == LABELS and path.read_bytes() != text.encode():
+            backup = _unused(path.with_name(f"{LABELS}.bak"))
+            shutil.copy2(path, backup)
+            remarks.append(f"the former {LABELS} is kept as {backup.name}")
         write_text(path, text)
         written.append(path)
     classes = sorted({label for row in labels.values() for label in row})
@@ -148,6 +150,19 @@ def start(
     return Start(
         len(labels), tuple(classes), len(held_out), tuple(written), tuple(kept), tuple(remarks)
     )
+
+
+def _given(path: Path, labels: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+    """Labels that a person has written for pictures that no folder says anything of."""
+    rows = read_labels(path) if path.is_file() else []
+    given = {row.image: tuple(sorted(set(row.labels) - {BACKGROUND})) for row in rows}
+    return {name: given.get(name, given.get(Path(name).stem, ())) for name in labels}
+
+
+def _unused(path: Path) -> Path:
+    """The path, or the path and the lowest number that makes it new."""
+    numbered = (path.with_name(f"{path.name}{number}") for number in itertools.count(2))
+    return next(each for each in itertools.chain([path], numbered) if not each.exists())
 
 
 def _start_layout(folder: Path, layout: Layout, weights: Path | None, *, force: bool) -> Start:
@@ -225,12 +240,13 @@ def configuration(
         )
     text = filled(template, values)
     body = text[text.index("out:") :]
+    config = shlex.quote(str(folder / CONFIG))
     return (
         f"# Settings for the pictures in {folder.resolve()}, written by 'dgcn init'.\n"
         f"#\n"
-        f"#   dgcn doctor --config {folder / CONFIG}    checks pictures, labels and machine\n"
-        f"#   dgcn run --config {folder / CONFIG}       trains, predicts, scores\n"
-        f"#   dgcn report runs/{name}\n"
+        f"#   dgcn doctor --config {config}    checks pictures, labels and machine\n"
+        f"#   dgcn run --config {config}       trains, predicts, scores\n"
+        f"#   dgcn report {shlex.quote(f'runs/{name}')}\n"
         f"#\n"
         f"{remark.format(images)}"
         f"\n{body}"
@@ -293,94 +309,3 @@ def hold_out(labels: Mapping[str, Sequence[str]], share: float) -> list[str]:
         count = min(round(share * len(names)), len(names) - 1)
         held_out += [names[index * len(names) // count] for index in range(count)]
     return sorted(held_out)
-
-
-def _sources(folder: Path) -> tuple[list[tuple[Path, str]], list[str]]:
-    """Pictures with their label ("" where they have none), and remarks."""
-    images = folder / "images"
-    below = _class_folders(folder) or (_class_folders(images) if images.is_dir() else [])
-    remarks = []
-    found: list[tuple[Path, str]] = []
-    for each in below:
-        label = "_".join(each.name.split())
-        if label != each.name:
-            remarks.append(f"class {label!r}: a label has no spaces (folder {each.name!r})")
-        label = "" if label.lower() == _BACKGROUND else label
-        found += [(path, label) for path in _pictures(each)]
-    if below:
-        stray = _pictures(folder)
-        if stray:
-            remarks.append(f"{len(stray)} pictures beside the class folders are not used")
-        return found, remarks
-    flat = _pictures(images) if images.is_dir() else []
-    return [(path, "") for path in flat or _pictures(folder)], remarks
-
-
-def _gather(
-    folder: Path, sources: Sequence[tuple[Path, str]]
-) -> tuple[dict[str, tuple[str, ...]], int]:
-    """Labels by file name in ``images/``, where every picture is afterwards; how many are new."""
-    images = folder / "images"
-    images.mkdir(exist_ok=True)
-    stems = Counter(path.stem for path, _ in sources)
-    placed: dict[str, Path] = {}
-    labels: dict[str, list[str]] = {}
-    new = 0
-    for path, label in sources:
-        name = path.name
-        if name in placed and not filecmp.cmp(placed[name], path, shallow=False):
-            name = f"{'_'.join(path.parent.name.split())}_{path.name}"
-        elif stems[path.stem] > 1 and name not in placed and _stem_taken(placed, path.stem):
-            name = f"{path.stem}_{path.suffix[1:].lower()}{path.suffix}"
-        if name not in placed:
-            placed[name] = path
-            new += _link(path, images / name)
-        row = labels.setdefault(name, [])
-        if label and label not in row:
-            row.append(label)
-    return {name: tuple(sorted(row)) for name, row in sorted(labels.items())}, new
-
-
-def _stem_taken(placed: Mapping[str, Path], stem: str) -> bool:
-    return any(Path(name).stem == stem for name in placed)
-
-
-def _link(source: Path, target: Path) -> int:
-    """Make `target` the same file as `source`; 1 where it was not there, else 0."""
-    if target.exists():
-        if not filecmp.cmp(source, target, shallow=False):
-            raise ValueError(f"{target} is there already and differs from {source}")
-        return 0
-    try:
-        os.link(source, target)
-    except OSError:  # another file system, or one without hard links
-        shutil.copy2(source, target)
-    return 1
-
-
-def _class_folders(folder: Path) -> list[Path]:
-    """Folders with pictures in them, those of a data set's own layout left out."""
-    return [
-        path
-        for path in sorted(folder.iterdir())
-        if path.is_dir()
-        and not path.name.startswith(".")
-        and path.name not in _NOT_CLASSES
-        and _pictures(path)
-    ]
-
-
-def _pictures(folder: Path) -> list[Path]:
-    return [
-        path
-        for path in sorted(folder.iterdir())
-        if path.suffix.lower() in _SUFFIXES and path.is_file() and not path.name.startswith(".")
-    ]
-
-
-def _csv(labels: Mapping[str, Sequence[str]]) -> str:
-    stream = io.StringIO()
-    writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(("image", "labels"))
-    writer.writerows((name, " ".join(row)) for name, row in labels.items())
-    return stream.getvalue()

@@ -30,7 +30,16 @@ def fails(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
     [
         ((), "verb"),
         (("dance",), "'dance'"),
-        (("run", "--train.epochs", "soon"), "train.epochs"),
+        (
+            ("run", "--train.epochs", "soon"),
+            ": train.epochs: expected a whole number, got soon",
+        ),
+        (("run", "--train.lr", "x"), "train.lr: expected a number, got x"),
+        (("run", "--evaluate.crf", "x"), "evaluate.crf: expected true or false, got x"),
+        (("run", "--evaluate.scales", "x"), "evaluate.scales: expected a list, got x"),
+        (("run", "--supervision.sigma2", "x"), "sigma2: expected a number or null, got x"),
+        (("run", "--model.backbone", "vgg"), "'resnet38', got vgg"),
+        (("run", "--config", __file__), "not a file of settings: "),
         (("run", "--train.epochz", "3"), "--train.epochz"),
         (("run", "--supervision.kind", "magic"), "magic"),
         (("run", "--train.epochs", "0"), "train.epochs must be >= 1, got 0"),
@@ -50,6 +59,16 @@ def test_wrong_command_is_one_line_and_status_2(
     monkeypatch.chdir(tmp_path)
     assert expected in fails(capsys, *arguments)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_file_that_cannot_be_made_is_named_in_words(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    write_synthetic(tmp_path / "set", images=3, val_images=0, size=48)
+    out = str(tmp_path / "file" / "run")
+    printed = fails(capsys, "run", "--data.root", str(tmp_path / "set"), "--out", out)
+    assert printed == f"dgcn: error: {out}: Not a directory\n"
 
 
 def test_damaged_image_is_named(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
+from typing import get_args, get_type_hints
 
 import pytest
 import yaml
 from docstring_parser import parse as parse_docstring
 
-from dgcn.config import SECTIONS, Config, SupervisionConfig, TrainConfig
+from dgcn.config import SECTIONS, Config, ModelConfig, SupervisionConfig, TrainConfig
+from dgcn.config.supervision import READS, Kind
+from dgcn.engine.supervise import make_supervision
+from dgcn.models.build import BACKBONES
 from dgcn.options import OptionError, as_plain, load_config, save_config, versions, write_text
 
 
@@ -176,3 +180,18 @@ def test_write_text_leaves_the_old_file_or_the_new(tmp_path: Path) -> None:
     write_text(path, "new")
     assert path.read_text() == "new"
     assert [entry.name for entry in path.parent.iterdir()] == ["file.txt"]
+
+
+@pytest.mark.parametrize("kind", get_args(Kind))
+def test_every_kind_of_supervision_is_made(kind: Kind) -> None:
+    assert callable(make_supervision(SupervisionConfig(kind=kind)))
+
+
+def test_kind_without_a_supervision_is_no_graph_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(READS, "magic", ("theta",))
+    with pytest.raises(NotImplementedError, match="'magic'"):
+        make_supervision(SupervisionConfig(kind="magic"))
+
+
+def test_every_backbone_is_made() -> None:
+    assert set(get_args(get_type_hints(ModelConfig)["backbone"])) == set(BACKBONES)

@@ -3,6 +3,7 @@ import pytest
 from PIL import Image
 
 from dgcn.report import Row, class_colours, contact_sheet, heat, overlay
+from dgcn.report.legend import font_of
 
 CLASSES = ["background", "cat", "dog"]
 GREY = np.full((41, 41, 3), 120, np.uint8)
@@ -167,3 +168,12 @@ def test_sheet_names_bad_input(tmp_path):
     with pytest.raises(ValueError, match=r"path must end in \.png, got 's\.jpg'"):
         contact_sheet([Row("a", {"p": GREY})], tmp_path / "s.jpg", CLASSES)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("text", ["Kuh, Bär, žirafa", "корова", "cow…"])
+def test_letters_beyond_english_are_no_boxes(text):
+    def drawn(letter):
+        return font_of(17, text).getmask(letter).getbbox(), bytes(font_of(17, text).getmask(letter))
+
+    box = drawn("\U0010ffff")  # what a font has in place of a letter it lacks
+    assert box not in [drawn(letter) for letter in text if letter != " "]

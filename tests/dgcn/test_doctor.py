@@ -154,7 +154,7 @@ def test_every_ill_is_found_with_a_fix(sick: Path) -> None:
         "no training image is labelled bird",
         "fewer than 5 training images: dog",
         "31 training images of cat, 1 of dog",
-        "no validation image of dog: they are not scored",
+        "no validation image of dog: their scores say nothing",
         "images below 64 pixels (1): tiny",
         "images more than 3 times as long as wide (1): long",
         "validation images that look like training images (1): copy and cat7",
@@ -187,6 +187,27 @@ def test_lists_that_cannot_be_used(
     assert finding.level == "error"
     assert what in finding.what
     assert fix in finding.fix
+
+
+def test_names_that_were_meant_otherwise(tmp_path: Path) -> None:
+    (tmp_path / "images").mkdir()
+    (tmp_path / "masks").mkdir()
+    labels = ["person", "car"] * 6 + ["preson", "Person", "cat", "persons car"]
+    lines = ["image,labels"]
+    for index, label in enumerate(labels):
+        Image.fromarray(scene(index)).save(tmp_path / "images" / f"{index}.png")
+        lines.append(f"{index}.png,{label}")
+    (tmp_path / "labels.csv").write_text("\n".join(lines))
+    write_mask(tmp_path / "masks" / "0.png", np.zeros(scene(0).shape[:2], dtype=np.uint8))
+    (tmp_path / "masks" / "1.jpg").write_bytes(b"")
+    (tmp_path / "masks" / "2_mask.png").write_bytes(b"")
+    (tmp_path / "masks" / ".DS_Store").write_bytes(b"")
+    warnings = said(findings(tmp_path), "warning")
+    for pair in ("preson (1) and person (6)", "Person (1) and person (6)"):
+        assert pair in warnings
+    assert "persons (1) and person (6)" in warnings
+    assert "cat (1) and" not in warnings
+    assert "files in masks/ that are no image's mask (2): 1.jpg, 2_mask.png" in warnings
 
 
 def test_one_class_and_no_split_are_warned_of(tmp_path: Path) -> None:

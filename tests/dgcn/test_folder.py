@@ -103,6 +103,20 @@ def test_malformed_label_list(root, text, message):
         FolderDataset(root)
 
 
+@pytest.mark.parametrize(
+    "text", ["image;labels\na.png;dog cat\n", "image\tlabels\na.png\tdog cat\n"]
+)
+def test_separators_of_spreadsheets(root, text):
+    (root / "labels.csv").write_text(text)
+    assert FolderDataset(root).classes == ("background", "cat", "dog")
+
+
+@pytest.mark.parametrize("labels", ["cat, dog", "cat;dog", " dog ,cat "])
+def test_labels_in_quotes(root, labels):
+    (root / "labels.csv").write_text(f'image,labels\na.png,"{labels}"\n')
+    assert FolderDataset(root).split("train")[0].labels == (1, 2)
+
+
 def test_label_list_in_another_encoding(root):
     (root / "labels.csv").write_bytes(b"image,labels\na.png,\xe9l\xe9phant\n")
     with pytest.raises(DataError, match=r"labels\.csv: not UTF-8 text"):

@@ -175,6 +175,17 @@ def test_trainings_of_one_run_stand_side_by_side(tiny_run: Path, tmp_path: Path)
     assert [means[1], means[4]] == [f"{100 * miou:.1f}" for miou in metrics]
 
 
+def test_folder_of_pictures_is_told_from_its_run(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "config.yaml").write_text("out: runs/cows\n")  # as 'dgcn init' leaves it there
+    assert main(["report", str(tmp_path)]) == 2
+    assert (
+        "has not been run there; with it 'dgcn run' writes to runs/cows" in capsys.readouterr().err
+    )
+    assert not (tmp_path / "report.html").exists()
+
+
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [

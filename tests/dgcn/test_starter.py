@@ -81,6 +81,62 @@ def test_flat_folder_gives_a_list_to_fill_in(
     assert labels_of(tmp_path) == {"a": {"cat"}, "b": {"dog"}, "b_png": set()}
 
 
+def test_labels_that_were_filled_in_stay(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for index in range(10):
+        draw(tmp_path / f"{index}.png", index)
+    draw(tmp_path / "0.jpg", 50)  # becomes images/0_png.png and 0.jpg
+    weights = tmp_path / "w.pth"
+    weights.write_bytes(b"")
+    assert main(["init", str(tmp_path), "--weights", str(weights)]) == 0
+    labels = tmp_path / "labels.csv"
+    rows = [f"{index},dog cat" if index < 5 else f"{index}.png,dog" for index in range(1, 10)]
+    labels.write_text("image,labels\n" + "\n".join(rows) + "\n")
+    given = {str(i): {"dog", "cat"} if i < 5 else {"dog"} for i in range(1, 10)}
+    capsys.readouterr()
+    assert main(["init", str(tmp_path)]) == 0
+    assert "Without ImageNet weights" not in capsys.readouterr().out  # the settings name them
+    for _ in range(2):
+        assert main(["init", str(tmp_path), "--force"]) == 0
+        assert labels_of(tmp_path) == {**given, "0": set(), "0_png": set()}
+    held_out = (tmp_path / "val.txt").read_text().split()
+    assert any("cat" in given.get(name, ()) for name in held_out)  # as the labels now say
+    assert (tmp_path / "labels.csv.bak").read_text().count("dog") == 9
+    assert not (tmp_path / "labels.csv.bak2").exists()
+    labels.write_text("image,labels\n1,cat\n")
+    assert main(["init", str(tmp_path), "--force"]) == 0
+    assert "labels.csv is kept as labels.csv.bak2" in capsys.readouterr().out
+    assert (tmp_path / "labels.csv.bak2").read_text() == "image,labels\n1,cat\n"
+
+
+def test_pictures_that_are_not_used_are_counted(tmp_path: Path) -> None:
+    (tmp_path / "phone.HEIC").write_bytes(b"")
+    with pytest.raises(ValueError, match=r"1 pictures are not used \(\.heic\): save them as jpg"):
+        start(tmp_path)
+    draw(tmp_path / "a.jpg", 1)
+    draw(tmp_path / "a.png", 2)  # becomes images/a_png.png
+    remark = "1 pictures are not used (.heic): save them as jpg, jpeg or png and begin again"
+    assert start(tmp_path, val=0).remarks[0] == remark
+    assert start(tmp_path, val=0).remarks == (remark,)
+    draw(tmp_path / "new.jpg", 3)
+    assert start(tmp_path, val=0).remarks[1:] == ("1 pictures beside images/ are not used",)
+
+
+def test_commands_are_as_a_shell_needs_them(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "my photos"
+    draw(folder / "cat" / "a.png", 1)
+    assert main(["init", str(folder)]) == 0
+    printed = capsys.readouterr().out
+    assert f"doctor --config '{folder}/config.yaml'\n" in printed
+    assert f"run --config '{folder}/config.yaml'\n" in printed
+    comments = (folder / "config.yaml").read_text()
+    assert f"run --config '{folder}/config.yaml' " in comments
+    assert "dgcn report 'runs/my photos'\n" in comments
+
+
 def test_images_folder_is_used_where_it_is(tmp_path: Path) -> None:
     draw(tmp_path / "images" / "a.png", 1)
     assert start(tmp_path, val=0).images == 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -66,6 +67,12 @@ def test_solve(solver, network, capsys):
     assert rows["solved"].endswith(" s")
 
 
+def test_time_leaves_out_what_torch_sets_up(network, capsys, monkeypatch):
+    monkeypatch.setattr(program, "maxflow", lambda *_: time.sleep(1))
+    assert main(["solve", str(network)]) == 0
+    assert float(table(capsys)["solved"].removesuffix(" s")) < 1
+
+
 def test_value_of_decimal_capacities(network, capsys):
     network.write_text(NETWORK.replace("a 1 3 3", "a 1 3 0.1"))
     assert main(["solve", str(network)]) == 0
@@ -88,8 +95,9 @@ def test_wrong_arguments(network, tmp_path, capsys):
         assert "threads" in refusal(capsys, "solve", network, f"--threads={threads}")
     message = refusal(capsys, "solve", network, "--side", "side.png")
     assert "'side.png' ends in neither .npy nor .txt" in message
-    assert "nowhere" in refusal(capsys, "solve", tmp_path / "nowhere.max")
-    assert str(tmp_path) in refusal(capsys, "solve", tmp_path)
+    nowhere = tmp_path / "nowhere.max"
+    assert f"error: {nowhere}: No such file" in refusal(capsys, "solve", nowhere)
+    assert f"error: {tmp_path}: Is a directory" in refusal(capsys, "solve", tmp_path)
 
 
 def test_broken_files(network, capsys):

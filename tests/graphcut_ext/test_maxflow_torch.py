@@ -207,3 +207,25 @@ def test_autocast():
         value = gx.maxflow(**a).value
     assert value == gx.maxflow(**a).value
     assert value.dtype == torch.float64
+
+
+def test_half_capacities_are_told_the_way():
+    a = edge_list(dtype=torch.bfloat16)
+    with pytest.raises(TypeError, match=r"not bfloat16; capacity\.float\(\) is exact"):
+        gx.maxflow(**a)
+    gx.maxflow(**{k: v.float() if v.is_floating_point() else v for k, v in a.items()})
+
+
+@pytest.mark.parametrize("name", ["capacity", "reverse_capacity", "source", "sink"])
+def test_forward_mode_is_refused(name):
+    a = edge_list()
+
+    def value(changed):
+        return gx.maxflow(**{**a, name: changed}).value
+
+    with pytest.raises(NotImplementedError, match=f"{name} carries a tangent"):
+        torch.func.jvp(value, (a[name],), (torch.ones_like(a[name]),))
+    with pytest.raises(NotImplementedError, match=f"{name} carries a tangent"):
+        torch.func.jacfwd(value)(a[name])
+    with torch.autograd.forward_ad.dual_level():
+        assert value(a[name]) == gx.maxflow(**a).value

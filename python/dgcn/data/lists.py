@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -95,8 +96,9 @@ def read_labels(path: Path) -> list[LabelRow]:
     Parameters
     ----------
     path : Path
-        UTF-8 CSV; labels are class names separated by spaces and may be empty; blank lines are
-        ignored.
+        UTF-8 CSV, its fields separated by commas or, as spreadsheets of many countries write them,
+        by semicolons or tabs; labels are class names separated by spaces (in quotes by commas
+        or semicolons too) and may be empty; blank lines are ignored.
 
     Returns
     -------
@@ -112,7 +114,10 @@ def read_labels(path: Path) -> list[LabelRow]:
     header_seen = False
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.reader(file, strict=True)
+            header = file.readline()
+            file.seek(0)
+            separator = next((each for each in ";\t" if each in header), ",")
+            reader = csv.reader(file, strict=True, delimiter=separator)
             for fields in reader:
                 line = reader.line_num
                 if not any(field.strip() for field in fields) and len(fields) < 2:
@@ -129,7 +134,7 @@ def read_labels(path: Path) -> list[LabelRow]:
     except csv.Error as error:
         raise DataError(f"{path}:{reader.line_num}: malformed CSV ({error})") from error
     except UnicodeDecodeError as error:
-        raise DataError(f"{path}: not UTF-8 text ({error})") from error
+        raise DataError(f"{path}: not UTF-8 text ({error}); save it as CSV UTF-8") from error
     if not rows:
         raise DataError(f"{path}: lists no image")
     return rows
@@ -174,7 +179,7 @@ def _label_row(path: Path, line: int, fields: list[str]) -> LabelRow:
     image = fields[0].strip()
     if not image:
         raise DataError(f"{path}:{line}: the image name is empty")
-    return LabelRow(image, tuple(fields[1].split()), line)
+    return LabelRow(image, tuple(re.findall(r"[^\s,;]+", fields[1])), line)
 
 
 def _lines(path: Path) -> Iterator[tuple[int, str]]:

@@ -17,6 +17,7 @@ from dgcn.data.coco import find_year
 from dgcn.data.voc import find_voc
 from dgcn.doctor.duplicates import Fingerprint, fingerprint, near_duplicates
 from dgcn.doctor.finding import Finding
+from dgcn.doctor.names import LISTED, check_names, some_of
 from dgcn.engine.progress import Screen
 from dgcn.engine.run import dataset_of
 
@@ -24,7 +25,6 @@ _FEW = 5  # training images of a class
 _UNEVEN = 20  # times as many of one class as of another
 _SMALL = 64  # pixels
 _LONG = 3  # times as long as wide
-_LISTED = 5
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,8 @@ class _Lists:
 _FOLDER = _Lists(
     train="train.txt",
     val="val.txt",
-    absent="label some, or take the class out of classes.txt (and its images out of val.txt)",
+    absent="label some, correct labels.csv where it misspells the class, or take it out of "
+    "classes.txt (and its images out of val.txt)",
     unscored="name some images in val.txt (one name a line), e.g. 'dgcn init --force' does",
     lines="labels.csv and the splits",
 )
@@ -76,10 +77,12 @@ def check_dataset(config: Config, root: Path, screen: Screen) -> Iterator[Findin
         names = [path.name for path in dataset.unlabelled]
         yield Finding(
             "warning",
-            f"pictures not in labels.csv, which are not used ({len(names)}): {_listed(names)}",
+            f"pictures not in labels.csv, which are not used ({len(names)}): {some_of(names)}",
             "add a line for each, or take them out of images/",
         )
     lists = _FOLDER if isinstance(dataset, FolderDataset) else _LAYOUT
+    if isinstance(dataset, FolderDataset):
+        yield from check_names(dataset)
     yield from _classes(dataset, train, val, lists)
     yield from _masks(train, val, lists)
     examined = list(_examined(dataset, screen))
@@ -113,14 +116,14 @@ def _classes(
     if absent:
         yield Finding(
             "error" if len(absent) == len(names) - 1 else "warning",
-            f"no training image is labelled {_listed(absent)}",
+            f"no training image is labelled {some_of(absent)}",
             lists.absent,
         )
     few = [names[label] for label in counts if counts[label] < _FEW]
     if few:
         yield Finding(
             "warning",
-            f"fewer than {_FEW} training images: {_listed(sorted(few))}",
+            f"fewer than {_FEW} training images: {some_of(sorted(few))}",
             "add images of these classes, or leave them out; masks of them will be poor",
         )
     if counts and max(counts.values()) > _UNEVEN * min(counts.values()):
@@ -134,7 +137,7 @@ def _classes(
         missing = sorted(names[label] for label in set(counts) - set(held_out))
         yield Finding(
             "warning",
-            f"no validation image of {_listed(missing)}: they are not scored",
+            f"no validation image of {some_of(missing)}: their scores say nothing",
             f"put some of their images into {lists.val}",
         )
     if len(counts) == 1 and all(record.labels for record in train):
@@ -183,10 +186,10 @@ def _examined(dataset: ImageDataset, screen: Screen) -> Iterator[_Examined]:
 
 def _files(examined: Sequence[_Examined], lists: _Lists) -> Iterator[Finding]:
     wrong = [each.error for each in examined if each.error]
-    for error in wrong[:_LISTED]:
+    for error in wrong[:LISTED]:
         yield Finding("error", error, f"replace the file, or take its image out of {lists.lines}")
-    if len(wrong) > _LISTED:
-        yield Finding("error", f"and {len(wrong) - _LISTED} more files", "as above")
+    if len(wrong) > LISTED:
+        yield Finding("error", f"and {len(wrong) - LISTED} more files", "as above")
     if not wrong:
         yield Finding("ok", f"all {len(examined)} images open")
 
@@ -205,14 +208,14 @@ def _sizes(examined: Sequence[_Examined]) -> Iterator[Finding]:
     if small:
         yield Finding(
             "warning",
-            f"images below {_SMALL} pixels ({len(small)}): {_listed(small)}",
+            f"images below {_SMALL} pixels ({len(small)}): {some_of(small)}",
             "use larger versions; enlarging adds no detail",
         )
     long = [each.record.name for each in sized if max(each.size) > _LONG * min(each.size)]
     if long:
         yield Finding(
             "warning",
-            f"images more than {_LONG} times as long as wide ({len(long)}): {_listed(long)}",
+            f"images more than {_LONG} times as long as wide ({len(long)}): {some_of(long)}",
             "cut them into parts: every image is warped to a square",
         )
 
@@ -225,7 +228,7 @@ def _shared(
     theirs = [record.name for record in train if record.name in prints]
     pairs = near_duplicates([prints[name] for name in ours], [prints[name] for name in theirs])
     if pairs:
-        shown = _listed([f"{ours[i]} and {theirs[j]}" for i, j in pairs])
+        shown = some_of([f"{ours[i]} and {theirs[j]}" for i, j in pairs])
         images = len({i for i, _ in pairs})
         yield Finding(
             "warning",
@@ -234,8 +237,3 @@ def _shared(
         )
     elif val:
         yield Finding("ok", "no validation image looks like a training image")
-
-
-def _listed(names: Sequence[str]) -> str:
-    more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
-    return ", ".join(names[:_LISTED]) + more

@@ -8,6 +8,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import yaml
+
+from dgcn.config import Config
 from dgcn.engine.checkpoint import load_checkpoint
 from dgcn.engine.report_pictures import Training, report_pictures
 from dgcn.engine.run import Run, open_run
@@ -120,12 +123,18 @@ def run_folder(folder: Path) -> Path:
     parent = folder.resolve().parent
     if (folder / "last.pt").is_file() and (parent / "config.yaml").is_file():
         return parent
+    if (folder / "versions.yaml").is_file():
+        return folder
     if not (folder / "config.yaml").is_file():
         raise FileNotFoundError(
             f"{folder} is not a run folder: it has no config.yaml (the folder meant is the one "
             f"given to 'dgcn run' as --out)"
         )
-    return folder
+    meant = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
+    raise FileNotFoundError(
+        f"{folder} is not a run folder: its config.yaml has not been run there; with it "
+        f"'dgcn run' writes to {Config.out if not meant else meant.get('out', Config.out)}"
+    )
 
 
 def opened(folder: Path, root: Path | None = None) -> Run:

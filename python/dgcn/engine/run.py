@@ -178,7 +178,10 @@ def open_run(
                 size=data.synthetic_size,
                 seed=config.runtime.seed,
             )
-            screen.line(f"data: wrote a synthetic set to {root}")
+            screen.line(
+                f"data: no data.root is given (--config or --data.root for pictures of your own): "
+                f"wrote a synthetic set to {root}"
+            )
         fabric.barrier()
     run = Run(config, fabric, dataset_of(config, root), screen)
     run.records("train")

@@ -37,7 +37,9 @@ def make_supervision(options: SupervisionConfig) -> Supervision:
         return JointCutSupervision(**values)
     if options.kind == "graph_cut_script":
         return GraphCutSupervision(**values, cut_background=True, solver=options.solver)
-    return GraphCutSupervision(**values, solver=options.solver)
+    if options.kind == "graph_cut":
+        return GraphCutSupervision(**values, solver=options.solver)
+    raise NotImplementedError(f"no supervision is made for the kind {options.kind!r}")
 
 
 class CRFMarginals:

@@ -100,15 +100,17 @@ def contact_sheet(
     sheet = Image.new("RGB", (width, total), PAPER)
     draw = ImageDraw.Draw(sheet)
     if title:
-        text = shortened(draw, title, font_of(26), width - 2 * _MARGIN)
-        draw.text((_MARGIN, _MARGIN - 6), text, INK, font_of(26))
+        font = font_of(26, title)
+        text = shortened(draw, title, font, width - 2 * _MARGIN)
+        draw.text((_MARGIN, _MARGIN - 6), text, INK, font)
     sheet.paste(key, (0, head))
     top = head + key.height
     draw.line((_MARGIN, top + 4, width - _MARGIN, top + 4), _RULE, 1)
     for number, name in enumerate(titles):
         left = _MARGIN + number * (panel + _GAP)
-        text = shortened(draw, name, font_of(17), panel)
-        draw.text((left + panel / 2, top + 25), text, INK, font_of(17), anchor="mm")
+        font = font_of(17, name)
+        text = shortened(draw, name, font, panel)
+        draw.text((left + panel / 2, top + 25), text, INK, font, anchor="mm")
     top = body
     colours = class_colours(len(classes))
     for row, height in zip(rows, heights, strict=True):
@@ -177,21 +179,24 @@ def _draw_caption(
     left, top, right, bottom = box
     middle = (top + bottom) / 2
     if row.note:
-        note = shortened(draw, row.note, font_of(15), (right - left) / 2)
-        draw.text((right, middle), note, QUIET, font_of(15), anchor="rm")
-        right -= draw.textlength(note, font_of(15)) + 16
-    name = shortened(draw, row.name, font_of(17), right - left)
-    draw.text((left, middle), name, INK, font_of(17), anchor="lm")
-    left += draw.textlength(name, font_of(17)) + 14
+        font = font_of(15, row.note)
+        note = shortened(draw, row.note, font, (right - left) / 2)
+        draw.text((right, middle), note, QUIET, font, anchor="rm")
+        right -= draw.textlength(note, font) + 16
+    font = font_of(17, row.name)
+    name = shortened(draw, row.name, font, right - left)
+    draw.text((left, middle), name, INK, font, anchor="lm")
+    left += draw.textlength(name, font) + 14
     for label in row.labels:
-        length = draw.textlength(classes[label], font_of(13)) + 16
+        font = font_of(13, classes[label])
+        length = draw.textlength(classes[label], font) + 16
         if left + length > right:
             break
         colour = tuple(int(part) for part in colours[label])
         chip = (left, middle - 10, left + length, middle + 10)
         draw.rounded_rectangle(chip, 10, colour)
         ink = INK if _is_light(colour) else PAPER
-        draw.text((left + length / 2, middle), classes[label], ink, font_of(13), anchor="mm")
+        draw.text((left + length / 2, middle), classes[label], ink, font, anchor="mm")
         left += length + 6
 
 
@@ -204,7 +209,8 @@ def _draw_panel(
     if picture is None:
         frame = Image.new("RGB", size, _EMPTY)
         middle = (size[0] / 2, size[1] / 2)
-        ImageDraw.Draw(frame).text(middle, "not given", QUIET, font_of(14), anchor="mm")
+        text = "not given"
+        ImageDraw.Draw(frame).text(middle, text, QUIET, font_of(14, text), anchor="mm")
     else:
         photograph = Image.fromarray(np.ascontiguousarray(picture))
         frame = photograph.resize(size, Image.Resampling.LANCZOS)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
+from matplotlib import get_data_path
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
@@ -42,7 +44,7 @@ def legend(
     margin : int, default 28
         Pixels left free at both sides.
     """
-    font = font_of(15)
+    font = font_of(15, "".join(classes))
     colours = class_colours(len(classes))
     measure = ImageDraw.Draw(Image.new("RGB", (1, 1)))
     entries: list[tuple[str, tuple[int, ...] | None]] = [
@@ -93,6 +95,11 @@ def shortened(draw: ImageDraw.ImageDraw, text: str, font: Font, length: float) -
     return text + "…"
 
 
-def font_of(size: int) -> Font:
-    """Pillow's own font at a size in pixels."""
-    return ImageFont.load_default(size)
+def font_of(size: int, text: str) -> Font:
+    """A font at a size in pixels that has the letters of a text.
+
+    Pillow's own, which has no letters but English ones, or else matplotlib's: European alphabets.
+    """
+    if all(letter.isascii() or letter == "…" for letter in text):
+        return ImageFont.load_default(size)
+    return ImageFont.truetype(str(Path(get_data_path(), "fonts", "ttf", "DejaVuSans.ttf")), size)
