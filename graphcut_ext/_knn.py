@@ -8,7 +8,12 @@ from typing import Any, Literal, NamedTuple, overload
 import torch
 from torch import Tensor
 
-from graphcut_ext._arguments import check_devices, check_index_dtype, check_tensor
+from graphcut_ext._arguments import (
+    check_devices,
+    check_index_dtype,
+    check_no_tangents,
+    check_tensor,
+)
 from graphcut_ext._knn_cpu import search_cpu
 from graphcut_ext._knn_search import Clouds, output_dtype, search_cuda
 from graphcut_ext._knn_tree import search_tree, suits_tree
@@ -137,6 +142,8 @@ def knn(
         first position); ``k`` is out of range; ``precision`` is unknown.
     RuntimeError
         ``x`` is on a CUDA device and the package was built without CUDA.
+    NotImplementedError
+        ``x`` or ``query`` carries a tangent: derivatives are of reverse mode only.
 
     Notes
     -----
@@ -199,6 +206,7 @@ def knn(
 
 def _check_points(x: Tensor, query: Tensor | None, lengths: Tensor | None) -> None:
     check_tensor("x", x)
+    check_no_tangents(x=x)
     if x.dtype not in DTYPES:
         raise TypeError(
             f"x must be float16, bfloat16, float32 or float64, not {str(x.dtype)[len('torch.') :]}"
@@ -209,6 +217,7 @@ def _check_points(x: Tensor, query: Tensor | None, lengths: Tensor | None) -> No
         raise ValueError(f"x must have at least one channel, not shape {tuple(x.shape)}")
     if query is not None:
         check_tensor("query", query)
+        check_no_tangents(query=query)
         if query.dtype != x.dtype:
             raise TypeError(f"query must have the dtype of x, {x.dtype}, not {query.dtype}")
         check_devices(x=x, query=query)

@@ -11,6 +11,7 @@ from graphcut_ext._arguments import (
     check_capacity_dtypes,
     check_devices,
     check_index_dtype,
+    check_no_tangents,
     check_num_threads,
     check_sizes,
     check_solver,
@@ -64,7 +65,7 @@ def knn_maxflow(
 
     Raises
     ------
-    TypeError, IndexError, ValueError
+    TypeError, IndexError, ValueError, NotImplementedError
         As :func:`graphcut_ext.maxflow`.
     RuntimeError
         A CUDA graph is being captured and the solver runs on the host, or the package was built
@@ -108,6 +109,7 @@ def knn_maxflow(
         check_tensor(name, tensor)
     check_index_dtype("indices", indices)
     check_capacity_dtypes(**capacities)
+    check_no_tangents(**capacities)
     check_devices(indices=indices, **capacities)
     if indices.dim() != 3:
         raise ValueError(f"indices must have shape (B, N, K), not {tuple(indices.shape)}")

@@ -189,6 +189,22 @@ def test_variants_equal_pymaxflow(belief: str, cut_background: bool) -> None:
     assert differs == (belief == "present" or cut_background)
 
 
+def test_marginals_of_the_crf_take_the_place_of_the_networks_probabilities() -> None:
+    rng = np.random.default_rng(2)
+    options = GraphCutSupervision(k=2, theta=0.3, seed_weight=2.3, belief="present", unary="crf")
+    marginals, features, cues, present = scene(rng, 5, 9, 7, 6, 1.5)
+    network = scene(rng, 5, 9, 7, 6, 1.5)[0]
+    expected = supervise(options, marginals, features, cues, present)
+    batch = tensors(network, features, cues, present)
+    found = options(*batch, refined=lambda: tensors(marginals)[0])
+    np.testing.assert_array_equal(found[0].numpy(), expected)
+    assert (supervise(options, network, features, cues, present) != expected).any()
+    with pytest.raises(ValueError, match='refined must be given: a cut with unary "crf" goes'):
+        options(*batch)
+    with pytest.raises(ValueError, match="refined must give the shape of probabilities"):
+        options(*batch, refined=lambda: tensors(marginals[1:])[0])
+
+
 @pytest.mark.parametrize("cut_background", [False, True])
 def test_cutting_for_absent_classes_changes_nothing(
     cut_background: bool, monkeypatch: pytest.MonkeyPatch

@@ -106,3 +106,16 @@ def test_empty(shape):
     assert cut.value.eq(0).all()
     assert cut.source_side.shape == (items, cuts, n)
     assert cut.source_side.all()
+
+
+@pytest.mark.parametrize("name", ["weights", "source", "sink"])
+def test_forward_mode_is_refused(name):
+    drawn = random_batch(np.random.default_rng(0), 2, 1, 8, 3)
+    indices, *capacities = (torch.from_numpy(a) for a in drawn)
+    a = dict(zip(("weights", "source", "sink"), (c.double() for c in capacities), strict=True))
+
+    def value(changed):
+        return gx.knn_maxflow(indices, **{**a, name: changed}).value
+
+    with pytest.raises(NotImplementedError, match=f"{name} carries a tangent"):
+        torch.func.jvp(value, (a[name],), (torch.ones_like(a[name]),))

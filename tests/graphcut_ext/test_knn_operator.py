@@ -130,3 +130,14 @@ def test_inference_mode():
     with torch.inference_mode():
         found = gx.knn(x.clone(), 2)
     assert torch.equal(found.indices, gx.knn(x, 2).indices)
+
+
+@pytest.mark.parametrize("name", ["x", "query"])
+def test_forward_mode_is_refused(name: str):
+    clouds = {"x": random_points(2, 6, 3), "query": random_points(2, 4, 3, seed=1)}
+
+    def distances(changed: Tensor) -> Tensor:
+        return gx.knn(**{**clouds, name: changed}, k=2).distances
+
+    with pytest.raises(NotImplementedError, match=f"{name} carries a tangent"):
+        torch.func.jvp(distances, (clouds[name],), (torch.ones_like(clouds[name]),))

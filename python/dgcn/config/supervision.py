@@ -70,7 +70,7 @@ _CUT = (
     "normalise",
 )
 READS: dict[Kind, tuple[str, ...]] = {
-    "graph_cut": (*_CUT, "cut_background"),
+    "graph_cut": (*_CUT, "unary", "cut_background"),
     "graph_cut_script": _CUT,
     "joint_cut": _CUT,
     "most_probable": ("theta", "belief"),
@@ -115,6 +115,8 @@ class SupervisionConfig:
         "all": the network's softmax (region growing: the CRF's marginals) as it is. "present": over
         the classes that the image is labelled with, so that a confusion with any other class is no
         doubt.
+    unary : {"network", "crf"}, default "network"
+        Probabilities that "graph_cut" goes by: the network's, or the CRF's marginals.
     cut_background : bool, default False
         Whether "graph_cut" cuts for the background too.
     spatial : {0, 4, 8}, default 0
@@ -142,6 +144,7 @@ class SupervisionConfig:
     seeds: Literal["soft", "hard"] = "soft"
     seed_weight: float = 10.0
     belief: Literal["all", "present"] = "all"
+    unary: Literal["network", "crf"] = "network"
     cut_background: bool = False
     spatial: Literal[0, 4, 8] = 0
     spatial_weight: float = 1.0

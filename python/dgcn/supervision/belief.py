@@ -6,7 +6,10 @@ from typing import Literal
 
 from torch import Tensor
 
+from dgcn.supervision.base import Refined
+
 Belief = Literal["all", "present"]
+Unary = Literal["network", "crf"]
 
 FLOOR = 1e-7
 """Probabilities below this count as this in -log10: no cost exceeds 7."""
@@ -27,3 +30,22 @@ def believed(probabilities: Tensor, present: Tensor, belief: Belief) -> Tensor:
         return probabilities
     possible = probabilities * present[:, :, None, None]
     return possible / possible.sum(1, keepdim=True).clamp_min(FLOOR)
+
+
+def marginals(refined: Refined | None, probabilities: Tensor, rule: str) -> Tensor:
+    """The CRF's marginals, (B, L, h, w) as the probabilities; `rule` goes by them.
+
+    Raises
+    ------
+    ValueError
+        `refined` is None or gives another shape.
+    """
+    if refined is None:
+        raise ValueError(f"refined must be given: {rule} goes by the CRF's marginals")
+    found = refined()
+    if found.shape != probabilities.shape:
+        raise ValueError(
+            f"refined must give the shape of probabilities {tuple(probabilities.shape)}, "
+            f"got {tuple(found.shape)}"
+        )
+    return found

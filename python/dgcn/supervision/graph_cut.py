@@ -10,7 +10,7 @@ from torch import Tensor
 
 import graphcut_ext as gx
 from dgcn.supervision.base import Refined, check_shapes, refuse_double_cues
-from dgcn.supervision.belief import FLOOR, Belief, believed
+from dgcn.supervision.belief import FLOOR, Belief, Unary, believed, marginals
 from dgcn.supervision.links import Links, Neighbourhood, Normalisation, Weighting, seed_capacity
 
 
@@ -42,6 +42,9 @@ class GraphCutSupervision:
         Probabilities of the t-links and of the threshold: the softmax over all classes, or over
         the classes the image is labelled with. The second, which is ours, does not take a
         confusion with a class that the label rules out for doubt.
+    unary : {"network", "crf"}, default "network"
+        Whose probabilities these are: the network's, as in the paper, or the marginals of the CRF
+        of the boundary loss, which is ours. They know the edges of the picture.
     cut_background : bool, default False
         Whether the background is cut for like any class, as in the authors' script.
     solver : str, default "auto"
@@ -56,6 +59,7 @@ class GraphCutSupervision:
     seeds: Literal["soft", "hard"] = "soft"
     seed_weight: float = 10.0
     belief: Belief = "all"
+    unary: Unary = "network"
     cut_background: bool = False
     spatial: Neighbourhood = 0
     spatial_weight: float = 1.0
@@ -76,8 +80,9 @@ class GraphCutSupervision:
         Raises
         ------
         ValueError
-            A shape does not fit, `k` is not below the number of positions, or a position has
-            cues of two classes (not looked at on CUDA within `graphcut_ext.no_value_checks`).
+            A shape does not fit, `k` is not below the number of positions, `unary` is "crf" and
+            `refined` is None, or a position has cues of two classes (not looked at on CUDA within
+            `graphcut_ext.no_value_checks`).
         """
         check_shapes(probabilities, features, cues, present)
         refuse_double_cues(cues)
@@ -91,6 +96,8 @@ class GraphCutSupervision:
             return cues
 
         nodes = chosen[:, :, None].expand(-1, -1, h * w)  # (B, M, N)
+        if self.unary == "crf":
+            probabilities = marginals(refined, probabilities, 'a cut with unary "crf"')
         belief = believed(probabilities, present, self.belief).flatten(2).gather(1, nodes)
         of_class = cues.flatten(2).gather(1, nodes) & real[:, :, None]
         of_other = cues.any(1).flatten(1)[:, None] & ~of_class

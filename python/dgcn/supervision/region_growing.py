@@ -11,7 +11,7 @@ from scipy import ndimage
 from torch import Tensor
 
 from dgcn.supervision.base import Refined, check_shapes, refuse_double_cues
-from dgcn.supervision.belief import Belief, believed
+from dgcn.supervision.belief import Belief, believed, marginals
 
 # 8-connected within a map, unconnected from one map of the stack to the next.
 _WITHIN_A_MAP = np.stack([np.zeros((3, 3)), np.ones((3, 3)), np.zeros((3, 3))])
@@ -57,14 +57,8 @@ class RegionGrowingSupervision:
         """
         check_shapes(probabilities, features, cues, present)
         refuse_double_cues(cues)
-        if refined is None:
-            raise ValueError("refined must be given: region growing goes by the CRF's marginals")
-        belief = believed(refined(), present, self.belief)
-        if belief.shape != cues.shape:
-            raise ValueError(
-                f"refined must give the shape of probabilities {tuple(cues.shape)}, "
-                f"got {tuple(belief.shape)}"
-            )
+        found = marginals(refined, probabilities, "region growing")
+        belief = believed(found, present, self.belief)
         best, label = belief.masked_fill(~present[:, :, None, None], -1.0).max(1, keepdim=True)
         sure = best > torch.where(label == 0, self.background, self.foreground)
         accepted = torch.zeros_like(cues).scatter_(1, label, sure)
