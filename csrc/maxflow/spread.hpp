@@ -56,15 +56,11 @@ class Spread {
       nodes[v] += flow - before;
     };
     // Edges that follow each other often share a node and would wait for it: four that do not.
-    const std::int64_t quarter = edges / 4;
+    const std::int64_t quarter = (edges + 3) / 4;
     for (int pass = 0; pass < kPasses; ++pass) {
-      for (std::int64_t e = 0; e < quarter; ++e) {
-        even_out(e);
-        even_out(e + quarter);
-        even_out(e + 2 * quarter);
-        even_out(e + 3 * quarter);
+      for (std::int64_t first = 0; first < quarter; ++first) {
+        for (std::int64_t e = first; e < edges; e += quarter) even_out(e);
       }
-      for (std::int64_t e = 4 * quarter; e < edges; ++e) even_out(e);
     }
   }
 
