@@ -125,8 +125,8 @@ bool much_is_left(const Graph<R>& graph) {
 // pictures and volumes that are regularised strongly (up to 2.5 times). Boykov-Kolmogorov wins on
 // the moves of stereo matching (1.2 times): grids of arcs that are open one way. Elsewhere excess
 // is spread first. Where that leaves little to be sent, incremental breadth-first search wins (1.2
-// to 2 times), else push-relabel (1.1 to 2 times). `python -m benchmarks maxflow` shows all of them
-// on every family.
+// to 2 times), else, and on graphs without geometry, push-relabel (1.1 to 2 times).
+// `python -m benchmarks maxflow` shows all of them on every family.
 //
 // `terminals`: how many nodes had excess before it was spread, `spread`: whether it was.
 template <class R>
@@ -134,8 +134,12 @@ Method chosen(Method method, const Graph<R>& graph, std::int64_t terminals, bool
   if (method != Method::automatic) return method;
   constexpr std::int32_t kLarge = 8192;
   if (10 * terminals < graph.nodes()) return Method::pseudoflow;
-  if (spread) return much_is_left(graph) ? Method::push_relabel : Method::incremental_bfs;
-  if (looks_like_grid(graph)) {
+  const bool grid = looks_like_grid(graph);
+  if (spread) {
+    const bool little = (grid || has_triangles(graph)) && !much_is_left(graph);
+    return little ? Method::incremental_bfs : Method::push_relabel;
+  }
+  if (grid) {
     const bool move = graph.arc_count() < std::int64_t{5} * graph.nodes() && one_way(graph);
     if (move) return Method::boykov_kolmogorov;
     return has_weak_terminals(graph) ? Method::pseudoflow : Method::incremental_bfs;

@@ -16,8 +16,7 @@ namespace {
 using maxflow::Method;
 using Edges = std::vector<std::pair<std::int32_t, std::int32_t>>;
 
-Method chosen(std::int32_t nodes, const Edges& edges, bool one_way = false, bool terminals = true,
-              float excess = 1.0F) {
+maxflow::Graph<float> graph_of(std::int32_t nodes, const Edges& edges, bool one_way) {
   maxflow::Graph<float> graph;
   maxflow::build_topology(
       graph, nodes, static_cast<std::int64_t>(edges.size()),
@@ -25,8 +24,21 @@ Method chosen(std::int32_t nodes, const Edges& edges, bool one_way = false, bool
       [&](std::int64_t, std::int32_t arc) {
         if (arc >= 0) graph.set_residuals(arc, 1.0F, one_way ? 0.0F : 1.0F);
       });
+  return graph;
+}
+
+Method chosen(std::int32_t nodes, const Edges& edges, bool one_way = false, bool terminals = true,
+              float excess = 1.0F) {
+  auto graph = graph_of(nodes, edges, one_way);
   graph.excess.assign(static_cast<std::size_t>(nodes), excess);
   return maxflow::chosen(Method::automatic, graph, terminals ? nodes : nodes / 20, false);
+}
+
+// After excess was spread: every `pair`-th node has demand, the others supply.
+Method chosen_after(std::int32_t nodes, const Edges& edges, std::int32_t pair) {
+  auto graph = graph_of(nodes, edges, false);
+  for (std::int32_t i = 0; i < nodes; ++i) graph.excess.push_back(i % pair == 0 ? -1.0F : 1.0F);
+  return maxflow::chosen(Method::automatic, graph, nodes, true);
 }
 
 // A square grid, with diagonals for 8 neighbours.
@@ -82,8 +94,15 @@ void check() {
   require(chosen(10000, shuffled_ring(choices, 10000)) == Method::incremental_bfs, "neighbours");
   require(chosen(1681, shuffled_ring(choices, 1681)) == Method::push_relabel, "few of them");
   require(chosen(10000, random_graph(choices, 10000)) == Method::push_relabel, "no geometry");
+  const Edges ring = shuffled_ring(choices, 1681);
+  require(chosen_after(1681, ring, 1681) == Method::incremental_bfs, "little is left");
+  require(chosen_after(1681, ring, 4) == Method::push_relabel, "much is left");
+  require(chosen_after(10000, grid(100, false), 10000) == Method::incremental_bfs, "a spread grid");
+  require(chosen_after(10000, random_graph(choices, 10000), 10000) == Method::push_relabel,
+          "no geometry, little left");
   for (std::int32_t nodes = 0; nodes < 3; ++nodes) {
     static_cast<void>(chosen(nodes, {}));
+    static_cast<void>(chosen_after(nodes, {}, 1));
   }
 }
 
