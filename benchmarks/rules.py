@@ -38,6 +38,9 @@ RULES: dict[str, Supervision] = {
     "cut, present classes and background": GraphCutSupervision(
         belief="present", cut_background=True
     ),
+    "the same, by the CRF's marginals": GraphCutSupervision(
+        belief="present", cut_background=True, unary="crf"
+    ),
     "joint cut, present classes": JointCutSupervision(),
     "joint cut, and grid links": JointCutSupervision(spatial=8),
     "region growing (DSRG)": RegionGrowingSupervision(),
