@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import torch
@@ -19,6 +18,7 @@ METHODS = ("auto", "lattice", "exact")
 DTYPES = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 MOST_CHANNELS = 14
 MOST_SPREAD = 1e5  # standard deviations: beyond, float32 cannot tell places in a lattice apart
+LEAST_SIGMA, MOST_SETTING = 1e-30, 1e30  # what float32 can be divided and multiplied by
 EXACT_PIXELS = 4096  # up to which "auto" takes the exact kernels on CUDA
 
 
@@ -187,10 +187,15 @@ def _check_kernel(
         raise TypeError(f"{name} must be ({', '.join(fields)}) or None, not {value!r}")
     *sigmas, weight = value
     for field, sigma in zip(fields, sigmas, strict=False):
-        if not 0 < sigma < math.inf:
-            raise ValueError(f"{name}: {field} must be positive and finite, not {sigma}")
-    if not 0 <= weight < math.inf:
-        raise ValueError(f"{name}: weight must be finite and not negative, not {weight}")
+        if not LEAST_SIGMA <= sigma <= MOST_SETTING:
+            raise ValueError(
+                f"{name}: {field} must be positive and finite, from {LEAST_SIGMA} to "
+                f"{MOST_SETTING}, not {sigma}"
+            )
+    if not 0 <= weight <= MOST_SETTING:
+        raise ValueError(
+            f"{name}: weight must be finite and not negative, at most {MOST_SETTING}, not {weight}"
+        )
     return tuple(map(float, value))
 
 
@@ -224,13 +229,13 @@ def _dense_crf(
     threads: int,
 ) -> Tensor:
     settings = Kernels(*kernels)
-    if not image.is_cuda or values_are_checked():
-        _check_values(scores, image, compatibility, unary, settings)
     dtype = _output_dtype(scores.dtype, method)
+    if not image.is_cuda or values_are_checked():
+        _check_values(scores, image, compatibility, unary, settings, dtype)
     energy = scores.to(dtype)
     if not unary:
         energy = energy.clamp_min(floor).log_().neg_()
-    colours = image.to(dtype)
+    colours = _near_zero(image, settings).to(dtype)
     matrix = None if compatibility is None else compatibility.to(dtype)
     if method == "exact":
         return infer_exact(energy, colours, matrix, iterations, settings)
@@ -288,14 +293,36 @@ def _output_dtype(dtype: torch.dtype, method: str) -> torch.dtype:
     return torch.float64 if exact else torch.float32
 
 
+def _near_zero(image: Tensor, kernels: Kernels) -> Tensor:
+    """Images whose colours lie far from 0 less their least one, which changes no distance.
+
+    Coordinates of a lattice are rounded to integers; far from 0 float32 has none in between.
+    """
+    if kernels.appearance_weight == 0:
+        return image
+    least, most = (
+        extreme((1, 2, 3), keepdim=True).double() for extreme in (image.amin, image.amax)
+    )
+    far = torch.maximum(least.abs(), most.abs()) > MOST_SPREAD * kernels.appearance_rgb
+    return image.double() - torch.where(far, least, 0.0)
+
+
 def _check_values(
-    scores: Tensor, image: Tensor, compatibility: Tensor | None, unary: bool, kernels: Kernels
+    scores: Tensor,
+    image: Tensor,
+    compatibility: Tensor | None,
+    unary: bool,
+    kernels: Kernels,
+    dtype: torch.dtype,
 ) -> None:
+    """Refuse what is out of range, also in ``dtype``, in which sums are made."""
     name, rule = ("unary", "finite") if unary else ("probabilities", "finite and not negative")
     valid = scores.isfinite() if unary else scores.isfinite() & (scores >= 0)
     _require(name, scores, valid, rule)
+    _require_in_range(name, scores, dtype)
     if image.is_floating_point():
         _require("image", image, image.isfinite(), "finite")
+        _require_in_range("image", image, dtype)
     if kernels.appearance_weight > 0 and image.numel() > 0:
         low, high = (float(value) for value in image.aminmax())
         if not high - low <= MOST_SPREAD * kernels.appearance_rgb:
@@ -314,6 +341,7 @@ def _check_values(
             )
     if compatibility is not None:
         _require("compatibility", compatibility, compatibility.isfinite(), "finite")
+        _require_in_range("compatibility", compatibility, dtype)
         symmetric = compatibility == compatibility.mT
         _require("compatibility", compatibility, symmetric, "symmetric")
 
@@ -323,6 +351,11 @@ def _require(name: str, tensor: Tensor, valid: Tensor, rule: str) -> None:
         first = (~valid).nonzero()[0].tolist()
         value = tensor[tuple(first)].item()
         raise ValueError(f"{name} must be {rule}, but {name}{first} is {value}")
+
+
+def _require_in_range(name: str, tensor: Tensor, dtype: torch.dtype) -> None:
+    if tensor.dtype == torch.float64 and dtype == torch.float32:
+        _require(name, tensor, tensor.to(dtype).isfinite(), "within the range of float32")
 
 
 def _dtype(dtype: torch.dtype) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any, Literal, overload
 
 import numpy as np
@@ -92,8 +91,8 @@ def maxflow(
         ``"push_relabel"`` elsewhere. ``"auto"`` chooses so. All give the same answer as far as
         sums are exact: where floats round, a node may lie on either side of a near tie.
     return_flow : bool, default False
-        Whether to return a maximum flow too. It is Boykov-Kolmogorov's; an edge that is infinite
-        both ways is solved with a capacity above every finite cut instead.
+        Whether to return a maximum flow too. It is Boykov-Kolmogorov's, computed in float64 for
+        floats; capacities that no flow can fill are lowered for it, as residuals are rounded.
     num_threads : int, optional
         CPU threads over graphs and cuts. Default ``torch.get_num_threads()``. Results do not depend
         on it.
@@ -274,23 +273,38 @@ def _maxflow(
 
     if not return_flow:
         solve(links, terminals, None)
-    elif all(link is None or np.isfinite(link).all() for link in links):
+    elif not capacity.is_floating_point():
         solve(links, terminals, flow.view(cuts, edge_index.shape[1]).numpy())
     else:
-        # Infinite residuals do not tell the flow; capacities above every finite cut do as well.
-        solve(links, terminals, None)  # refuses paths of infinite capacity
-        finite = [
-            np.where(np.isfinite(t), t, 0).sum() for t in (*links, *terminals) if t is not None
-        ]
-        beyond = 2.0 * sum(map(float, finite)) + 1.0
-        if not math.isfinite(beyond):
-            raise ValueError("return_flow: the finite capacities sum up past the largest float64")
-        bounded = [t if t is None else np.minimum(t.astype(float), beyond) for t in links]
+        # The flow is what a residual lacks: not to be told where that is infinite, rounded where it
+        # is large. So no capacity is larger than need be, and residuals are float64.
+        if not all(link is None or np.isfinite(link).all() for link in links):
+            solve(links, terminals, None)  # refuses paths of infinite capacity
+        beyond = _beyond_every_cut(links, terminals)
+        bounded = [t if t is None else np.minimum(t, beyond, dtype=float) for t in links]
         wide = np.empty((cuts, edge_index.shape[1]))
         solve(bounded, [t.astype(float) for t in terminals], wide)
         flow.copy_(torch.as_tensor(wide).view(flow.shape))
     device = capacity.device
     return value.to(device), source_side.to(device), flow.to(device)
+
+
+@np.errstate(over="ignore")
+def _beyond_every_cut(links: list[Any], terminals: list[Any]) -> Any:
+    """Return (cuts or 1, 1): above every finite cut, and so above what an edge can carry."""
+
+    def total(rows: Any) -> Any:
+        return np.where(np.isfinite(rows), rows, 0).sum(1, dtype=float, keepdims=True)
+
+    given = [t for t in links if t is not None]
+    everything = sum(map(total, [*given, *terminals]))
+    most = everything
+    for rows in terminals:  # no flow is more than one of them comes to
+        finite = np.isfinite(rows).all(1, keepdims=True)
+        most = np.minimum(most, np.where(finite, total(rows), everything))
+    if not np.isfinite(2 * most).all() and not all(np.isfinite(t).all() for t in given):
+        raise ValueError("return_flow: the finite capacities sum up past the largest float64")
+    return np.where(most > 0, 2 * most, 1.0)
 
 
 @_maxflow.register_fake

@@ -151,6 +151,7 @@ __global__ void __launch_bounds__(kMostThreads)
 
 // How the cuts of a batch are laid out on a device.
 struct Plan {
+  std::int64_t most = 0;  // bytes of shared memory that a block can be given
   std::int64_t shared_bytes = 0;
   bool all_shared = false;  // whatever the number of edges
 
@@ -161,7 +162,7 @@ struct Plan {
     int limit = 0;
     GRAPHCUT_CUDA_CHECK(
         cudaDeviceGetAttribute(&limit, cudaDevAttrMaxSharedMemoryPerBlockOptin, device));
-    const std::int64_t most = limit - static_cast<std::int64_t>(attributes.sharedSizeBytes);
+    most = limit - static_cast<std::int64_t>(attributes.sharedSizeBytes);
     all_shared = at.cut <= most;
     if (CutMemory::node_bytes(batch.nodes) <= most) shared_bytes = std::min(at.cut, most);
   }
@@ -194,9 +195,10 @@ void solve_cuda(const BlockBatch<Capacity>& batch, void* workspace, int device, 
   auto* const bytes = static_cast<char*>(workspace);
   build_items<<<grid(batch.items), threads(batch.entries()), 0, on_stream>>>(batch, at, bytes);
   GRAPHCUT_CUDA_CHECK(cudaGetLastError());
+  // The kernel's, not the launch's: the same for every batch, as threads may launch side by side.
   GRAPHCUT_CUDA_CHECK(cudaFuncSetAttribute(solve_cuts<Capacity>,
                                            cudaFuncAttributeMaxDynamicSharedMemorySize,
-                                           static_cast<int>(plan.shared_bytes)));
+                                           static_cast<int>(plan.most)));
   solve_cuts<<<grid(batch.items * batch.cuts), threads(batch.nodes),
                static_cast<std::size_t>(plan.shared_bytes), on_stream>>>(batch, at, bytes,
                                                                          plan.shared_bytes);

@@ -215,3 +215,19 @@ def test_what_the_image_says_decides():
     noisy = torch.where(flipped, p.flip(0), p)
     labels = gx.dense_crf(noisy, image).argmax(0)
     assert torch.equal(labels, (torch.arange(20) >= 10).long().expand(20, 20))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("method", ["lattice", "exact"])
+@pytest.mark.parametrize("far", [1e8, -1e12, 2.0**100])
+def test_colours_far_from_zero(method: str, dtype: torch.dtype, far: float):
+    step = 2.0 ** (math.frexp(far)[1] - 22)  # exact in float32
+    image = torch.rand(1, 3, 9, 12, generator=torch.Generator().manual_seed(0)).mul(16).round()
+    probabilities = scores(4, 9, 12).softmax(0)[None]
+    settings = {"gaussian": None, "bilateral": (6.0, 13.0 * step, 1.0), "method": method}
+    wide = image.double() * step
+    near = gx.dense_crf(probabilities, wide.to(dtype), **settings)
+    moved = gx.dense_crf(
+        probabilities.expand(2, -1, -1, -1), torch.cat([wide + far] * 2).to(dtype), **settings
+    )
+    torch.testing.assert_close(moved, torch.cat([near] * 2), rtol=0, atol=1e-5)

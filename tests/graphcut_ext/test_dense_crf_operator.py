@@ -120,6 +120,18 @@ def changed(tensor: Tensor, value: float, *at: int) -> Tensor:
             ValueError,
             r"image\[1, 0, 2, 2\] is nan",
         ),
+        (
+            {"probabilities": None, "unary": changed(P.double(), 1e300, 1, 0, 1, 0)},
+            ValueError,
+            r"unary must be within the range of float32, but unary\[1, 0, 1, 0\] is 1e\+300",
+        ),
+        (
+            {"image": torch.full((2, 3, 4, 5), 1e300, dtype=torch.float64)},
+            ValueError,
+            "image must be within the range of float32",
+        ),
+        ({"bilateral": (80.0, 1e-50, 3.0)}, ValueError, "bilateral: sigma_rgb must be positive"),
+        ({"bilateral": (80.0, 13.0, 1e300)}, ValueError, "bilateral: weight must be finite"),
         ({"iterations": -1}, ValueError, "iterations must not be negative, not -1"),
         ({"iterations": 2.0}, TypeError, "iterations must be an int, not float"),
         ({"gaussian": (0.0, 3.0)}, ValueError, "gaussian: sigma_xy must be positive"),

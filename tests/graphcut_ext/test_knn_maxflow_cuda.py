@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 import torch
 from emulated import emulated_cuts
@@ -173,6 +175,25 @@ def test_every_device():
         assert found.value.device == torch.device(device)
         assert torch.equal(found.source_side.cpu(), expected.source_side)
         assert torch.cuda.current_device() == 0
+
+
+def test_threads_with_graphs_of_different_sizes():
+    """Each launches the same kernel with another amount of shared memory."""
+    batches = [on_device(random_graphs(2, 1, n, 4, torch.float32)) for n in (40, 300, 900, 1500)]
+    expected = [gx.knn_maxflow(*graphs, solver="push_relabel") for graphs in batches]
+
+    def repeat(at: int) -> list[gx.MinCut]:
+        with torch.cuda.stream(torch.cuda.Stream()):
+            found = [gx.knn_maxflow(*batches[at], solver="push_relabel") for _ in range(50)]
+            torch.cuda.current_stream().synchronize()
+        return found
+
+    torch.cuda.synchronize()
+    with ThreadPoolExecutor(len(batches)) as threads:
+        for of_thread, once in zip(threads.map(repeat, range(len(batches))), expected, strict=True):
+            for found in of_thread:
+                assert torch.equal(found.value, once.value)
+                assert torch.equal(found.source_side, once.source_side)
 
 
 def test_side_stream():

@@ -299,3 +299,26 @@ def test_in_worker_processes(method):
     assert queue.get(timeout=120) == expected
     process.join(timeout=120)
     assert process.exitcode == 0
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("capacity", [1e9, 1e18, torch.inf])
+@pytest.mark.parametrize("size", [1.0, 2.0**-60])
+def test_flow_through_capacities_that_are_much_larger(dtype, capacity, size):
+    edge_index = torch.tensor([[0, 1], [1, 2]])
+    source = torch.tensor([[1.5, 0.0, 0.0], [2.0**20, 0.0, 0.0]], dtype=dtype) * size
+    sink = torch.tensor([[0.0, 0.0, 1.25], [0.0, 0.0, 2.0**20]], dtype=dtype) * size
+    links = torch.full((2,), capacity, dtype=dtype)
+    cut = gx.maxflow(edge_index, links, source, sink, return_flow=True)
+    assert cut.flow.dtype == dtype
+    assert cut.flow.tolist() == [[1.25 * size] * 2, [2.0**20 * size] * 2]
+    assert cut.value.tolist() == [1.25 * size, 2.0**20 * size]
+
+
+def test_flow_where_float32_cannot_hold_the_sums():
+    edge_index = torch.tensor([[0, 1], [1, 2]])
+    capacity = torch.tensor([torch.inf, 1e38])
+    source, sink = torch.tensor([2e38, 2e38, 0.0]), torch.tensor([0.0, 0.0, 3e38])
+    cut = gx.maxflow(edge_index, capacity, source, sink, return_flow=True)
+    assert cut.flow[1] == capacity[1]
+    assert cut.value == capacity[1].double()
