@@ -283,11 +283,10 @@ def _backward(ctx: Any, grad: Tensor, *_: Tensor | None) -> tuple[Tensor | None,
     total_query = total if query is None else torch.zeros_like(centres)
     for rank in range(indices.shape[2]):
         index, weight = indices[:, :, rank, None], grad[:, :, rank, None]
-        if ctx.padded:  # where there is no neighbour
-            weight = weight.masked_fill(index < 0, 0)
-            index = index.clamp(min=0)
-        neighbour = index.expand_as(centres)
+        neighbour = index.clamp(min=0).expand_as(centres)
         pull = 2 * weight * (centres - points.gather(1, neighbour))
+        if ctx.padded:  # where there is no neighbour, points may be anything
+            pull = torch.where(index < 0, 0.0, pull)
         total_query = total_query + pull
         if query is None:
             total_query = total_query.scatter_add(1, neighbour, -pull)

@@ -180,7 +180,7 @@ def _backward(ctx: Any, grad_value: Tensor, _grad_side: Tensor | None) -> tuple[
     grad_weights = None
     if ctx.needs_input_grad[1]:
         listed = indices.clamp(min=0).reshape(items, 1, nodes * k).expand(-1, side.shape[1], -1)
-        other = side.gather(2, listed).reshape(items, -1, nodes, k)
+        other = side.gather(2, listed).reshape(items, side.shape[1], nodes, k)
         cut = (other != side.unsqueeze(-1)) & (indices >= 0).unsqueeze(1)  # (B, L, N, K)
         grad_weights = torch.where(cut, grad.unsqueeze(-1), 0.0).sum(1)
     return (

@@ -61,7 +61,7 @@ struct Sorted {
 
   template <class Warp>
   GRAPHCUT_BLOCK void insert(const Warp& warp, V candidate, std::int64_t j) {
-    if (count == places && !(candidate < value[places - 1])) return;
+    if (count == places && (places == 0 || !(candidate < value[places - 1]))) return;
     std::int64_t at = 0;
     for (std::int64_t first = 0; first < count; first += kLanes) {
       const std::uint32_t before = warp.ballot(

@@ -67,8 +67,8 @@ Problem worn_grid(std::uint64_t seed) {
   Problem problem;
   const float slope = 4 * real() / static_cast<float>(side), noise = 4 * real();
   for (std::int32_t i = 0; i < side * side; ++i) {
-    const auto across = static_cast<float>(i % side - side / 2);
-    problem.excess.push_back(slope * across + noise * (real() - 0.5F));
+    const std::int32_t across = i % side - side / 2;
+    problem.excess.push_back(slope * static_cast<float>(across) + noise * (real() - 0.5F));
     for (const std::int32_t step : {1, side, side + 1, 2 * side}) {
       if (i + step >= side * side || choices.one_in(4)) continue;
       const float capacity = 0.3F + 0.6F * real(), sent = capacity * (2 * real() - 1);
@@ -129,10 +129,12 @@ void check_all(const Problem& problem) {
 }  // namespace
 }  // namespace graphcut::test
 
-int main() {
+// stuck_supply_test FILE: the stored problem.
+int main(int count, char** arguments) {
   using namespace graphcut::test;
   context() = "stored problem";
-  check_all(stored(GRAPHCUT_TEST_DATA "/retired_supply.txt"));
+  require(count == 2, "the path of retired_supply.txt is the argument");
+  check_all(stored(arguments[1]));
   for (std::uint64_t seed = 0; seed < 400; ++seed) {
     context() = "seed " + std::to_string(seed);
     check_all(worn_grid(seed));

@@ -119,3 +119,16 @@ def test_forward_mode_is_refused(name):
 
     with pytest.raises(NotImplementedError, match=f"{name} carries a tangent"):
         torch.func.jvp(value, (a[name],), (torch.ones_like(a[name]),))
+
+
+@pytest.mark.parametrize("shape", [(0, 1, 4, 2), (2, 1, 4, 0), (1, 0, 4, 2)])
+def test_gradients_of_nothing(shape):
+    items, cuts, n, k = shape
+    indices = torch.zeros(items, n, k, dtype=torch.int64)
+    weights = torch.ones(items, n, k, requires_grad=True)
+    source = torch.ones(items, cuts, n, requires_grad=True)
+    sink = torch.full((items, cuts, n), 2.0, requires_grad=True)
+    gx.knn_maxflow(indices, weights, source, sink).value.sum().backward()
+    assert weights.grad.shape == weights.shape and not weights.grad.any()
+    assert torch.equal(source.grad, torch.ones_like(source))
+    assert not sink.grad.any()

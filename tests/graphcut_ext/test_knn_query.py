@@ -189,3 +189,19 @@ def test_bad_input(changes: dict[str, object], error: type[Exception], message: 
 def test_lengths_need_a_batch():
     with pytest.raises(ValueError, match="lengths needs x of shape"):
         gx.knn(POINTS[0], 2, lengths=torch.tensor(3))
+
+
+def test_what_lies_beyond_the_lengths_has_no_part_in_gradients():
+    x = torch.randn(2, 6, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    spoilt = x.clone()
+    spoilt[0, 4:] = torch.nan
+    lengths = torch.tensor([4, 6])
+    gradients = []
+    for points in (x, spoilt):
+        points.requires_grad_()
+        found = gx.knn(points, 2, lengths=lengths)
+        torch.where(found.indices >= 0, found.distances, 0).sum().backward()
+        gradients.append(points.grad)
+    assert torch.equal(*gradients)
+    assert gradients[1].abs().sum() > 0
+    assert not gradients[1][0, 4:].any()
