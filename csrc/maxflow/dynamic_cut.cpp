@@ -228,7 +228,7 @@ typename DynamicCut<Capacity>::Wide DynamicCut<Capacity>::solve(bool reuse) {
   }
   bool reused = resumes && resume();
   if (reused) read_cut();
-  if (reused && rounding_ > kTolerance * static_cast<double>(value_)) {
+  if (reused && value_ > Wide{0} && rounding_ > kTolerance * static_cast<double>(value_)) {
     reused = false;
   }
   if (!reused) {
