@@ -129,6 +129,7 @@ def test_gradients_of_nothing(shape):
     source = torch.ones(items, cuts, n, requires_grad=True)
     sink = torch.full((items, cuts, n), 2.0, requires_grad=True)
     gx.knn_maxflow(indices, weights, source, sink).value.sum().backward()
-    assert weights.grad.shape == weights.shape and not weights.grad.any()
+    assert weights.grad.shape == weights.shape
+    assert not weights.grad.any()
     assert torch.equal(source.grad, torch.ones_like(source))
     assert not sink.grad.any()
