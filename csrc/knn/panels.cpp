@@ -49,7 +49,7 @@ void tile_portable(const std::uint32_t* a, const std::uint32_t* b, std::int64_t 
 }
 
 #ifdef GRAPHCUT_VNNI
-constexpr int kVectors = kPanel / 16;
+constexpr std::int64_t kVectors = kPanel / 16;
 
 // sum += the two products of each pair. The intrinsic costs two copies of `sum` with some
 // compilers.
@@ -63,30 +63,30 @@ GRAPHCUT_VNNI void tile_vnni(const std::uint32_t* a, const std::uint32_t* b, std
 #pragma GCC unroll 8
   for (int r = 0; r < kStrip; ++r) {
 #pragma GCC unroll 3
-    for (int v = 0; v < kVectors; ++v) sum[r][v] = _mm512_setzero_si512();
+    for (std::int64_t v = 0; v < kVectors; ++v) sum[r][v] = _mm512_setzero_si512();
   }
   for (std::int64_t p = 0; p < pairs; ++p, a += kPanel, b += kPanel) {
     __m512i column[kVectors];
 #pragma GCC unroll 3
-    for (int v = 0; v < kVectors; ++v) column[v] = _mm512_loadu_si512(b + 16 * v);
+    for (std::int64_t v = 0; v < kVectors; ++v) column[v] = _mm512_loadu_si512(b + 16 * v);
 #pragma GCC unroll 8
     for (int r = 0; r < kStrip; ++r) {
       const __m512i row = _mm512_set1_epi32(static_cast<int>(a[r]));
 #pragma GCC unroll 3
-      for (int v = 0; v < kVectors; ++v) {
+      for (std::int64_t v = 0; v < kVectors; ++v) {
         add_pairs(sum[r][v], row, column[v]);
       }
     }
   }
   __mmask16 masks[kVectors];
-  for (int v = 0; v < kVectors; ++v) {
+  for (std::int64_t v = 0; v < kVectors; ++v) {
     const std::int64_t left = std::clamp<std::int64_t>(place.columns - 16 * v, 0, 16);
     masks[v] = static_cast<__mmask16>((1U << left) - 1U);
   }
 #pragma GCC unroll 8
   for (int r = 0; r < kStrip; ++r) {
 #pragma GCC unroll 3
-    for (int v = 0; v < kVectors; ++v) {
+    for (std::int64_t v = 0; v < kVectors; ++v) {
       const auto mask = r < place.rows ? masks[v] : static_cast<__mmask16>(0);
       float* out = place.products + r * place.stride + 16 * v;
       __m512 product = _mm512_maskz_cvtepi32_ps(mask, sum[r][v]);
