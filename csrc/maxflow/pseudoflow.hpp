@@ -274,7 +274,8 @@ class Pseudoflow {
     }
   }
 
-  // See Note [Gaps] in push_relabel.hpp; trees lie on one side of a gap.
+  // Before a node takes the label of a gap: supply from below must not meet nodes that retired ones
+  // have open arcs to, or these could reach demand again. Trees lie on one side of a gap.
   void retire_above_gap() {
     const auto above = count_.begin() + gap_ + 1, end = count_.begin() + top_ + 1;
     if (std::any_of(above, end, [](std::int32_t nodes) { return nodes > 0; })) {
