@@ -11,9 +11,8 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from dgcn.data.dataset import IMAGE_SUFFIXES
+from dgcn.data.dataset import IMAGE_SUFFIXES, OTHER_SUFFIXES
 
-_OTHER_SUFFIXES = (".heic", ".heif", ".webp", ".avif", ".bmp", ".gif", ".tif", ".tiff", ".jfif")
 _NOT_CLASSES = ("images", "masks", "runs")
 _BACKGROUND = "background"
 
@@ -47,7 +46,7 @@ def _unread(folders: Sequence[Path]) -> Iterator[str]:
     """A remark on files that are pictures, and of a kind that is not read."""
     files = [path for folder in folders if folder.is_dir() for path in folder.iterdir()]
     found = Counter(path.suffix.lower() for path in files)
-    kinds = sorted(set(found) & set(_OTHER_SUFFIXES))
+    kinds = sorted(set(found) & OTHER_SUFFIXES)
     if kinds:
         number = sum(found[kind] for kind in kinds)
         yield (

@@ -226,10 +226,16 @@ def configuration(
         "train.decay_every": max(3, math.ceil(train / 2)),
     }
     if layout == "folder":
-        values |= {"supervision.belief": "present", "supervision.cut_background": True}
+        values |= {
+            "supervision.belief": "present",
+            "supervision.unary": "crf",
+            "supervision.cut_background": True,
+            "retrain.loss": "balanced",
+        }
         remark = (
-            "# The epochs suit {} training images. 'belief' and 'cut_background' depart from\n"
-            "# the paper, whose values are 'all' and 'false'. 'dgcn run --help' explains each.\n"
+            "# The epochs suit {} training images. 'belief', 'unary', 'cut_background' and 'loss'\n"
+            "# depart from the paper, whose values are 'all', 'network', 'false' and\n"
+            "# 'cross_entropy'. 'dgcn run --help' explains each.\n"
         )
     else:
         values["data.train_list"] = None if train_list is None else str(train_list.resolve())

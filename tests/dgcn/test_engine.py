@@ -32,7 +32,6 @@ from dgcn.engine.progress import Screen
 from dgcn.engine.run import Run, open_run
 from dgcn.engine.schedule import make_optimizer, rate_factor, set_rate
 from dgcn.engine.segment import segment
-from dgcn.engine.stages import differences, is_finished, mark_finished, unmark
 from dgcn.models import Classifier, SmallNet
 from dgcn.options import load_config
 from dgcn.seeds import load_cues
@@ -392,14 +391,3 @@ def test_progress_is_a_bar_on_a_terminal() -> None:
             advance("x")
     assert "3/3" in stream.getvalue()
     assert "eta" in stream.getvalue()
-
-
-def test_stage_is_finished_with_its_own_settings_only(tmp_path: Path) -> None:
-    old = {"train": {"lr": 0.1, "scales": (1, 2)}, "seed": 0}
-    mark_finished(tmp_path, old)
-    assert is_finished(tmp_path, old)
-    new = {"train": {"lr": 0.2, "scales": (1, 2)}, "seed": 0, "crf": None}
-    assert not is_finished(tmp_path, new)
-    assert differences(old, new) == ["train.lr: 0.1 -> 0.2"]
-    unmark(tmp_path)
-    assert not is_finished(tmp_path, old)

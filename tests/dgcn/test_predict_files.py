@@ -42,12 +42,12 @@ def test_files_folders_and_globs_name_pictures(tmp_path: Path) -> None:
     ("pattern", "expected"),
     [
         ("{}/none.jpg", "images: no such file or folder: .*none.jpg"),
-        ("{}/*.gif", r"images: no jpg, jpeg or png file matches '.*\*\.gif'"),
-        ("{}/empty", "images: no jpg, jpeg or png file in .*empty"),
+        ("{}/*.txt", r"images: no picture matches '.*\*\.txt'"),
+        ("{}/empty", "images: no picture in .*empty"),
     ],
 )
 def test_what_names_no_picture_is_said(tmp_path: Path, pattern: str, expected: str) -> None:
-    touch(tmp_path / "a.gif")
+    touch(tmp_path / "a.txt")
     (tmp_path / "empty").mkdir()
     with pytest.raises(FileNotFoundError, match=expected):
         find_images([pattern.format(tmp_path)])
@@ -120,13 +120,17 @@ def test_damaged_picture_is_named_and_the_others_are_done(
     tiny_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "in").mkdir()
-    (tmp_path / "in" / "a.jpg").write_bytes(b"no picture")
-    Image.fromarray(np.zeros((20, 30, 3), np.uint8)).save(tmp_path / "in" / "b.jpg")
+    touch(tmp_path / "in" / "a.heic")
+    for name in ("b.jpg", "c.webp", "d.bmp"):
+        Image.fromarray(np.zeros((20, 30, 3), np.uint8)).save(tmp_path / "in" / name)
     network = str(tiny_run / "graph_cut" / "last.pt")
     arguments = ["predict", "--checkpoint", network, "--images", str(tmp_path / "in")]
     assert main([*arguments, "--out", str(tmp_path / "out")]) == 2
-    assert "1 of 2 pictures could not be read, the others are done: " in capsys.readouterr().err
-    assert read_mask(tmp_path / "out" / "masks" / "b.png").shape == (20, 30)
+    said = capsys.readouterr().err
+    assert "1 of 4 pictures could not be read, the others are done: " in said
+    assert "a.heic: cannot be read as an image" in said
+    for name in ("b", "c", "d"):
+        assert read_mask(tmp_path / "out" / "masks" / f"{name}.png").shape == (20, 30)
 
 
 def test_network_is_found_in_folders(tiny_run: Path, tmp_path: Path) -> None:

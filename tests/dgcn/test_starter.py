@@ -62,6 +62,7 @@ def test_folder_a_class_gives_labels(tmp_path: Path, capsys: pytest.CaptureFixtu
     config = load_config(tmp_path / "config.yaml")
     assert config.data.root == tmp_path.resolve()
     assert (config.supervision.belief, config.supervision.cut_background) == ("present", True)
+    assert (config.supervision.unary, config.retrain.loss) == ("crf", "balanced")
     assert (config.classify.epochs, config.train.epochs) == (30, 30)  # one step an epoch
     assert config.out == Path("runs") / tmp_path.name
 
@@ -205,6 +206,7 @@ def test_voc_layout_gets_a_configuration_alone(
     config = load_config(devkit / "config.yaml")
     assert (config.data.kind, config.data.train_list) == ("voc", None)
     assert (config.supervision.belief, config.supervision.cut_background) == ("all", False)
+    assert (config.supervision.unary, config.retrain.loss) == ("network", "cross_entropy")
     dataset = dataset_of(config, devkit)
     assert [r.name for r in dataset.split("train")] == [ids[r.name] for r in source.split("train")]
 

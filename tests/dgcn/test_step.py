@@ -9,7 +9,7 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
-from dgcn.engine.retrain import full_losses
+from dgcn.engine.retrain import balanced_losses, full_losses
 from dgcn.engine.step import Outcome, StepLosses, split, take_step
 from dgcn.models import SegmenterOutput
 
@@ -90,3 +90,17 @@ def test_cross_entropy_is_the_mean_over_labelled_positions() -> None:
     empty = {"image": torch.zeros(2, 3, 25, 25), "cues": torch.zeros_like(labels)}
     result = full_losses(Fixed(logits), empty)
     assert (float(result.losses["cross_entropy"]), int(result.labelled)) == (0.0, 0)
+
+
+def test_balanced_loss_weighs_objects_and_background_alike() -> None:
+    torch.manual_seed(1)
+    logits = torch.randn(2, 3, 2, 2)
+    ids = torch.tensor([[[0, 0], [0, 2]], [[1, 1], [2, 1]]])
+    labels = nn.functional.one_hot(ids, 3).movedim(3, 1).bool()
+    p = (logits.softmax(1) + 1e-4) / (1 + 3e-4)
+    each = -p.gather(1, ids[:, None])[:, 0].log()
+    first = (each[0, 0, 0] + each[0, 0, 1] + each[0, 1, 0]) / 3 + each[0, 1, 1]
+    second = each[1].mean()  # no background
+    result = balanced_losses(Fixed(logits), {"image": torch.zeros(2, 3, 9, 9), "cues": labels})
+    assert float(result.losses["balanced"]) == pytest.approx(float(first + second) / 2, rel=1e-5)
+    assert int(result.labelled) == 8

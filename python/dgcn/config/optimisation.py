@@ -122,6 +122,10 @@ class RetrainConfig(Optimisation):
         Whether `dgcn run` retrains; `dgcn retrain` does in any case.
     init : {"weights", "classifier", "trained"}, default "weights"
         Start of the backbone: `model.weights`, the classifier's, or the whole trained network.
+    loss : {"cross_entropy", "balanced"}, default "cross_entropy"
+        "cross_entropy": mean over the positions of the batch. "balanced": as in training, each
+        image's mean over its objects plus its mean over the background, so that small and rare
+        objects are not lost in few epochs.
     restrict : bool, default True
         Whether an image's mask is made of the classes alone that it is labelled with.
     dropout : float, default 0.5
@@ -134,6 +138,7 @@ class RetrainConfig(Optimisation):
     schedule: Literal["step", "poly"] = "poly"
     enabled: bool = False
     init: Literal["weights", "classifier", "trained"] = "weights"
+    loss: Literal["cross_entropy", "balanced"] = "cross_entropy"
     restrict: bool = True
     dropout: float = 0.5
     validate_every: int = 1

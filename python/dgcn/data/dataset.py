@@ -15,6 +15,7 @@ from dgcn.data.images import VOID, read_image, read_mask
 
 __all__ = [
     "IMAGE_SUFFIXES",
+    "OTHER_SUFFIXES",
     "SPLITS",
     "ImageDataset",
     "Progress",
@@ -24,6 +25,11 @@ __all__ = [
 ]
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png"})
+"""Endings of a data set's pictures."""
+OTHER_SUFFIXES = frozenset(
+    {".heic", ".heif", ".webp", ".avif", ".bmp", ".gif", ".tif", ".tiff", ".jfif"}
+)
+"""Endings of pictures that a data set does not take."""
 SPLITS = ("train", "val")
 
 Progress = Callable[[int, int], None]

@@ -21,6 +21,7 @@ from dgcn.engine.curves import Curves
 from dgcn.engine.fabric import seed_step
 from dgcn.engine.progress import Screen
 from dgcn.engine.schedule import make_optimizer, rate_factor, set_rate
+from dgcn.engine.stages import differences
 from dgcn.engine.step import Losses, take_step
 from dgcn.engine.stopwatch import Stopwatch
 from dgcn.engine.termination import Request, Terminated, termination
@@ -115,7 +116,7 @@ def resumable(training: Training) -> Checkpoint | None:
         theirs.pop("epochs", None)
         ours.pop("epochs", None)
     begun = last.epoch + (last.step > 0)
-    return last if theirs == ours and begun <= training.options.epochs else None
+    return last if not differences(theirs, ours) and begun <= training.options.epochs else None
 
 
 class _Loop:

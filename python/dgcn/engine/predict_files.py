@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from dgcn.config import Config
+from dgcn.data.dataset import IMAGE_SUFFIXES, OTHER_SUFFIXES
 from dgcn.data.errors import DataError
 from dgcn.data.images import read_image, write_mask
 from dgcn.engine.fabric import make_fabric
@@ -21,7 +22,7 @@ from dgcn.engine.progress import Screen
 from dgcn.report import overlay
 from dgcn.report.legend import with_legend
 
-_SUFFIXES = (".jpg", ".jpeg", ".png")
+_SUFFIXES = IMAGE_SUFFIXES | OTHER_SUFFIXES
 _WIDEST = 1600  # pixels of an overlay's longer side
 
 
@@ -31,8 +32,8 @@ def find_images(patterns: Sequence[str]) -> dict[str, Path]:
     Parameters
     ----------
     patterns : sequence of str
-        A file; a folder, whose jpg, jpeg and png files are taken; or a glob, in which ``**`` goes
-        down into folders.
+        A file; a folder, whose pictures are taken: jpg, png, webp, bmp, gif, tif, heic, avif; or a
+        glob, in which ``**`` goes down into folders.
 
     Returns
     -------
@@ -158,14 +159,14 @@ def _matches(pattern: str) -> list[Path]:
     if path.is_dir():
         found = sorted(p for p in path.iterdir() if p.suffix.lower() in _SUFFIXES)
         if not found:
-            raise FileNotFoundError(f"images: no jpg, jpeg or png file in {path}")
+            raise FileNotFoundError(f"images: no picture in {path}")
         return found
     matched = sorted(map(Path, glob.glob(str(path), recursive=True)))
     pictures = [p for p in matched if p.suffix.lower() in _SUFFIXES and p.is_file()]
     if pictures:
         return pictures
     if glob.has_magic(pattern):
-        raise FileNotFoundError(f"images: no jpg, jpeg or png file matches {pattern!r}")
+        raise FileNotFoundError(f"images: no picture matches {pattern!r}")
     raise FileNotFoundError(f"images: no such file or folder: {pattern}")
 
 

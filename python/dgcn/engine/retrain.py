@@ -24,6 +24,7 @@ from dgcn.engine.settings import mask_settings, retrain_settings
 from dgcn.engine.stages import is_finished, mark_finished, unmark
 from dgcn.engine.step import StepLosses
 from dgcn.engine.stopwatch import Stopwatch
+from dgcn.losses import floored_softmax, seeding_loss
 from dgcn.metrics import Confusion
 from dgcn.models import Segmenter, SegmenterOutput
 from dgcn.options import save_config, write_text
@@ -58,7 +59,7 @@ def retrain(run: Run) -> None:
             cache_bytes=CACHE_BYTES,
         ),
         options=config.retrain,
-        losses=full_losses,
+        losses=balanced_losses if config.retrain.loss == "balanced" else full_losses,
         after_epoch=lambda epoch: validated(
             run, model, title, epoch, config.retrain.validate_every
         ),
@@ -84,6 +85,14 @@ def full_losses(model: nn.Module, batch: Mapping[str, Tensor]) -> StepLosses:
     )
     loss = each.sum() / labels.sum().clamp_min(1)
     return StepLosses({"cross_entropy": loss}, labelled=labels.sum())
+
+
+def balanced_losses(model: nn.Module, batch: Mapping[str, Tensor]) -> StepLosses:
+    """The seeding loss with the masks for cues; see `dgcn.engine.step.Losses`."""
+    output: SegmenterOutput = model(batch["image"])
+    labels = batch["cues"]
+    loss = seeding_loss(floored_softmax(output.logits.float()), labels)
+    return StepLosses({"balanced": loss}, labelled=labels.sum())
 
 
 def _initial(run: Run) -> Segmenter:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from dgcn.config import Config, Optimisation
+from dgcn.config import Config
 from dgcn.data.dataset import ImageDataset, Record
 from dgcn.options import as_plain
 
@@ -46,7 +46,7 @@ def file_digest(path: Path) -> str:
 
 def classifier_settings(config: Config, dataset: ImageDataset) -> dict[str, Any]:
     """The classifier."""
-    options: dict[str, Any] = _optimisation(config.classify)
+    options: dict[str, Any] = as_plain(config.classify)
     return {
         "epochs": options.pop("epochs"),
         "data": {**dataset_settings(config, dataset), "mirror": config.data.mirror},
@@ -72,9 +72,10 @@ def cue_settings(config: Config, dataset: ImageDataset) -> dict[str, Any]:
 
 def segmenter_settings(config: Config, dataset: ImageDataset) -> dict[str, Any]:
     """The segmentation network."""
-    options: dict[str, Any] = _optimisation(config.train)
+    options: dict[str, Any] = as_plain(config.train)
     from_classifier = config.train.init == "classifier"
-    refined = config.train.boundary_weight or config.supervision.kind == "region_growing"
+    supervision = config.supervision.read()
+    by_crf = config.supervision.kind == "region_growing" or supervision.get("unary") == "crf"
     return {
         "epochs": options.pop("epochs"),
         "cues": cue_settings(config, dataset),
@@ -84,9 +85,9 @@ def segmenter_settings(config: Config, dataset: ImageDataset) -> dict[str, Any]:
         "runtime": _runtime(config),
         "head": config.model.head,
         "dilation": config.model.dilation,
-        "supervision": {"kind": config.supervision.kind, **config.supervision.read()},
+        "supervision": {"kind": config.supervision.kind, **supervision},
         "train": options,
-        "crf": as_plain(config.crf) if refined else None,
+        "crf": as_plain(config.crf) if config.train.boundary_weight or by_crf else None,
     }
 
 
@@ -101,7 +102,7 @@ def mask_settings(config: Config, dataset: ImageDataset) -> dict[str, Any]:
 
 def retrain_settings(config: Config, dataset: ImageDataset) -> dict[str, Any]:
     """The retrained network."""
-    options: dict[str, Any] = _optimisation(config.retrain)
+    options: dict[str, Any] = as_plain(config.retrain)
     del options["enabled"], options["restrict"]
     return {
         "epochs": options.pop("epochs"),
@@ -137,13 +138,6 @@ def _prediction(config: Config) -> dict[str, Any]:
 def _backbone(config: Config) -> dict[str, Any]:
     model: dict[str, Any] = as_plain(config.model)
     return {key: model[key] for key in ("backbone", "weights", "batch_norm")}
-
-
-def _optimisation(options: Optimisation) -> dict[str, Any]:
-    plain: dict[str, Any] = as_plain(options)
-    if options.accumulate == 1:
-        del plain["accumulate"]
-    return plain
 
 
 def _runtime(config: Config) -> dict[str, Any]:

@@ -6,14 +6,16 @@ import json
 from pathlib import Path
 from typing import Any
 
+from dgcn.config import SECTIONS
 from dgcn.options import as_plain, write_text
 
 MARK = "finished.json"
 
 
 def is_finished(folder: Path, settings: dict[str, Any]) -> bool:
-    """Whether the stage that writes into `folder` has ended with exactly these settings."""
-    return bool(recorded(folder) == as_plain(settings))
+    """Whether the stage that writes into `folder` has ended with these settings."""
+    known = recorded(folder)
+    return known is not None and not differences(known, as_plain(settings))
 
 
 def recorded(folder: Path) -> dict[str, Any] | None:
@@ -36,11 +38,17 @@ def unmark(folder: Path) -> None:
 
 
 def differences(old: dict[str, Any], new: dict[str, Any], prefix: str = "") -> list[str]:
-    """Names and values of the settings that differ, as ``train.lr: 0.001 -> 0.01``."""
+    """Names and values of the settings that differ, as ``train.lr: 0.001 -> 0.01``.
+
+    An option that `old` does not know was not there yet when it was written: its default, which
+    leaves everything as it was before, is no difference.
+    """
     found: list[str] = []
+    section = SECTIONS.get(prefix.rstrip(".").rpartition(".")[2])
+    defaults = {} if section is None else as_plain(section())
     for key in [*old, *(key for key in new if key not in old)]:
         name = f"{prefix}{key}"
-        before, after = old.get(key), new.get(key)
+        before, after = old.get(key, defaults.get(key)), new.get(key)
         if isinstance(before, dict) and isinstance(after, dict):
             found += differences(before, after, f"{name}.")
         elif before != after:

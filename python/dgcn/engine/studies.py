@@ -75,7 +75,7 @@ _VALUES: dict[str, tuple[float, ...]] = {
     "k": (5, 7, 9, 11, 13),
     "theta": tuple(tenth / 10 for tenth in range(10)),
 }
-_RETRAINED = ("region_growing", "graph_cut", "graph_cut_ours", "joint_cut")
+_RETRAINED = ("region_growing", "graph_cut", "graph_cut_ours", "graph_cut_crf", "joint_cut")
 
 
 def cells_of(study: str, variant: str = "graph_cut", names: tuple[str, ...] = ()) -> list[Cell]:
