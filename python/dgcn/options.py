@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import difflib
 import os
 import platform
 import re
@@ -54,8 +55,28 @@ def parse(parser: ArgumentParser, arguments: Sequence[str]) -> Namespace:
     try:
         parsed: Namespace = parser.parse_args(list(arguments))
     except ArgumentError as error:
-        raise OptionError(_plainly(" ".join(str(error).split()))) from None
+        message = " ".join(str(error).split())
+        raise OptionError(_plainly(message) + _meant(message)) from None
     return parsed
+
+
+def _meant(message: str) -> str:
+    """A hint at the setting that an unknown one may have been."""
+    written = re.search(r"unrecognized arguments: --([\w.]+)", message)
+    within = re.search(r"(\w+)' does not accept option '([\w.]+)'", message)
+    if written:
+        name = written[1]
+    elif within:
+        name = f"{within[1]}.{within[2]}" if within[1] in SECTIONS else within[2]
+    else:
+        return ""
+    known = [
+        f"{section}.{f.name}"
+        for section, kind in SECTIONS.items()
+        for f in dataclasses.fields(kind)
+    ]
+    close = difflib.get_close_matches(name, known, n=1)
+    return f"; did you mean {close[0]}?" if close else ""
 
 
 _KINDS = {"int": "a whole number", "float": "a number", "bool": "true or false", "str": "text"}

@@ -14,7 +14,16 @@ from dgcn.config import SECTIONS, Config, ModelConfig, SupervisionConfig, TrainC
 from dgcn.config.supervision import READS, Kind
 from dgcn.engine.supervise import make_supervision
 from dgcn.models.build import BACKBONES
-from dgcn.options import OptionError, as_plain, load_config, save_config, versions, write_text
+from dgcn.options import (
+    OptionError,
+    as_plain,
+    config_parser,
+    load_config,
+    parse,
+    save_config,
+    versions,
+    write_text,
+)
 
 
 def test_defaults_are_those_of_the_paper() -> None:
@@ -142,7 +151,7 @@ def test_overrides_win_over_the_file_and_the_file_over_defaults(tmp_path: Path) 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("train: {epochz: 3}\n", "epochz"),
+        ("train: {epochz: 3}\n", "; did you mean train.epochs?"),
         ("supervision: {kind: magic}\n", "magic"),
         ("train: {epochs: soon}\n", "soon"),
         ("train: [\n", "config"),
@@ -154,6 +163,16 @@ def test_malformed_file_is_one_line(tmp_path: Path, text: str, message: str) -> 
         load_config(tmp_path / "a.yaml")
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("option", "hint"),
+    [("--supervison.k", "; did you mean supervision.k?"), ("--wholly.else", "")],
+)
+def test_unknown_option_is_named_with_the_one_that_may_be_meant(option: str, hint: str) -> None:
+    with pytest.raises(OptionError) as caught:
+        parse(config_parser(), [option, "3"])
+    assert str(caught.value) == f"unrecognized arguments: {option} 3{hint}"
 
 
 def test_shipped_configurations_load() -> None:
