@@ -57,7 +57,8 @@ def study_table(result: dict[str, Any]) -> str:
 def plot_study(result: dict[str, Any], path: Path) -> None:
     """Draw the validation mIoU of every cell with its standard deviation as a PNG.
 
-    A line where a number is varied, otherwise bars.
+    A line where a number is varied, otherwise a point each. The axis of the mIoU is at least 5
+    percent long, so that noise looks like noise.
 
     Parameters
     ----------
@@ -80,19 +81,33 @@ def plot_study(result: dict[str, Any], path: Path) -> None:
     if numeric:
         values = [row["value"] for row in rows]
         axes.errorbar(values, means, errors, marker="o", capsize=3)
+        axes.set_xticks(values)
         axes.set_xlabel(result["study"])
         axes.set_ylabel("mIoU, percent")
+        axes.set_ylim(_range(means, errors))
     else:
         names = [row["cell"].replace("_", " ") for row in rows]
-        axes.barh(names, means, xerr=errors, color="#4878a8", capsize=3)
+        # No bars: they would have to begin at 0, where nothing could be told apart.
+        axes.errorbar(means, names, xerr=errors, fmt="o", capsize=3)
+        for mean, name in zip(means, names, strict=True):
+            axes.annotate(f"{mean:.1f}", (mean, name), (0, 5), textcoords="offset points")
+        axes.margins(y=0.6 / max(1, len(rows)))
         axes.invert_yaxis()
+        axes.grid(axis="x", alpha=0.4)
         axes.set_xlabel("mIoU, percent")
-        if means:
-            axes.set_xlim(left=max(0.0, min(means) - max(errors) - 5))
+        axes.set_xlim(_range(means, errors))
     axes.set_title(result["title"])
     temporary = path.with_name(f".{path.name}")
     figure.savefig(temporary, format="png", dpi=150)
     temporary.replace(path)
+
+
+def _range(means: list[float], errors: list[float]) -> tuple[float, float]:
+    """Ends of an axis that takes all figures and their errors."""
+    low = min((m - e for m, e in zip(means, errors, strict=True)), default=0.0)
+    high = max((m + e for m, e in zip(means, errors, strict=True)), default=100.0)
+    margin = max(0.08 * (high - low), (5 - (high - low)) / 2)
+    return low - margin, high + margin
 
 
 def _line(cells: list[str]) -> str:
