@@ -82,8 +82,8 @@ def test_damaged_image_is_named(capsys: pytest.CaptureFixture[str], tmp_path: Pa
 @pytest.mark.parametrize(
     ("verb", "expected"),
     [
-        ("seed", r"classifier/last.pt"),
-        ("train", r"cues/cues.npz"),
+        ("seed", "classifier is not finished: run 'dgcn classify' first"),
+        ("train", "cues is not finished: run 'dgcn seed' first"),
         ("predict", r"graph_cut/last.pt"),
         ("eval", "run 'dgcn predict' first"),
     ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,6 +22,7 @@ from dgcn.engine.run import Run
 from dgcn.engine.settings import prediction_settings
 from dgcn.engine.stages import mark_finished, unmark
 from dgcn.models import Segmenter
+from dgcn.options import write_text
 
 
 def scaled_size(size: int, scale: float) -> int:
@@ -120,13 +122,34 @@ def predict(run: Run, split: str) -> Path:
     folder = run.network / "predictions" / split
     settings = prediction_settings(run.config, run.dataset, split)
     if run.leads:
-        unmark(folder)
+        forget_predictions(run.network, split)
     pictures = [Picture(record.name, record.image) for record in run.records(split)]
     write_masks(run, pictures, folder, f"predicting {split}")
     if run.leads:
         mark_finished(folder, settings)
     run.fabric.barrier()
     return folder
+
+
+def forget_predictions(network: Path, *splits: str) -> None:
+    """Let a network's masks of some splits, and their scores, count as not made.
+
+    Parameters
+    ----------
+    network : Path
+        Folder of the network.
+    *splits : str
+    """
+    for split in splits:
+        unmark(network / "predictions" / split)
+    path = network / "metrics.json"
+    if path.is_file():
+        scores = json.loads(path.read_text(encoding="utf-8"))
+        kept = {split: values for split, values in scores.items() if split not in splits}
+        if kept:
+            write_text(path, json.dumps(kept, indent=2) + "\n")
+        else:
+            path.unlink()
 
 
 def load_segmenter(run: Run, which: str) -> Segmenter:

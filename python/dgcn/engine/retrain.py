@@ -12,16 +12,17 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from dgcn.data.batches import TrainingSet
+from dgcn.data.dataset import SPLITS
 from dgcn.data.images import VOID, mask_to_grid, read_mask
 from dgcn.engine.classify import CACHE_BYTES
 from dgcn.engine.loop import Training, fit
 from dgcn.engine.portable import describe
-from dgcn.engine.predict import Picture, load_segmenter, write_masks
+from dgcn.engine.predict import Picture, forget_predictions, load_segmenter, write_masks
 from dgcn.engine.quality import add_grid, quality
 from dgcn.engine.run import Run
 from dgcn.engine.segment import new_segmenter, validated
 from dgcn.engine.settings import mask_settings, retrain_settings
-from dgcn.engine.stages import is_finished, mark_finished, unmark
+from dgcn.engine.stages import is_finished, made_with, mark_finished, unmark
 from dgcn.engine.step import StepLosses
 from dgcn.engine.stopwatch import Stopwatch
 from dgcn.losses import floored_softmax, seeding_loss
@@ -36,11 +37,22 @@ def retrain(run: Run) -> None:
     Parameters
     ----------
     run : Run
-        With a trained segmentation network.
+        With a trained segmentation network, and with a classifier where ``retrain.init`` is
+        "classifier".
+
+    Raises
+    ------
+    ValueError
+        These are not finished.
     """
     config, folder = run.config, run.retraining
     settings = retrain_settings(config, run.dataset)
+    settings["masks"] = _mask_settings(run)
+    if settings["classifier"] is not None:
+        settings["classifier"] = made_with(run.classifier, settings["classifier"], "classify")
     if run.leads:
+        if not is_finished(folder, settings):
+            forget_predictions(folder, *SPLITS)
         unmark(folder)
         save_config(config, folder)
     targets = _targets(run)
@@ -105,10 +117,16 @@ def _initial(run: Run) -> Segmenter:
     return model
 
 
+def _mask_settings(run: Run) -> dict[str, Any]:
+    settings = mask_settings(run.config, run.dataset)
+    settings["segmenter"] = made_with(run.training, settings["segmenter"], "train")
+    return settings
+
+
 def _targets(run: Run) -> dict[str, NDArray[np.bool_]]:
     """One-hot masks (L, h, w) of every training image on the grid, predicted where need be."""
     folder = run.retraining / "masks"
-    settings = mask_settings(run.config, run.dataset)
+    settings = _mask_settings(run)
     records = run.records("train")
     done = is_finished(folder, settings)
     run.fabric.barrier()

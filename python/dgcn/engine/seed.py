@@ -13,7 +13,7 @@ from dgcn.engine.classify import load_classifier
 from dgcn.engine.quality import add_grid, quality
 from dgcn.engine.run import Run
 from dgcn.engine.settings import cue_settings
-from dgcn.engine.stages import mark_finished, unmark
+from dgcn.engine.stages import made_with, mark_finished, unmark
 from dgcn.metrics import Confusion
 from dgcn.models import Classifier
 from dgcn.options import write_text
@@ -37,8 +37,15 @@ def seed(run: Run) -> None:
     ----------
     run : Run
         With a trained classifier, where the cues are made.
+
+    Raises
+    ------
+    ValueError
+        The classifier is not finished.
     """
     settings = cue_settings(run.config, run.dataset)
+    if "classifier" in settings:
+        settings["classifier"] = made_with(run.classifier, settings["classifier"], "classify")
     records = run.records("train")
     if run.leads:
         unmark(run.cues)

@@ -12,17 +12,19 @@ from torch import Tensor, nn
 import graphcut_ext as gx
 from dgcn.config import Config
 from dgcn.data.batches import TrainingSet
+from dgcn.data.dataset import SPLITS
 from dgcn.engine.beside import Beside
 from dgcn.engine.classify import CACHE_BYTES, load_classifier
 from dgcn.engine.evaluate import validation_miou
 from dgcn.engine.fabric import seed_stage
 from dgcn.engine.loop import Training, fit
 from dgcn.engine.portable import describe
+from dgcn.engine.predict import forget_predictions
 from dgcn.engine.quality import supervision_quality
 from dgcn.engine.record import record_supervision
 from dgcn.engine.run import Run
 from dgcn.engine.settings import segmenter_settings
-from dgcn.engine.stages import mark_finished, unmark
+from dgcn.engine.stages import is_finished, made_with, mark_finished, unmark
 from dgcn.engine.step import StepLosses
 from dgcn.engine.stopwatch import Stopwatch
 from dgcn.engine.supervise import CRFMarginals, make_supervision
@@ -43,10 +45,20 @@ def segment(run: Run) -> None:
     ----------
     run : Run
         With cues, and with a classifier where ``train.init`` is "classifier".
+
+    Raises
+    ------
+    ValueError
+        These are not finished.
     """
     config = run.config
     settings = segmenter_settings(config, run.dataset)
+    settings["cues"] = made_with(run.cues, settings["cues"], "seed")
+    if settings["classifier"] is not None:
+        settings["classifier"] = made_with(run.classifier, settings["classifier"], "classify")
     if run.leads:
+        if not is_finished(run.training, settings):
+            forget_predictions(run.training, *SPLITS)
         unmark(run.training)
         save_config(config, run.training)
     model = new_segmenter(run, config.train.init, config.train.dropout)

@@ -37,6 +37,28 @@ def unmark(folder: Path) -> None:
     (folder / MARK).unlink(missing_ok=True)
 
 
+def made_with(folder: Path, settings: dict[str, Any], verb: str) -> dict[str, Any]:
+    """Settings that the stage in `folder` has ended with, for the record of what is built on it.
+
+    Parameters
+    ----------
+    folder : Path
+    settings : dict
+        Those that the stage would be run with now; returned where they mean the same.
+    verb : str
+        Verb of the command line that runs the stage.
+
+    Raises
+    ------
+    ValueError
+        The stage has not ended.
+    """
+    known = recorded(folder)
+    if known is None:
+        raise ValueError(f"{folder} is not finished: run 'dgcn {verb}' first")
+    return known if differences(known, as_plain(settings)) else settings
+
+
 def differences(old: dict[str, Any], new: dict[str, Any], prefix: str = "") -> list[str]:
     """Names and values of the settings that differ, as ``train.lr: 0.001 -> 0.01``.
 
