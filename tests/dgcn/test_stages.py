@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -114,3 +117,31 @@ def test_scores_of_former_masks_are_gone_when_there_are_others(copy: Path) -> No
     assert main(["predict", "--out", str(copy), "--evaluate.split=train"]) == 0
     assert not metrics.exists()
     assert (copy / "static" / "predictions" / "val" / MARK).is_file()
+
+
+KILLED_IN_SECOND_SAVE = """
+import os, signal, sys
+import dgcn.engine.loop as loop
+from dgcn.cli import main
+
+real, calls = loop.save_checkpoint, 0
+
+def save(path, checkpoint):
+    global calls
+    calls += 1
+    if calls == 2:
+        os.kill(os.getpid(), signal.SIGKILL)
+    real(path, checkpoint)
+
+loop.save_checkpoint = save
+main(sys.argv[1:])
+"""
+
+
+def test_best_checkpoint_survives_a_kill_between_the_two_files(copy: Path) -> None:
+    shutil.rmtree(copy / "static")
+    command = [sys.executable, "-c", KILLED_IN_SECOND_SAVE, "train", "--out", str(copy)]
+    done = subprocess.run(command, check=False, capture_output=True, timeout=120)
+    assert done.returncode == -signal.SIGKILL
+    assert main(["run", "--out", str(copy), "--evaluate.checkpoint=best"]) == 0
+    assert (copy / "static" / "best.pt").is_file()

@@ -174,7 +174,8 @@ class _Loop:
                 state.history.append({"epoch": state.epoch, **figures})
                 curves.add(state.done(steps), figures)
                 best = figures["score"] >= max(row["score"] for row in state.history)
-                self._save("last.pt", *(("best.pt",) if best else ()))
+                # last.pt comes last: a run killed between the two makes the epoch anew.
+                self._save(*(("best.pt",) if best else ()), "last.pt")
                 self.fabric.barrier()
         if self.rows and state.epoch > first:
             self.screen.line(f"{training.title}: {sentence(self.rows)}")
