@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import statistics
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -132,3 +134,12 @@ def test_wrong_seeds_are_one_line(capsys: pytest.CaptureFixture[str], tmp_path: 
         arguments = ["ablate", "k", "--random_seeds", given, "--out", str(tmp_path)]
         assert main(arguments) == 2
         assert expected in capsys.readouterr().err
+
+
+def test_study_by_two_processes(tmp_path: Path) -> None:
+    arguments = ["--cells=static", "--random_seeds=0", "--runtime.devices=2"]
+    command = [sys.executable, "-m", "dgcn", "ablate", "supervision", *OPTIONS, *arguments]
+    done = subprocess.run([*command, "--out", str(tmp_path)], capture_output=True, check=False)
+    assert done.returncode == 0
+    assert b"Error" not in done.stderr, done.stderr.decode()
+    assert json.loads((tmp_path / "study_supervision.json").read_text())["cells"][0]["seeds"]["0"]

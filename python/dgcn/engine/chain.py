@@ -100,9 +100,10 @@ def _stage(
     compute: Callable[[Run], object],
 ) -> None:
     done = recorded(folder)
+    finished = is_finished(folder, settings)
     # Every process must have looked before the first one begins anew.
     run.fabric.barrier()
-    if is_finished(folder, settings):
+    if finished:
         run.screen.line(f"{name}: finished before, kept ({folder})")
         return
     if done is not None:

@@ -109,6 +109,8 @@ def evaluate(run: Run, split: str) -> dict[str, Any]:
         kept = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
         kept[split] = scores
         write_text(path, json.dumps(kept, indent=2) + "\n")
+    # No process may look for the scores before the first one has written them.
+    run.fabric.barrier()
     more = {"boundary IoU": outlines.iou()}
     run.screen.line(format_table(confusion, run.dataset.classes, more=more))
     run.screen.line(
