@@ -10,7 +10,7 @@ import pytest
 from dgcn.config import Config, CRFConfig, DataConfig, SupervisionConfig, TrainConfig
 from dgcn.data import write_synthetic
 from dgcn.engine.run import dataset_of
-from dgcn.engine.settings import segmenter_settings
+from dgcn.engine.settings import cue_digests, segmenter_settings
 from dgcn.engine.stages import differences, is_finished, mark_finished, unmark
 
 
@@ -65,3 +65,15 @@ def test_training_depends_on_the_crf_where_something_asks_for_it(
         return segmenter_settings(config, dataset_of(config, root))
 
     assert (settings(3) != settings(4)) == depends
+
+
+def test_cues_of_a_pickle_depend_on_the_list_beside_it(tmp_path: Path) -> None:
+    pickle, other, listing = (tmp_path / n for n in ("cues.pickle", "cues.npz", "input_list.txt"))
+    for path in (pickle, other):
+        path.write_bytes(b"cues")
+    found = []
+    for text in ("a.jpg 0\nb.jpg 1\n", "b.jpg 0\na.jpg 1\n"):
+        listing.write_text(text)
+        found.append((cue_digests(pickle), cue_digests(other)))
+    assert found[0][0] != found[1][0]
+    assert found[0][1] == found[1][1]

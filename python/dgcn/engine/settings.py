@@ -15,6 +15,7 @@ from typing import Any
 from dgcn.config import Config
 from dgcn.data.dataset import ImageDataset, Record
 from dgcn.options import as_plain
+from dgcn.seeds.external import LISTING
 
 
 def dataset_settings(config: Config, dataset: ImageDataset) -> dict[str, Any]:
@@ -44,6 +45,15 @@ def file_digest(path: Path) -> str:
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
 
 
+def cue_digests(path: Path) -> dict[str, Any]:
+    """Short hashes of cues from elsewhere, and of the list of images that goes with a pickle."""
+    digests = {"cues": file_digest(path)}
+    listing = path.with_name(LISTING)
+    if path.is_file() and path.suffix.lower() != ".npz" and listing.is_file():
+        digests["listing"] = file_digest(listing)
+    return digests
+
+
 def classifier_settings(config: Config, dataset: ImageDataset) -> dict[str, Any]:
     """The classifier."""
     options: dict[str, Any] = as_plain(config.classify)
@@ -61,7 +71,7 @@ def cue_settings(config: Config, dataset: ImageDataset) -> dict[str, Any]:
     if config.seeds.cues is not None:
         return {
             "data": dataset_settings(config, dataset),
-            "seeds": {"cues": file_digest(config.seeds.cues)},
+            "seeds": cue_digests(config.seeds.cues),
         }
     return {
         "classifier": classifier_settings(config, dataset),
