@@ -271,3 +271,15 @@ def test_page_in_a_browser(written: Path, tmp_path: Path) -> None:
     pixels = np.asarray(Image.open(screenshot).convert("RGB"))
     assert pixels.shape[1] == 500
     assert len(np.unique(pixels.reshape(-1, 3), axis=0)) > 500  # photographs, not a blank page
+
+
+def test_run_is_reported_without_its_cues_and_before_it_is_retrained(
+    tiny_run: Path, tmp_path: Path
+) -> None:
+    out = Path(shutil.copytree(tiny_run, tmp_path / "run"))
+    for path in (out / "config.yaml", out / "graph_cut" / "config.yaml"):
+        text = path.read_text().replace("cues: null", f"cues: {tmp_path}/gone.npz")
+        path.write_text(text.replace("network: trained", "network: retrained"))
+    assert "gone.npz" in text
+    assert "network: retrained" in path.read_text()
+    assert main(["report", str(out)]) == 0

@@ -21,6 +21,8 @@ from graphcut_ext import __version__
 
 PAGE = "report.html"
 
+_GONE = ("--model.weights=null", "--data.saliency=null", "--seeds.cues=null")
+
 # Figure of the history: title of its chart, whether it is a share.
 _CHARTS = {
     "seeding": ("Seeding loss", False),
@@ -138,8 +140,8 @@ def run_folder(folder: Path) -> Path:
 
 
 def opened(folder: Path, root: Path | None = None) -> Run:
-    """The run of a folder, for reading: weights and saliency need not be there any more."""
-    overrides = ["--out", str(folder), "--model.weights=null", "--data.saliency=null"]
+    """The run of a folder, for reading: what it was made with need not be there any more."""
+    overrides = ["--out", str(folder), *_GONE]
     if root is not None:
         overrides += ["--data.root", str(root)]
     try:
@@ -157,9 +159,13 @@ def _trainings(run: Run) -> list[Training]:
         settings = path.with_name("config.yaml")
         if not settings.is_file():  # the classifier's folder
             continue
-        # What the settings were made with need not be there any more.
-        own = load_config(settings, "--model.weights=null", "--data.saliency=null", "--data.root=.")
-        config = replace(own, out=run.config.out, data=replace(own.data, root=run.config.data.root))
+        own = load_config(settings, *_GONE, "--data.root=.")
+        config = replace(
+            own,
+            out=run.config.out,
+            data=replace(own.data, root=run.config.data.root),
+            evaluate=replace(own.evaluate, network="trained"),
+        )
         trained = replace(run, config=config)
         if trained.training.resolve() == path.parent.resolve():
             found.append(Training(_title(config.supervision.kind), trained))
