@@ -4,7 +4,7 @@ import zlib
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from PIL import Image, features
 
 from dgcn.data import (
     DataError,
@@ -71,6 +71,15 @@ def test_exif_orientation_is_applied(tmp_path, orientation, upright):
     np.testing.assert_array_equal(read_image(tmp_path / "a.png"), upright(picture()))
 
 
+def test_picture_whose_exif_cannot_be_written_again_is_read(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112], exif[0x010E] = 3, "dog"
+    odd = exif.tobytes().replace(b"\x01\x0e\x00\x02", b"\x01\x00\x00\x02")  # a width of "dog"
+    assert odd != exif.tobytes()
+    Image.fromarray(picture()).save(tmp_path / "a.png", exif=odd)
+    np.testing.assert_array_equal(read_image(tmp_path / "a.png"), picture()[::-1, ::-1])
+
+
 def test_grey_bilevel_and_palette_become_rgb(tmp_path):
     grey = picture()[..., 0]
     Image.fromarray(grey).save(tmp_path / "grey.png")
@@ -126,6 +135,15 @@ def test_bad_files_are_named(tmp_path):
         (tmp_path / name).write_bytes(whole[: len(whole) // 2])
         with pytest.raises(DataError, match=rf"{name}: cannot be read as an image"):
             read_image(tmp_path / name)
+
+
+@pytest.mark.skipif(not features.check("avif"), reason="Pillow cannot write AVIF")
+def test_damaged_avif_is_named(tmp_path):
+    Image.fromarray(picture(60, 60)).save(tmp_path / "a.avif")
+    whole = (tmp_path / "a.avif").read_bytes()
+    (tmp_path / "a.avif").write_bytes(whole.replace(b"av01", b"av77"))
+    with pytest.raises(DataError, match=r"a\.avif: cannot be read as an image"):
+        read_image(tmp_path / "a.avif")
 
 
 @pytest.mark.parametrize("bits", [1, 2, 4, 8, 16])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import struct
 import uuid
 from pathlib import Path
 
@@ -43,6 +44,8 @@ _DECODE_ERRORS = (
     EOFError,
     IndexError,
     TypeError,
+    RuntimeError,
+    struct.error,
 )
 
 # Pillow stretches 2- and 4-bit grey PNG to 0..255; this is the factor it multiplied by.
@@ -76,6 +79,9 @@ def read_image(path: str | os.PathLike[str]) -> NDArray[np.uint8]:
     try:
         with Image.open(path) as opened:
             opened.load()
+            # Pillow would write the EXIF data again, which fails where they are odd.
+            opened.getexif()
+            opened.info.pop("exif", None)
             upright = ImageOps.exif_transpose(opened)
             return np.array(_to_rgb(upright), dtype=np.uint8)
     except _DECODE_ERRORS as error:
