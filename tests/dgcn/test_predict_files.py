@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -131,6 +133,29 @@ def test_damaged_picture_is_named_and_the_others_are_done(
     assert "a.heic: cannot be read as an image" in said
     for name in ("b", "c", "d"):
         assert read_mask(tmp_path / "out" / "masks" / f"{name}.png").shape == (20, 30)
+
+
+@pytest.mark.parametrize("devices", [1, 2])
+def test_missing_picture_does_not_stop_the_others(
+    tiny_run: Path, tmp_path: Path, devices: int
+) -> None:
+    """Nor does a folder that is named like a picture; every process says what any has missed."""
+    folder = tmp_path / "in"
+    (folder / "album.jpg").mkdir(parents=True)
+    Image.fromarray(np.zeros((20, 30, 3), np.uint8)).save(folder / "a.png")
+    (folder / "b.jpg").symlink_to(tmp_path / "nowhere.jpg")
+    Image.fromarray(np.zeros((20, 30, 3), np.uint8)).save(folder / "c.png")
+    command = [sys.executable, "-m", "dgcn", "predict", "--images", str(folder)]
+    command += ["--checkpoint", str(tiny_run / "graph_cut" / "last.pt")]
+    command += ["--out", str(tmp_path / "out"), f"--runtime.devices={devices}"]
+    command += ["--runtime.device=cpu"]
+    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 2
+    assert "1 of 3 pictures could not be read, the others are done: " in done.stderr
+    assert sorted(path.name for path in (tmp_path / "out" / "masks").iterdir()) == [
+        "a.png",
+        "c.png",
+    ]
 
 
 def test_network_is_found_in_folders(tiny_run: Path, tmp_path: Path) -> None:

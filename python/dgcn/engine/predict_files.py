@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import torch
+from lightning_fabric import Fabric
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -116,7 +118,7 @@ def predict_files(
         for name, path in mine:
             try:
                 image = read_image(path)
-            except DataError as error:
+            except (DataError, FileNotFoundError) as error:
                 damaged.append(str(error))
                 advance(name)
                 continue
@@ -128,16 +130,25 @@ def predict_files(
                 drawn = drawn_over(image, mask, portable.classes)
                 Image.fromarray(drawn).save(target, quality=90)
             advance(name)
-    fabric.barrier()
+    damaged = _of_all(fabric, damaged)
     screen.line(f"masks: {masks}")
     if overlays is not None:
         screen.line(f"overlays: {overlays}")
     if damaged:
         raise DataError(
-            f"{len(damaged)} of {len(mine)} pictures could not be read, the others are done: "
+            f"{len(damaged)} of {len(pictures)} pictures could not be read, the others are done: "
             f"{'; '.join(damaged[:3])}"
         )
     return [masks / f"{name}.png" for name in pictures]
+
+
+def _of_all(fabric: Fabric, messages: list[str]) -> list[str]:
+    """The messages of every process, on every process."""
+    if fabric.world_size == 1:
+        return messages
+    gathered: list[list[str]] = [[] for _ in range(fabric.world_size)]
+    torch.distributed.all_gather_object(gathered, messages)
+    return [message for each in gathered for message in each]
 
 
 def drawn_over(
@@ -157,7 +168,9 @@ def _matches(pattern: str) -> list[Path]:
     if path.is_file():
         return [path]
     if path.is_dir():
-        found = sorted(p for p in path.iterdir() if p.suffix.lower() in _SUFFIXES)
+        found = sorted(
+            p for p in path.iterdir() if p.suffix.lower() in _SUFFIXES and not p.is_dir()
+        )
         if not found:
             raise FileNotFoundError(f"images: no picture in {path}")
         return found
