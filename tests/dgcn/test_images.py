@@ -102,6 +102,12 @@ def test_sixteen_bits_are_scaled_not_clipped(tmp_path):
     np.testing.assert_array_equal(read_image(tmp_path / "wide.png")[..., 1], [[0, 1, 128, 255]])
 
 
+def test_float_pictures_are_refused_for_nobody_says_what_white_is(tmp_path):
+    Image.fromarray(np.linspace(0, 1, 12, dtype=np.float32).reshape(3, 4)).save(tmp_path / "a.tif")
+    with pytest.raises(DataError, match=r"a\.tif: .*floating-point values.*8 or 16 bits"):
+        read_image(tmp_path / "a.tif")
+
+
 def test_transparency_is_laid_over_white(tmp_path):
     rgba = np.zeros((1, 3, 4), np.uint8)
     rgba[0, :, 0] = 200

@@ -73,7 +73,8 @@ def read_image(path: str | os.PathLike[str]) -> NDArray[np.uint8]:
     FileNotFoundError
         No such file.
     DataError
-        The file is no picture, or is damaged; the message names it.
+        The file is no picture, is damaged, or holds floating-point values, whose white nothing
+        tells; the message names it.
     """
     path = _existing(path, "image")
     try:
@@ -275,6 +276,8 @@ def _grid_positions(length: int, cells: int, name: str) -> NDArray[np.int64]:
 
 
 def _to_rgb(picture: Image.Image) -> Image.Image:
+    if picture.mode == "F":
+        raise ValueError("it holds floating-point values: save it with 8 or 16 bits a channel")
     if picture.mode in {"I;16", "I;16B", "I;16L", "I;16N", "I"}:
         # Pillow's own conversion clips at 255 in place of scaling the 16-bit range.
         wide = np.clip(np.asarray(picture).astype(np.int64), 0, 65535)
