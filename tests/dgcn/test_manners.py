@@ -56,6 +56,22 @@ def test_interrupted_training_goes_on_by_the_command_it_names(tmp_path: Path) ->
     assert not list(tmp_path.rglob(".last.pt.*"))
 
 
+def test_interrupt_while_a_checkpoint_is_written_is_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def save(path: Path, checkpoint: object) -> None:
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+        raise RuntimeError("unexpected pos 696448 vs 696344")
+
+    monkeypatch.setattr("dgcn.engine.loop.save_checkpoint", save)
+    write_synthetic(tmp_path / "set", images=2, val_images=0, size=48)
+    arguments = ["classify", "--data.root", str(tmp_path / "set"), "--data.size=41"]
+    arguments += ["--model.backbone=small", "--classify.epochs=1", "--runtime.device=cpu"]
+    assert main([*arguments, "--out", str(tmp_path / "run")]) == 130
+    assert "interrupted; finished stages and epochs are kept" in capsys.readouterr().err
+
+
 def test_reader_that_leaves_is_no_error() -> None:
     command = f"{sys.executable} -m dgcn doctor | head -1"
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=True)

@@ -98,7 +98,13 @@ def fit(fabric: Fabric, training: Training, config: Config, screen: Screen) -> C
         SIGTERM came; last.pt has the state after the last step.
     """
     with termination() as request:
-        return _Loop(fabric, training, config, screen, request).run()
+        try:
+            return _Loop(fabric, training, config, screen, request).run()
+        except RuntimeError as error:
+            # torch.save, interrupted, stumbles over its half-written file.
+            if request.interrupted:
+                raise KeyboardInterrupt from error
+            raise
 
 
 def resumable(training: Training) -> Checkpoint | None:
