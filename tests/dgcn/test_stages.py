@@ -9,9 +9,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from dgcn.cli import main
+from dgcn.data import read_mask, write_mask
 from dgcn.engine.stages import MARK, made_with, mark_finished, recorded, unmark
 
 OPTIONS = (
@@ -117,6 +119,19 @@ def test_scores_of_former_masks_are_gone_when_there_are_others(copy: Path) -> No
     assert main(["predict", "--out", str(copy), "--evaluate.split=train"]) == 0
     assert not metrics.exists()
     assert (copy / "static" / "predictions" / "val" / MARK).is_file()
+
+
+def test_validation_images_that_are_all_void_choose_no_best_epoch(copy: Path) -> None:
+    masks = [*copy.glob("data/*/masks/val_*.png")]
+    assert masks
+    for mask in masks:
+        write_mask(mask, np.full_like(read_mask(mask), 255))
+    assert main(["train", "--out", str(copy), "--train.epochs=2"]) == 0
+    _, second = json.loads((copy / "static" / "history.json").read_text())
+    assert second["score"] == -second["loss"]
+    assert main(["report", str(copy)]) == 0
+    shutil.rmtree(copy / "static")
+    assert main(["run", "--out", str(copy), "--evaluate.checkpoint=best"]) == 0
 
 
 KILLED_IN_SECOND_SAVE = """

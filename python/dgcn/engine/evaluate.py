@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -133,7 +134,7 @@ def confusion_csv(confusion: Confusion, classes: Sequence[str]) -> str:
 
 @torch.no_grad()
 def validation_miou(run: Run, model: Segmenter) -> float | None:
-    """Mean IoU on the validation images at one scale without CRF; None where none has a mask."""
+    """Mean IoU on the validation images at one scale without CRF; None where all is void."""
     masked = [record for record in run.dataset.split("val") if record.mask is not None]
     if not masked:
         return None
@@ -145,4 +146,5 @@ def validation_miou(run: Run, model: Segmenter) -> float | None:
             logits = image_logits(model, read_image(record.image), run.config.data.size, (1.0,))
             confusion.add(read_mask(record.mask), logits.argmax(0).numpy().astype(np.uint8))
             advance("")
-    return run.total(confusion).miou()
+    miou = run.total(confusion).miou()
+    return None if math.isnan(miou) else miou
