@@ -95,7 +95,8 @@ def start(
         Share of every class to hold out, in [0, 1); 0: no val.txt. VOC and COCO have their own.
     force : bool, default False
         Write files anew that are there; labels that were filled in for a flat folder stay, and a
-        former labels.csv is kept as labels.csv.bak.
+        former labels.csv is kept as labels.csv.bak, a val.txt that would hold out pictures where
+        none are to be, as val.txt.bak.
 
     Raises
     ------
@@ -143,6 +144,14 @@ def start(
             remarks.append(f"the former {LABELS} is kept as {backup.name}")
         write_text(path, text)
         written.append(path)
+    split = folder / VAL
+    if not held_out and split.exists():
+        if force:
+            backup = _unused(split.with_name(f"{VAL}.bak"))
+            split.rename(backup)
+            remarks.append(f"the former {VAL} is kept as {backup.name}")
+        else:
+            kept.append(split)
     classes = sorted({label for row in labels.values() for label in row})
     if classes and (folder / "masks").is_dir() and not (folder / "classes.txt").is_file():
         ids = ", ".join(f"{index} {name}" for index, name in enumerate(classes, start=1))

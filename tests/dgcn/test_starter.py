@@ -305,3 +305,18 @@ def test_epochs_suit_the_number_of_images(tmp_path: Path) -> None:
         settings = yaml.safe_load(configuration(tmp_path, images, None))
         assert (settings["classify"]["epochs"], settings["train"]["epochs"]) == epochs
         assert settings["train"]["decay_every"] == max(3, -(-epochs[1] // 2))
+
+
+def test_former_split_does_not_outlive_a_start_without_one(tmp_path: Path) -> None:
+    for name in ("cat", "dog"):
+        (tmp_path / name).mkdir()
+        for index in range(5):
+            Image.new("RGB", (8, 8), (index, 0, 0)).save(tmp_path / name / f"{name}{index}.png")
+    assert start(tmp_path).held_out == 2
+    former = (tmp_path / "val.txt").read_text()
+    begun = start(tmp_path, val=0)
+    assert tmp_path / "val.txt" in begun.kept
+    begun = start(tmp_path, val=0, force=True)
+    assert not (tmp_path / "val.txt").exists()
+    assert (tmp_path / "val.txt.bak").read_text() == former
+    assert "the former val.txt is kept as val.txt.bak" in begun.remarks
