@@ -92,6 +92,10 @@ def test_coco_with_masks_painted_in_the_run_folder(source: FolderDataset, tmp_pa
     head = load_portable(out / "graph_cut" / "last.pt").model.head
     dilations = [m.dilation[0] for m in head.modules() if isinstance(m, nn.Conv2d)]
     assert dilations == [1, 2, 3, 4]
+    for path in (out / "data" / "masks").iterdir():
+        path.unlink()
+    assert main(["eval", "--out", str(out)]) == 0  # they are painted anew
+    assert json.loads((out / "graph_cut" / "metrics.json").read_text())["val"] == scores
     for folder in ("classifier", "graph_cut", "graph_cut/retrain"):
         model = load_checkpoint(out / folder / "last.pt").model
         means = [v for k, v in model.items() if "backbone" in k and k.endswith("running_mean")]

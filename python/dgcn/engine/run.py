@@ -221,6 +221,7 @@ def _check_once(run: Run) -> None:
         "masks": str(run.config.data.masks),
     }
     if is_finished(folder, settings):
+        run.dataset.prepare(records)  # what was prepared may be gone
         return
     with run.screen.bar("data: reading every image", len(records)) as advance:
         run.dataset.check(records, progress=lambda done, total: advance(""))
