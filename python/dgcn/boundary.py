@@ -22,7 +22,9 @@ def boundary_distance(height: int, width: int, fraction: float = 0.02) -> int:
     return max(1, round(fraction * math.hypot(height, width)))
 
 
-def boundary(mask: NDArray[np.bool_], distance: int) -> NDArray[np.bool_]:
+def boundary(
+    mask: NDArray[np.bool_], distance: int, void: NDArray[np.bool_] | None = None
+) -> NDArray[np.bool_]:
     """Pixels of a mask that are within `distance` steps of a pixel outside it.
 
     A step goes to one of the eight neighbours. Beyond the image's border is outside, as in the
@@ -33,19 +35,21 @@ def boundary(mask: NDArray[np.bool_], distance: int) -> NDArray[np.bool_]:
     mask : numpy.ndarray, shape (H, W), bool
     distance : int
         At least 1.
+    void : numpy.ndarray, shape (H, W), bool, optional
+        Pixels of which nobody knows: neither boundary nor outside.
     """
-    padded = np.pad(mask, 1)
-    depth = ndimage.distance_transform_cdt(padded, metric="chessboard")[1:-1, 1:-1]
+    inside = mask if void is None else mask | void
+    depth = ndimage.distance_transform_cdt(np.pad(inside, 1), metric="chessboard")[1:-1, 1:-1]
     near: NDArray[np.bool_] = mask & (depth <= distance)
-    return near
+    return near if void is None else near & ~void
 
 
 class BoundaryScore:
     """Boundary IoU of every class, from the counts of all images.
 
     For a class with the masks G and P of the ground truth and the prediction, and their boundaries
-    G_d and P_d: sum of |G_d and P_d| over sum of |G_d or P_d|, pixels void in the ground truth
-    left out.
+    G_d and P_d: sum of |G_d and P_d| over sum of |G_d or P_d|. Pixels void in the ground truth are
+    left out of both, and bound neither, so that a ring of void around an object costs nothing.
 
     Parameters
     ----------
@@ -92,11 +96,11 @@ class BoundaryScore:
                 f"prediction must have the target's shape {truth.shape}, got {guess.shape}"
             )
         distance = boundary_distance(truth.shape[0], truth.shape[1], self.fraction)
-        known = truth != _VOID
+        void = truth == _VOID
         for label in np.union1d(truth, guess):
             if label < self.classes:
-                of_truth = boundary(truth == label, distance) & known
-                of_guess = boundary(guess == label, distance) & known
+                of_truth = boundary(truth == label, distance, void)
+                of_guess = boundary(guess == label, distance, void)
                 self._both[label] += (of_truth & of_guess).sum()
                 self._either[label] += (of_truth | of_guess).sum()
 

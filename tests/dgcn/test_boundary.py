@@ -10,8 +10,9 @@ import pytest
 from dgcn.boundary import BoundaryScore, boundary, boundary_distance
 
 
-def boundary_by_loops(mask, distance):
+def boundary_by_loops(mask, distance, void=None):
     height, width = mask.shape
+    void = np.zeros_like(mask) if void is None else void
     result = np.zeros_like(mask)
     for y in range(height):
         for x in range(width):
@@ -21,9 +22,10 @@ def boundary_by_loops(mask, distance):
                 for dx in range(-distance, distance + 1)
             ]
             outside = any(
-                not (0 <= v < height and 0 <= u < width) or not mask[v, u] for v, u in around
+                not (0 <= v < height and 0 <= u < width) or not (mask[v, u] or void[v, u])
+                for v, u in around
             )
-            result[y, x] = mask[y, x] and outside
+            result[y, x] = mask[y, x] and outside and not void[y, x]
     return result
 
 
@@ -52,8 +54,8 @@ def test_scores_equal_loops_over_images_and_classes(seed):
         score.add(target, prediction)
         distance = max(1, round(0.1 * math.sqrt(target.shape[0] ** 2 + target.shape[1] ** 2)))
         for c in range(4):
-            g = boundary_by_loops(target == c, distance) & (target != 255)
-            p = boundary_by_loops(prediction == c, distance) & (target != 255)
+            g = boundary_by_loops(target == c, distance, target == 255)
+            p = boundary_by_loops(prediction == c, distance, target == 255)
             both[c] += int((g & p).sum())
             either[c] += int((g | p).sum())
     expected = [b / e if e else math.nan for b, e in zip(both, either, strict=True)]
@@ -75,6 +77,21 @@ def test_shift_costs_the_boundary_more_than_the_area():
     assert boundary_distance(100, 100) == 3
     assert score.iou()[1] == pytest.approx(common / (2 * frame - common))
     assert score.iou()[1] < area
+
+
+def test_ring_of_void_costs_a_perfect_prediction_nothing():
+    prediction = np.zeros((100, 100), dtype=int)
+    prediction[20:80, 20:80] = 1
+    target = prediction.copy()
+    target[18:82, 18:82] = 255
+    target[22:78, 22:78] = 1
+    score = BoundaryScore(2, fraction=0.05)
+    score.add(target, prediction)
+    np.testing.assert_array_equal(score.iou(), [1, 1])
+    # Of the 7 pixels next to the background, 4 are void.
+    assert boundary(target == 1, 7, target == 255).sum() == 56**2 - 50**2
+    score.add(target, np.roll(prediction, 3, 1))
+    assert (score.iou() < 1).all()
 
 
 def test_wrong_arguments_are_named():
