@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from dgcn.data.images import mask_to_grid
 from dgcn.engine.checkpoint import load_checkpoint
 from dgcn.engine.predict import image_logits, load_segmenter, predict_image
 from dgcn.engine.progress import Screen
+from dgcn.engine.report import report
 from dgcn.engine.run import Run, open_run
 from dgcn.options import load_config
 
@@ -90,6 +92,29 @@ def test_retrained_network_is_another_and_is_what_is_predicted_with(chain: Path)
     )
     found = read_mask(folder / "predictions" / "val" / f"{record.name}.png")
     np.testing.assert_array_equal(found, expected)
+
+
+def test_report_names_the_retrained_network_and_its_masks(chain: Path, tmp_path: Path) -> None:
+    page = report(chain, page=tmp_path / "report.html").path.read_text(encoding="utf-8")
+    for folder, name in (
+        ("static/metrics.json", "mean IoU (static cues, val)"),
+        ("static/retrain/metrics.json", "mean IoU (static cues, retrained, val)"),
+        ("static/retrain/supervision.json", "mean IoU of the static cues masks to retrain on"),
+    ):
+        scores = json.loads((chain / folder).read_text())
+        miou = scores.get("val", scores)["miou"]
+        assert f"<b>{100 * miou:.1f} %</b><span>{name}</span>" in page
+
+
+def test_report_tells_trainings_of_one_kind_apart(chain: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    shutil.copytree(chain, out)
+    named = (f"--out={out}", "--supervision.name=other_cues", "--retrain.enabled=false")
+    assert main(["run", *named]) == 0
+    page = report(out).path.read_text(encoding="utf-8")
+    for folder, name in (("static", "static cues"), ("other_cues", "other cues")):
+        miou = json.loads((out / folder / "metrics.json").read_text())["val"]["miou"]
+        assert f"<b>{100 * miou:.1f} %</b><span>mean IoU ({name}, val)</span>" in page
 
 
 def test_retraining_that_goes_on_from_the_trained_network_starts_there(

@@ -27,6 +27,8 @@ _GONE = ("--model.weights=null", "--data.saliency=null", "--seeds.cues=null")
 _CHARTS = {
     "seeding": ("Seeding loss", False),
     "boundary": ("Boundary loss", False),
+    "cross_entropy": ("Retraining: cross-entropy", False),
+    "balanced": ("Retraining: balanced loss", False),
     "score": ("Mean IoU on val (one scale, no CRF), percent", True),
     "supervision_miou": ("Mean IoU of the supervision, training images, percent", True),
     "supervision_coverage": ("Share of positions supervised, percent", True),
@@ -168,19 +170,29 @@ def _trainings(run: Run) -> list[Training]:
         )
         trained = replace(run, config=config)
         if trained.training.resolve() == path.parent.resolve():
-            found.append(Training(_title(config.supervision.kind), trained))
+            found.append(Training(_title(config.supervision.folder), trained))
     return found
 
 
-def _title(kind: str) -> str:
-    return {"static": "static cues"}.get(kind, kind.replace("_", " "))
+def _title(folder: str) -> str:
+    return {"static": "static cues"}.get(folder, folder.replace("_", " "))
+
+
+def _networks(trainings: list[Training]) -> dict[str, Path]:
+    """Folders of the trained networks and of those retrained on their masks, by title."""
+    folders = {}
+    for each in trainings:
+        folders[each.title] = each.run.training
+        if each.run.retraining.is_dir():
+            folders[f"{each.title}, retrained"] = each.run.retraining
+    return folders
 
 
 def _scores(trainings: list[Training]) -> list[Scores]:
     return [
-        Scores(each.title, split, values)
-        for each in trainings
-        for split, values in (_read(each.run.training / "metrics.json") or {}).items()
+        Scores(title, split, values)
+        for title, folder in _networks(trainings).items()
+        for split, values in (_read(folder / "metrics.json") or {}).items()
     ]
 
 
@@ -189,6 +201,7 @@ def _labellings(run: Run, trainings: list[Training]) -> dict[str, dict[str, Any]
     for each in trainings:
         if each.run.config.supervision.kind != "static":
             files[f"{each.title} supervision"] = each.run.training / "supervision.json"
+        files[f"{each.title} masks to retrain on"] = each.run.retraining / "supervision.json"
     found = {name: _read(path) for name, path in files.items()}
     return {name: values for name, values in found.items() if values is not None}
 
@@ -203,7 +216,7 @@ def _charts(run: Run, trainings: list[Training]) -> list[str]:
         line = _series(classifier, key)
         if line:
             charts.append(line_chart(title, {"classifier": line}, percent=percent))
-    histories = {each.title: history(each.run.training) for each in trainings}
+    histories = {title: history(path) for title, path in _networks(trainings).items()}
     for key, (title, percent) in _CHARTS.items():
         lines = {name: _series(rows, key) for name, rows in histories.items()}
         lines = {name: line for name, line in lines.items() if line}
