@@ -239,12 +239,13 @@ def configuration(
             "supervision.belief": "present",
             "supervision.unary": "crf",
             "supervision.cut_background": True,
+            "retrain.init": "classifier",
             "retrain.loss": "balanced",
         }
         remark = (
-            "# The epochs suit {} training images. 'belief', 'unary', 'cut_background' and 'loss'\n"
-            "# depart from the paper, whose values are 'all', 'network', 'false' and\n"
-            "# 'cross_entropy'. 'dgcn run --help' explains each.\n"
+            "# The epochs suit {} training images. Of 'supervision', 'belief', 'unary' and\n"
+            "# 'cut_background' depart from the paper ('all', 'network', 'false'), of 'retrain'\n"
+            "# 'init' and 'loss' ('weights', 'cross_entropy'). 'dgcn run --help' explains each.\n"
         )
     else:
         values["data.train_list"] = None if train_list is None else str(train_list.resolve())

@@ -63,6 +63,7 @@ def test_folder_a_class_gives_labels(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert config.data.root == tmp_path.resolve()
     assert (config.supervision.belief, config.supervision.cut_background) == ("present", True)
     assert (config.supervision.unary, config.retrain.loss) == ("crf", "balanced")
+    assert config.retrain.init == "classifier"
     assert (config.classify.epochs, config.train.epochs) == (30, 30)  # one step an epoch
     assert config.out == Path("runs") / tmp_path.name
 
@@ -207,6 +208,7 @@ def test_voc_layout_gets_a_configuration_alone(
     assert (config.data.kind, config.data.train_list) == ("voc", None)
     assert (config.supervision.belief, config.supervision.cut_background) == ("all", False)
     assert (config.supervision.unary, config.retrain.loss) == ("network", "cross_entropy")
+    assert config.retrain.init == "weights"
     dataset = dataset_of(config, devkit)
     assert [r.name for r in dataset.split("train")] == [ids[r.name] for r in source.split("train")]
 

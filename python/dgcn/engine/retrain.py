@@ -21,7 +21,7 @@ from dgcn.engine.predict import Picture, forget_predictions, load_segmenter, wri
 from dgcn.engine.quality import add_grid, quality
 from dgcn.engine.run import Run
 from dgcn.engine.segment import new_segmenter, validated
-from dgcn.engine.settings import mask_settings, retrain_settings
+from dgcn.engine.settings import retrain_settings
 from dgcn.engine.stages import is_finished, made_with, mark_finished, unmark
 from dgcn.engine.step import StepLosses
 from dgcn.engine.stopwatch import Stopwatch
@@ -47,7 +47,8 @@ def retrain(run: Run) -> None:
     """
     config, folder = run.config, run.retraining
     settings = retrain_settings(config, run.dataset)
-    settings["masks"] = _mask_settings(run)
+    masks = settings["masks"]
+    masks["segmenter"] = made_with(run.training, masks["segmenter"], "train")
     if settings["classifier"] is not None:
         settings["classifier"] = made_with(run.classifier, settings["classifier"], "classify")
     if run.leads:
@@ -55,7 +56,7 @@ def retrain(run: Run) -> None:
             forget_predictions(folder, *SPLITS)
         unmark(folder)
         save_config(config, folder)
-    targets = _targets(run)
+    targets = _targets(run, masks)
     title = f"retraining ({config.supervision.folder.replace('_', ' ')})"
     model = _initial(run)
     training = Training(
@@ -117,16 +118,9 @@ def _initial(run: Run) -> Segmenter:
     return model
 
 
-def _mask_settings(run: Run) -> dict[str, Any]:
-    settings = mask_settings(run.config, run.dataset)
-    settings["segmenter"] = made_with(run.training, settings["segmenter"], "train")
-    return settings
-
-
-def _targets(run: Run) -> dict[str, NDArray[np.bool_]]:
+def _targets(run: Run, settings: dict[str, Any]) -> dict[str, NDArray[np.bool_]]:
     """One-hot masks (L, h, w) of every training image on the grid, predicted where need be."""
     folder = run.retraining / "masks"
-    settings = _mask_settings(run)
     records = run.records("train")
     done = is_finished(folder, settings)
     run.fabric.barrier()
