@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 
 from dgcn.data import VOC_CLASSES
-from dgcn.seeds.cue_files import one_hot
-from dgcn.seeds.field_pickle import read_field_cues, read_list
+from dgcn.cues.cue_files import one_hot
+from dgcn.cues.field_pickle import read_field_cues, read_list
 
 GRID = 41
 

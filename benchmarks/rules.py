@@ -12,40 +12,40 @@ from pathlib import Path
 import torch
 
 from dgcn.data.batches import TrainingSet
-from dgcn.engine.predict import load_segmenter
-from dgcn.engine.quality import add_grid, quality
-from dgcn.engine.run import open_run
-from dgcn.engine.supervise import CRFMarginals
+from dgcn.models.inference import load_segmenter
+from dgcn.metrics import add_grid, quality
+from dgcn.pipeline.run import open_run
+from dgcn.training.objective import CRFMarginals
 from dgcn.losses import floored_softmax
 from dgcn.metrics import Confusion
 from dgcn.models import aggregate
 from dgcn.options import load_config
-from dgcn.seeds import load_cues
+from dgcn.cues import load_cues
 from dgcn.supervision import (
-    GraphCutSupervision,
-    JointCutSupervision,
-    MostProbableSupervision,
-    RegionGrowingSupervision,
-    StaticSupervision,
+    GraphCut,
+    JointCut,
+    MostProbable,
+    RegionGrowing,
+    Static,
     Supervision,
 )
 
 RULES: dict[str, Supervision] = {
-    "static cues": StaticSupervision(),
-    "cut, all classes, theta 0.7 (paper)": GraphCutSupervision(),
-    "cut, all classes, theta 0": GraphCutSupervision(theta=0.0),
-    "cut, present classes, theta 0.7": GraphCutSupervision(belief="present"),
-    "cut, present classes and background": GraphCutSupervision(
-        belief="present", cut_background=True
+    "static cues": Static(),
+    "cut, all classes, theta 0.7 (paper)": GraphCut(),
+    "cut, all classes, theta 0": GraphCut(theta=0.0),
+    "cut, present classes, theta 0.7": GraphCut(image_labels_only=True),
+    "cut, present classes and background": GraphCut(
+        image_labels_only=True, cut_background=True
     ),
-    "the same, by the CRF's marginals": GraphCutSupervision(
-        belief="present", cut_background=True, unary="crf"
+    "the same, by the CRF's marginals": GraphCut(
+        image_labels_only=True, cut_background=True, unary="crf"
     ),
-    "joint cut, present classes": JointCutSupervision(),
-    "joint cut, and grid links": JointCutSupervision(spatial=8),
-    "region growing (DSRG)": RegionGrowingSupervision(),
-    "region growing, present classes": RegionGrowingSupervision(belief="present"),
-    "most probable present class, no cut": MostProbableSupervision(theta=0.0),
+    "joint cut, present classes": JointCut(),
+    "joint cut, and grid links": JointCut(spatial=8),
+    "region growing (DSRG)": RegionGrowing(),
+    "region growing, present classes": RegionGrowing(image_labels_only=True),
+    "most probable present class, no cut": MostProbable(theta=0.0),
 }
 
 THETAS = (0.0, 0.3, 0.5, 0.7, 0.9)
@@ -54,7 +54,7 @@ NEIGHBOURS = (1, 3, 5, 9, 17, 33)
 
 def sweep() -> dict[str, Supervision]:
     """Our rule over the thresholds and the numbers of neighbours of the paper's tables 5 and 4."""
-    ours = GraphCutSupervision(belief="present", cut_background=True)
+    ours = GraphCut(image_labels_only=True, cut_background=True)
     rules: dict[str, Supervision] = {}
     rules |= {f"ours, K 9, theta {t}": replace(ours, theta=t) for t in THETAS}
     return rules | {f"ours, theta 0.7, K {k}": replace(ours, k=k) for k in NEIGHBOURS}
@@ -85,7 +85,7 @@ def run(arguments: argparse.Namespace) -> None:
         output = model(sample["image"][None])
         features = aggregate(output.features, model.backbone.taps)
         probabilities = output.logits.float().softmax(1)
-        crf = opened.config.crf.training_params()
+        crf = opened.config.crf.on_grid()
         marginals = CRFMarginals(floored_softmax(output.logits.float()), sample["rgb"][None], crf)
         for name, rule in rules.items():
             labels = rule(probabilities, features, cued, present, marginals)

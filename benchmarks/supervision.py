@@ -19,7 +19,7 @@ from torch import Tensor
 import graphcut_ext as gx
 from benchmarks.device import bandwidth, captured, require_cuda
 from benchmarks.timing import interleaved, summary, write_json
-from dgcn.supervision import GraphCutSupervision
+from dgcn.supervision import GraphCut
 from dgcn.supervision.graph_cut import t_links
 
 CLASSES, K, THETA, SEED_WEIGHT, CUTS = 21, 9, 0.7, 10.0, 2
@@ -142,7 +142,7 @@ def prepare(step: Step, solver: str) -> tuple[dict[str, Callable[[], object]], d
         "rule of theta": lambda: step.labels(cut.source_side),
         "whole": partial(step.whole, solver),
         "whole, as the trainer calls it": quietly(
-            lambda: GraphCutSupervision(solver=solver)(*maps, present)
+            lambda: GraphCut(solver=solver)(*maps, present)
         ),
     }
     inputs: dict[str, list[Tensor]] = {

@@ -33,6 +33,7 @@ except ImportError as error:
         "fit this Python; leave the source tree or reinstall"
     ) from error
 
+from graphcut_ext._arguments import SOLVERS
 from graphcut_ext._build import __version__, build_info
 from graphcut_ext._dense_crf import dense_crf
 from graphcut_ext._dimacs import read_dimacs, write_dimacs
@@ -49,6 +50,7 @@ from graphcut_ext._value_checks import no_value_checks, values_are_checked
 
 __all__ = [
     "KNN",
+    "SOLVERS",
     "FlowProblem",
     "Graph",
     "KNNMeasured",

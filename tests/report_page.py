@@ -1,4 +1,4 @@
-"""Reading a report's page: its elements, its pictures, and the order its images should have."""
+"""Reading a report's page: its elements, its images, and the order its images should have."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def decoded(uri: str) -> Image.Image:
 
 
 def laid_over(image: np.ndarray, uri: str) -> np.ndarray:
-    """What a browser shows of a layer over a photograph of the same size."""
+    """What a browser shows of a layer over an image of the same size."""
     layer = np.asarray(decoded(uri).convert("RGBA"), dtype=np.float64)
     alpha = layer[..., 3:] / 255
     return image * (1 - alpha) + layer[..., :3] * alpha
@@ -65,9 +65,9 @@ class Parsed(HTMLParser):
             self.cells[-1][-1] += data
 
 
-def expected_order(pictures: list[dict[str, Any]], choice: dict[str, str]) -> list[int]:
+def expected_order(images: list[dict[str, Any]], choice: dict[str, str]) -> list[int]:
     def score(index: int) -> float | None:
-        of = pictures[index]["scores"].get(choice["training"])
+        of = images[index]["scores"].get(choice["training"])
         if of is None:
             return None
         value: float | None = of["classes"].get(choice["label"]) if choice["label"] else of["mean"]
@@ -75,14 +75,14 @@ def expected_order(pictures: list[dict[str, Any]], choice: dict[str, str]) -> li
 
     kept = [
         i
-        for i, p in enumerate(pictures)
+        for i, p in enumerate(images)
         if choice["split"] in ("", p["split"])
         and choice["text"].lower() in p["name"].lower()
         and (not choice["label"] or choice["label"] in p["labels"] or score(i) is not None)
     ]
     if choice["sort"] == "list":
         return kept
-    kept.sort(key=lambda i: (pictures[i]["name"], i))
+    kept.sort(key=lambda i: (images[i]["name"], i))
     if choice["sort"] == "name":
         return kept
     sign = -1 if choice["sort"] == "best" else 1

@@ -7,13 +7,11 @@ import torch
 
 import graphcut_ext as gx
 from dgcn.config import Config, SupervisionConfig
-from dgcn.engine.beside import Beside
-from dgcn.engine.segment import SupervisedLosses
-from dgcn.engine.stopwatch import Stopwatch
-from dgcn.engine.supervise import CRFMarginals, make_supervision
 from dgcn.losses import floored_softmax
 from dgcn.models import Segmenter, build_backbone
-from dgcn.supervision import GraphCutSupervision
+from dgcn.supervision import GraphCut
+from dgcn.training.objective import CRFMarginals, SupervisedLosses
+from dgcn.training.throughput import Stopwatch
 
 pytestmark = pytest.mark.cuda
 
@@ -30,14 +28,16 @@ def step() -> tuple[torch.Tensor, ...]:
     return scores.softmax(1), features, cues & present[:, :, None, None], present
 
 
-@pytest.mark.parametrize("n_links", ["unit", "gaussian"])
+@pytest.mark.parametrize("weights_are", ["unit", "gaussian"])
 @pytest.mark.parametrize("cut_background", [False, True])
-def test_labels_are_those_of_the_cpu_and_nothing_waits(n_links: str, cut_background: bool) -> None:
-    supervision = GraphCutSupervision(
+def test_labels_are_those_of_the_cpu_and_nothing_waits(
+    weights_are: str, cut_background: bool
+) -> None:
+    supervision = GraphCut(
         k=5,
         theta=0.25,
-        n_links=n_links,  # type: ignore[arg-type]
-        seed_weight=3.3,
+        edge_weights=weights_are,  # type: ignore[arg-type]
+        cue_capacity=3.3,
         cut_background=cut_background,
         solver="push_relabel",
     )
@@ -60,7 +60,7 @@ def test_double_cues_are_named_unless_values_are_not_checked() -> None:
     probabilities, features, cues, present = (tensor.cuda() for tensor in step())
     cues[1, :2, 3, 4] = True
     with pytest.raises(ValueError, match="image 1 has two classes at row 3, column 4"):
-        GraphCutSupervision(k=3)(probabilities, features, cues, present)
+        GraphCut(k=3)(probabilities, features, cues, present)
 
 
 def test_whole_step_waits_for_nothing_and_the_crf_is_that_of_the_caller() -> None:
@@ -74,18 +74,19 @@ def test_whole_step_waits_for_nothing_and_the_crf_is_that_of_the_caller() -> Non
     torch.manual_seed(0)
     model = Segmenter(build_backbone("small", None), 5, head="conv", dropout=0.0, dilation=1)
     model.to(device)
-    options = SupervisionConfig(solver="push_relabel", belief="present", theta=0.25)
+    options = SupervisionConfig().of(
+        "graph_cut", solver="push_relabel", image_labels_only=True, theta=0.25
+    )
     config, clock = Config(supervision=options), Stopwatch(device)
 
-    with Beside(device) as beside:
-        losses = SupervisedLosses(config, make_supervision(options), (2, 3, 4), beside, clock)
+    with SupervisedLosses(config, (2, 3, 4), clock) as losses:
 
         def taken() -> dict[str, torch.Tensor]:
             clock.begin("network")
-            found = losses(model, on_device)
-            torch.stack(list(found.losses.values())).sum().backward()
+            found, _ = losses(model, on_device)
+            torch.stack(list(found.values())).sum().backward()
             clock.begin("")
-            return found.losses
+            return found
 
         taken()  # loads the kernels
         torch.cuda.synchronize()
@@ -95,8 +96,11 @@ def test_whole_step_waits_for_nothing_and_the_crf_is_that_of_the_caller() -> Non
         finally:
             torch.cuda.set_sync_debug_mode("default")
         probabilities = floored_softmax(model(on_device["image"]).logits)
-        arguments = probabilities, on_device["rgb"], config.crf.training_params()
-        here, there = CRFMarginals(*arguments)(), CRFMarginals(*arguments, beside=beside)()
+        arguments = probabilities, on_device["rgb"], config.crf.on_grid()
+        here, there = (
+            CRFMarginals(*arguments)(),
+            CRFMarginals(*arguments, background=losses.background)(),
+        )
         assert torch.equal(here, there)
     assert all(torch.isfinite(loss) for loss in found.values())
     seconds = clock.take()

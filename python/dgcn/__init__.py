@@ -2,9 +2,10 @@
 
 The command line is in `dgcn.cli`; the same from Python::
 
-    from dgcn.engine.chain import run_chain
-    from dgcn.engine.run import open_run
     from dgcn.options import load_config
+    from dgcn.pipeline.chain import run_pipeline
+    from dgcn.pipeline.run import open_run
 
-    run_chain(open_run(load_config("config.yaml")))
+    with open_run(load_config("config.yaml")) as run:
+        run_pipeline(run)
 """

@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import ndimage
 
-__all__ = ["BoundaryScore", "boundary", "boundary_distance"]
+from dgcn.data.images import VOID
 
-_VOID = 255
+__all__ = ["BoundaryScore", "boundary", "boundary_distance"]
 
 
 def boundary_distance(height: int, width: int, fraction: float = 0.02) -> int:
@@ -65,8 +65,8 @@ class BoundaryScore:
     """
 
     def __init__(self, classes: int, fraction: float = 0.02) -> None:
-        if not 1 <= classes <= _VOID:
-            raise ValueError(f"classes must be in 1..{_VOID}, got {classes}")
+        if not 1 <= classes <= VOID:
+            raise ValueError(f"classes must be in 1..{VOID}, got {classes}")
         if not 0 < fraction < 1:
             raise ValueError(f"fraction must be in (0, 1), got {fraction}")
         self.classes, self.fraction = classes, fraction
@@ -96,7 +96,7 @@ class BoundaryScore:
                 f"prediction must have the target's shape {truth.shape}, got {guess.shape}"
             )
         distance = boundary_distance(truth.shape[0], truth.shape[1], self.fraction)
-        void = truth == _VOID
+        void = truth == VOID
         for label in np.union1d(truth, guess):
             if label < self.classes:
                 of_truth = boundary(truth == label, distance, void)

@@ -6,9 +6,7 @@ NIPS 2011.
 
 from __future__ import annotations
 
-import dataclasses
-import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -18,46 +16,18 @@ from torch import Tensor
 from torch.nn import functional
 
 import graphcut_ext as gx
+from dgcn.checks import require, require_at_least, require_positive
 
-__all__ = [
-    "TEST",
-    "TRAINING",
-    "CRFParams",
-    "dense_crf",
-    "dense_crf_batch",
-    "images_to_grid",
-]
-
-Backend = Literal["native", "pydensecrf"]
+__all__ = ["CRF", "dense_crf", "dense_crf_batch", "images_to_grid"]
 
 
 @dataclass(frozen=True)
-class CRFParams:
-    """Kernels and number of iterations.
+class CRF:
+    """The fully connected CRF (Krähenbühl and Koltun 2011), kernel widths at image resolution.
 
     The smoothness kernel is exp(-d_xy^2 / (2 gaussian_xy^2)), the appearance kernel
     exp(-d_xy^2 / (2 bilateral_xy^2) - d_rgb^2 / (2 bilateral_rgb^2)); both with Potts
     compatibility.
-
-    Parameters
-    ----------
-    iterations : int, default 10
-        Mean-field iterations, not negative.
-    gaussian_xy : float, default 3
-        Deviation of the smoothness kernel in pixels.
-    gaussian_weight : float, default 3
-        Its weight; 0 leaves it out.
-    bilateral_xy : float, default 80
-        Spatial deviation of the appearance kernel in pixels.
-    bilateral_rgb : float, default 13
-        Its deviation in colour, in grey levels (0..255).
-    bilateral_weight : float, default 10
-        Its weight; 0 leaves it out.
-    floor : float, default 1e-8
-        The unary potential is -log max(p, floor).
-    backend : {"native", "pydensecrf"}, default "native"
-        "native": `graphcut_ext.dense_crf`, a batch at a time and by all threads. "pydensecrf":
-        that package, which has to be installed, picture by picture.
 
     Raises
     ------
@@ -66,52 +36,55 @@ class CRFParams:
     """
 
     iterations: int = 10
+    """Mean-field iterations, not negative."""
     gaussian_xy: float = 3.0
+    """Standard deviation of the smoothness kernel in pixels."""
     gaussian_weight: float = 3.0
+    """Weight of the smoothness kernel; 0 leaves it out."""
     bilateral_xy: float = 80.0
+    """Standard deviation of the appearance kernel in pixels."""
     bilateral_rgb: float = 13.0
+    """Standard deviation of the appearance kernel in grey levels (0..255)."""
     bilateral_weight: float = 10.0
+    """Weight of the appearance kernel; 0 leaves it out."""
     floor: float = 1e-8
-    backend: Backend = "native"
+    """The unary potential is -log max(p, floor)."""
+    train_scale: float = 12.0
+    """Both spatial widths are divided by this on the training grid."""
+    backend: Literal["native", "pydensecrf"] = "native"
+    """"native": `graphcut_ext.dense_crf`, a batch at a time and by all threads. "pydensecrf": the
+    package of that name, which has to be installed, image by image."""
 
     def __post_init__(self) -> None:
-        if self.iterations < 0:
-            raise ValueError(f"iterations must not be negative, got {self.iterations}")
-        for name in ("gaussian_xy", "bilateral_xy", "bilateral_rgb"):
-            if not 0 < getattr(self, name) < math.inf:
-                raise ValueError(f"{name} must be positive, got {getattr(self, name)}")
-        for name in ("gaussian_weight", "bilateral_weight"):
-            if not 0 <= getattr(self, name) < math.inf:
-                raise ValueError(f"{name} must not be negative, got {getattr(self, name)}")
-        if self.backend not in ("native", "pydensecrf"):
-            raise ValueError(f"backend must be 'native' or 'pydensecrf', got {self.backend!r}")
-        if not 0 < self.floor < 1:
-            raise ValueError(f"floor must be in (0, 1), got {self.floor}")
+        require_at_least(self, 0, "iterations", "gaussian_weight", "bilateral_weight")
+        require_positive(self, "gaussian_xy", "bilateral_xy", "bilateral_rgb", "train_scale")
+        known = self.backend in ("native", "pydensecrf")
+        require(self, "backend", known, "'native' or 'pydensecrf'")
+        require(self, "floor", 0 < self.floor < 1, "in (0, 1)")
 
-    def scaled(self, factor: float) -> CRFParams:
-        """The same CRF for a picture `factor` times smaller: both spatial deviations divided."""
-        return dataclasses.replace(
-            self, gaussian_xy=self.gaussian_xy / factor, bilateral_xy=self.bilateral_xy / factor
+    def on_grid(self) -> CRF:
+        """The same CRF on the training grid (SEC, DSRG: 41 x 41 cells of a 321 x 321 image)."""
+        scale = self.train_scale
+        return replace(
+            self,
+            gaussian_xy=self.gaussian_xy / scale,
+            bilateral_xy=self.bilateral_xy / scale,
+            train_scale=1.0,
         )
 
 
-TEST = CRFParams()
-"""At image size."""
-TRAINING = CRFParams().scaled(12)
-"""On the 41 x 41 grid of a 321 x 321 image (SEC, DSRG)."""
-
-
 def dense_crf(
-    probabilities: NDArray[np.floating[Any]], image: NDArray[np.uint8], params: CRFParams = TEST
+    probabilities: NDArray[np.floating[Any]], image: NDArray[np.uint8], crf: CRF | None = None
 ) -> NDArray[np.float32]:
-    """Refine the probabilities of one picture.
+    """Refine the probabilities of one image.
 
     Parameters
     ----------
     probabilities : numpy.ndarray, shape (L, H, W)
         Not negative; need not sum to 1.
     image : numpy.ndarray, shape (H, W, 3), uint8
-    params : CRFParams, default `TEST`
+    crf : CRF or None, default None
+        None: `CRF()`, for images at their own size.
 
     Returns
     -------
@@ -127,19 +100,20 @@ def dense_crf(
     ValueError
         The shapes do not fit, or a probability is negative or not finite.
     """
+    crf = crf or CRF()
     _check(probabilities, image)
-    if params.backend == "pydensecrf":
-        return _by_pydensecrf(probabilities, image, params)
+    if crf.backend == "pydensecrf":
+        return _by_pydensecrf(probabilities, image, crf)
     refined: NDArray[np.float32] = _native(
         torch.from_numpy(np.ascontiguousarray(probabilities))[None],
         torch.from_numpy(np.ascontiguousarray(image))[None],
-        params,
+        crf,
     )[0].numpy()
     return refined
 
 
 def dense_crf_batch(
-    probabilities: Tensor, images: Tensor | NDArray[np.uint8], params: CRFParams = TRAINING
+    probabilities: Tensor, images: Tensor | NDArray[np.uint8], crf: CRF | None = None
 ) -> Tensor:
     """Refine a batch; no gradient. On CUDA by the exact kernels, by the lattice on the CPU.
 
@@ -148,7 +122,8 @@ def dense_crf_batch(
     probabilities : Tensor, shape (B, L, h, w)
     images : Tensor or numpy.ndarray, shape (B, h, w, 3), uint8
         On the grid of the probabilities; see `images_to_grid`.
-    params : CRFParams, default `TRAINING`
+    crf : CRF or None, default None
+        None: ``CRF().on_grid()``.
 
     Returns
     -------
@@ -160,25 +135,26 @@ def dense_crf_batch(
     ImportError, TypeError, ValueError
         As `dense_crf`.
     """
+    crf = crf or CRF().on_grid()
     if probabilities.dim() != 4:
         raise ValueError(
             f"probabilities must have shape (B, L, h, w), got {tuple(probabilities.shape)}"
         )
     if len(images) != len(probabilities):
         raise ValueError(f"images: {len(images)} for a batch of {len(probabilities)} probabilities")
-    if params.backend == "native":
+    if crf.backend == "native":
         pictures = images if isinstance(images, Tensor) else torch.from_numpy(images)
-        return _native(probabilities.float(), pictures.to(probabilities.device), params)
+        return _native(probabilities.float(), pictures.to(probabilities.device), crf)
     arrays = images.cpu().numpy() if isinstance(images, Tensor) else images
     unary = probabilities.detach().float().cpu().numpy()
     refined = np.empty_like(unary)
     for index, (p, picture) in enumerate(zip(unary, arrays, strict=True)):
-        refined[index] = dense_crf(p, picture, params)
+        refined[index] = dense_crf(p, picture, crf)
     return torch.from_numpy(refined).to(probabilities.device)
 
 
 def images_to_grid(images: Tensor | NDArray[np.uint8], height: int, width: int) -> Tensor:
-    """Sample pictures at the cells of a grid: bilinear, corners on corners.
+    """Sample images at the cells of a grid: bilinear, corners on corners.
 
     Parameters
     ----------
@@ -209,20 +185,20 @@ def images_to_grid(images: Tensor | NDArray[np.uint8], height: int, width: int) 
     return small.round().byte().permute(0, 2, 3, 1).contiguous()
 
 
-def _native(probabilities: Tensor, images: Tensor, params: CRFParams) -> Tensor:
+def _native(probabilities: Tensor, images: Tensor, crf: CRF) -> Tensor:
     """Refine (B, L, h, w) probabilities; images have shape (B, h, w, 3)."""
     return gx.dense_crf(
         probabilities,
         images.permute(0, 3, 1, 2),
-        iterations=params.iterations,
-        gaussian=(params.gaussian_xy, params.gaussian_weight),
-        bilateral=(params.bilateral_xy, params.bilateral_rgb, params.bilateral_weight),
-        floor=params.floor,
+        iterations=crf.iterations,
+        gaussian=(crf.gaussian_xy, crf.gaussian_weight),
+        bilateral=(crf.bilateral_xy, crf.bilateral_rgb, crf.bilateral_weight),
+        floor=crf.floor,
     ).float()
 
 
 def _by_pydensecrf(
-    probabilities: NDArray[np.floating[Any]], image: NDArray[np.uint8], params: CRFParams
+    probabilities: NDArray[np.floating[Any]], image: NDArray[np.uint8], crf: CRF
 ) -> NDArray[np.float32]:
     try:
         from pydensecrf import densecrf
@@ -232,20 +208,20 @@ def _by_pydensecrf(
             "or use the native one"
         ) from error
     classes, height, width = probabilities.shape
-    unary = -np.log(np.maximum(probabilities, params.floor), dtype=np.float32)
+    unary = -np.log(np.maximum(probabilities, crf.floor), dtype=np.float32)
     field = densecrf.DenseCRF2D(width, height, classes)
     field.setUnaryEnergy(np.ascontiguousarray(unary.reshape(classes, -1)))
-    if params.gaussian_weight:
-        field.addPairwiseGaussian(sxy=params.gaussian_xy, compat=params.gaussian_weight)
-    if params.bilateral_weight:
+    if crf.gaussian_weight:
+        field.addPairwiseGaussian(sxy=crf.gaussian_xy, compat=crf.gaussian_weight)
+    if crf.bilateral_weight:
         field.addPairwiseBilateral(
-            sxy=params.bilateral_xy,
-            srgb=params.bilateral_rgb,
+            sxy=crf.bilateral_xy,
+            srgb=crf.bilateral_rgb,
             rgbim=np.ascontiguousarray(image),
-            compat=params.bilateral_weight,
+            compat=crf.bilateral_weight,
         )
     # A copy: the result lies in memory of the field, which ends here.
-    marginals: NDArray[np.float32] = np.array(field.inference(params.iterations), dtype=np.float32)
+    marginals: NDArray[np.float32] = np.array(field.inference(crf.iterations), dtype=np.float32)
     return marginals.reshape(classes, height, width)
 
 

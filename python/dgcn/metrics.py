@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["Confusion"]
+from dgcn.data.images import VOID, mask_to_grid
 
-_NONE = 255
+__all__ = ["Confusion", "plain_score", "score"]
 
 
 class Confusion:
@@ -38,8 +41,8 @@ class Confusion:
     """
 
     def __init__(self, classes: int) -> None:
-        if not 1 <= classes <= _NONE:
-            raise ValueError(f"classes must be in 1..{_NONE}, got {classes}")
+        if not 1 <= classes <= VOID:
+            raise ValueError(f"classes must be in 1..{VOID}, got {classes}")
         self.classes = classes
         self._counts = np.zeros((classes, classes + 1), dtype=np.int64)
 
@@ -75,12 +78,25 @@ class Confusion:
             raise ValueError(
                 f"prediction must have the target's shape {truth.shape}, got {guess.shape}"
             )
-        known = truth != _NONE
+        known = truth != VOID
         truth, guess = truth[known], guess[known]
         columns = self.classes + 1
-        cells = truth * columns + np.where(guess == _NONE, self.classes, guess)
+        cells = truth * columns + np.where(guess == VOID, self.classes, guess)
         counted = np.bincount(cells, minlength=self._counts.size)
         self._counts += counted.reshape(self._counts.shape)
+
+    def add_grid(self, mask: NDArray[np.uint8], labels: NDArray[np.bool_]) -> None:
+        """Count one image's labels on a grid.
+
+        Parameters
+        ----------
+        mask : numpy.ndarray, shape (H, W), uint8
+            Class ids, or 255 where void, at the image's size.
+        labels : numpy.ndarray, shape (L, h, w), bool
+            At most one class a cell; none counts as a miss.
+        """
+        guess = np.where(labels.any(0), labels.argmax(0), VOID)
+        self.add(mask_to_grid(mask, *labels.shape[1:]), guess)
 
     def add_counts(self, counts: ArrayLike) -> None:
         """Add counts made elsewhere, for instance in another process.
@@ -161,11 +177,11 @@ class Confusion:
         array = np.asarray(values)
         if not np.issubdtype(array.dtype, np.integer):
             raise TypeError(f"{name} must be an array of integers, got {array.dtype}")
-        wrong = ((array < 0) | (array >= self.classes)) & (array != _NONE)
+        wrong = ((array < 0) | (array >= self.classes)) & (array != VOID)
         if wrong.any():
             position = tuple(int(axis[0]) for axis in np.nonzero(wrong))
             raise ValueError(
-                f"{name} must hold class ids 0..{self.classes - 1} or {_NONE}, "
+                f"{name} must hold class ids 0..{self.classes - 1} or {VOID}, "
                 f"got {int(array[position])} at {position}"
             )
         return array.astype(np.int64)
@@ -184,3 +200,48 @@ def _share(part: int, whole: int) -> float:
 def _mean(values: NDArray[np.float64]) -> float:
     defined = values[~np.isnan(values)]
     return float(defined.mean()) if defined.size else float("nan")
+
+
+def score(confusion: Confusion, classes: Sequence[str]) -> dict[str, Any]:
+    """Scores of a labelling in plain types; undefined ones are None.
+
+    Returns
+    -------
+    dict
+        "miou", "pixel_accuracy", "coverage" and the means "precision" and "recall" over the
+        classes, all in [0, 1]; "foreground": precision, recall over the foreground classes only;
+        "classes": each name's "iou", "precision", "recall" and "coverage" (the share of the class's
+        cells or pixels that have a label, right or wrong).
+    """
+    counts = confusion.counts
+    iou, precision, recall = confusion.iou(), confusion.precision(), confusion.recall()
+    coverage = _ratio(counts[:, :-1].sum(axis=1), counts.sum(axis=1))
+    return {
+        "miou": plain_score(confusion.miou()),
+        "pixel_accuracy": plain_score(confusion.pixel_accuracy()),
+        "coverage": plain_score(confusion.coverage()),
+        "precision": _defined_mean(precision),
+        "recall": _defined_mean(recall),
+        "foreground": {
+            "precision": _defined_mean(precision[1:]),
+            "recall": _defined_mean(recall[1:]),
+        },
+        "classes": {
+            name: {
+                "iou": plain_score(iou[index]),
+                "precision": plain_score(precision[index]),
+                "recall": plain_score(recall[index]),
+                "coverage": plain_score(coverage[index]),
+            }
+            for index, name in enumerate(classes)
+        },
+    }
+
+
+def plain_score(value: float) -> float | None:
+    """A score in plain types; None where it is not defined."""
+    return None if np.isnan(value) else float(value)
+
+
+def _defined_mean(values: NDArray[np.float64]) -> float | None:
+    return plain_score(_mean(values))

@@ -4,78 +4,135 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-import os
 import platform
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
 from jsonargparse import ArgumentError, ArgumentParser, Namespace, set_parsing_settings
 
+from dgcn.atomic import write_text
 from dgcn.config import SECTIONS, Config
 
-set_parsing_settings(validate_defaults=False)
+set_parsing_settings(validate_defaults=False, docstring_parse_attribute_docstrings=True)
 
 
 class OptionError(ValueError):
     """An option or a line of a configuration file that cannot be understood."""
 
 
-def config_parser(description: str = "") -> ArgumentParser:
-    """Parser of ``--config FILE``, ``--out DIR`` and one ``--section.field`` for every setting."""
-    parser = ArgumentParser(description=description, exit_on_error=False)
+def add_config_options(parser: ArgumentParser) -> None:
+    """Add ``--config FILE``, ``--out DIR`` and one ``--section.field`` for every setting."""
+    parser.add_argument("--config", action="config", help="YAML file of settings; may be repeated.")
+    parser.add_argument("--out", type=Path, default=Config.out, help="Run folder.")
+    for name, section in SECTIONS.items():
+        _add_section(parser, section, name)
+
+
+def _add_section(parser: ArgumentParser, section: type, name: str) -> None:
+    nested = _nested(section)
+    parser.add_class_arguments(section, name, skip=set(nested))
+    for field, kind in nested.items():
+        _add_section(parser, kind, f"{name}.{field}")
+
+
+def _nested(section: type) -> dict[str, type]:
+    """The sections in a section, by the name of their field."""
+    return {
+        field.name: field.type
+        for field in dataclasses.fields(section)
+        if isinstance(field.type, type) and dataclasses.is_dataclass(field.type)
+    }
+
+
+def config_parser() -> ArgumentParser:
+    """Parser of the settings alone."""
+    parser = ArgumentParser(exit_on_error=False, allow_abbrev=False)
     add_config_options(parser)
     return parser
 
 
-def add_config_options(parser: ArgumentParser) -> None:
-    """Give a parser the options of `config_parser`."""
-    parser.add_argument("--config", action="config", help="YAML file of settings; may be repeated.")
-    parser.add_argument("--out", type=Path, default=Config.out, help="Run folder.")
-    for name, section in SECTIONS.items():
-        parser.add_class_arguments(section, name)
+def config_from(given: Namespace, base: Mapping[str, Any] | Path | None = None) -> Config:
+    """Build the checked `Config`: defaults, then `base`, then what was given.
 
-
-def config_from(namespace: Namespace) -> Config:
-    """Build the checked `Config` from what `config_parser` parsed.
+    Parameters
+    ----------
+    given : Namespace
+        From a parser with `add_config_options`, parsed without defaults; other options are left
+        out.
+    base : mapping, Path or None, default None
+        Settings by section, or a YAML file of them.
 
     Raises
     ------
+    OptionError
+        `base` holds something that is no setting.
     ValueError, FileNotFoundError
-        As `Config`.
+        As `Config`; the message names section and field.
     """
-    sections = {name: kind(**namespace[name].as_dict()) for name, kind in SECTIONS.items()}
-    return Config(out=namespace["out"], **sections)
+    parser = config_parser()
+    try:
+        if isinstance(base, Path):
+            values = parser.parse_path(str(base))
+        else:
+            values = parser.parse_object(dict(base or {}))
+    except (ArgumentError, TypeError) as error:
+        raise _option_error(error) from None
+    for key, value in given.items():
+        if key.partition(".")[0] in ("out", *SECTIONS):
+            values[key] = value
+    sections = {name: _made(kind, values[name].as_dict(), name) for name, kind in SECTIONS.items()}
+    return Config(out=values["out"], **sections)
+
+
+def _made(kind: type, values: dict[str, Any], name: str) -> Any:
+    """A section, and those in it, from plain values; errors name it."""
+    arguments = dict(values)
+    for field, nested in _nested(kind).items():
+        if field in values:
+            arguments[field] = _made(nested, values[field], f"{name}.{field}")
+    try:
+        return kind(**arguments)
+    except (ValueError, FileNotFoundError) as error:
+        raise type(error)(f"{name}.{error}") from None
 
 
 def parse(parser: ArgumentParser, arguments: Sequence[str]) -> Namespace:
-    """Parse, or raise `OptionError` with what is wrong on a single line."""
+    """Parse what is given, without defaults, or raise `OptionError` on a single line."""
     try:
-        parsed: Namespace = parser.parse_args(list(arguments))
+        parsed: Namespace = parser.parse_args(list(arguments), defaults=False)
     except ArgumentError as error:
-        message = " ".join(str(error).split())
-        raise OptionError(_plainly(message) + _meant(message)) from None
+        raise _option_error(error) from None
     return parsed
+
+
+def _option_error(error: Exception) -> OptionError:
+    message = " ".join(str(error).split())
+    plain = _plainly(message)
+    return OptionError(plain + _meant(plain))
+
+
+def settings_of(section: type, prefix: str) -> Iterator[str]:
+    """Names of all settings of a section, those of nested ones included."""
+    nested = _nested(section)
+    for field in dataclasses.fields(section):
+        if field.name in nested:
+            yield from settings_of(nested[field.name], f"{prefix}.{field.name}")
+        else:
+            yield f"{prefix}.{field.name}"
 
 
 def _meant(message: str) -> str:
     """A hint at the setting that an unknown one may have been."""
     written = re.search(r"unrecognized arguments: --([\w.]+)", message)
-    within = re.search(r"(\w+)' does not accept option '([\w.]+)'", message)
-    if written:
-        name = written[1]
-    elif within:
-        name = f"{within[1]}.{within[2]}" if within[1] in SECTIONS else within[2]
-    else:
+    within = re.search(r"no setting ([\w.]+)", message)
+    found = written or within
+    if found is None:
         return ""
-    known = [
-        f"{section}.{f.name}"
-        for section, kind in SECTIONS.items()
-        for f in dataclasses.fields(kind)
-    ]
-    close = difflib.get_close_matches(name, known, n=1)
+    known = [key for section, kind in SECTIONS.items() for key in settings_of(kind, section)]
+    close = difflib.get_close_matches(found[1], known, n=1)
     return f"; did you mean {close[0]}?" if close else ""
 
 
@@ -102,6 +159,9 @@ def _plainly(message: str) -> str:
         r"^(?:Unexpected|Problems parsing) config: ", "config: not a file of settings: ", message
     )
     message = message.replace('in "<unicode string>", ', "in ")
+    message = re.sub(
+        r"Group '(\w+)' does not accept option '([\w.]+)'", r"no setting \1.\2", message
+    )
     return message if len(message) <= _LONGEST else f"{message[:_LONGEST]}..."
 
 
@@ -124,29 +184,19 @@ def load_config(path: Path, *overrides: str) -> Config:
     """
     if not path.is_file():
         raise FileNotFoundError(f"no such configuration file: {path}")
-    return config_from(parse(config_parser(), ["--config", str(path), *overrides]))
+    return config_from(parse(config_parser(), overrides), path)
 
 
 def as_plain(value: Any) -> Any:
     """Dataclasses, paths and tuples as the dicts, strings and lists that YAML and JSON know."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {f.name: as_plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+        fields = [field.name for field in dataclasses.fields(value) if field.init]
+        return {name: as_plain(getattr(value, name)) for name in fields}
     if isinstance(value, dict):
         return {key: as_plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [as_plain(item) for item in value]
     return str(value) if isinstance(value, Path) else value
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a file so that readers see the old content or the new, never half of it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    with temporary.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, path)
 
 
 def save_config(config: Config, folder: Path) -> None:

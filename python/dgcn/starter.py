@@ -12,11 +12,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from dgcn.atomic import write_text
 from dgcn.data.coco import find_year
 from dgcn.data.lists import BACKGROUND, read_labels
 from dgcn.data.open import Layout, detect_layout, open_dataset
 from dgcn.data.voc import find_voc
-from dgcn.options import write_text
 from dgcn.pictures import csv_of, gather, sources
 
 CONFIG, LABELS, VAL = "config.yaml", "labels.csv", "val.txt"
@@ -232,20 +232,20 @@ def configuration(
         "model.weights": None if weights is None else str(weights.resolve()),
         "classify.epochs": classify,
         "train.epochs": train,
-        "train.decay_every": max(3, math.ceil(train / 2)),
+        "train.step_size": max(3, math.ceil(train / 2)),
     }
     if layout == "folder":
         values |= {
-            "supervision.belief": "present",
-            "supervision.unary": "crf",
-            "supervision.cut_background": True,
+            "supervision.graph_cut.image_labels_only": True,
+            "supervision.graph_cut.unary": "crf",
+            "supervision.graph_cut.cut_background": True,
             "retrain.init": "classifier",
             "retrain.loss": "balanced",
         }
         remark = (
-            "# The epochs suit {} training images. Of 'supervision', 'belief', 'unary' and\n"
-            "# 'cut_background' depart from the paper ('all', 'network', 'false'), of 'retrain'\n"
-            "# 'init' and 'loss' ('weights', 'cross_entropy'). 'dgcn run --help' explains each.\n"
+            "# The epochs suit {} training images. Of 'graph_cut', 'image_labels_only', 'unary'\n"
+            "# and 'cut_background' depart from the paper (false, network, false), of 'retrain'\n"
+            "# 'init' and 'loss' (weights, cross_entropy). 'dgcn run --help' explains each.\n"
         )
     else:
         values["data.train_list"] = None if train_list is None else str(train_list.resolve())
@@ -275,7 +275,7 @@ def filled(text: str, values: Mapping[str, object]) -> str:
     Parameters
     ----------
     text : str
-        Sections at the margin, their fields indented by two, one a line.
+        Sections at the margin, what is in them indented by two, one field a line.
     values : mapping
         From "field" or "section.field" to the value.
 
@@ -284,15 +284,16 @@ def filled(text: str, values: Mapping[str, object]) -> str:
     KeyError
         The text has no such field.
     """
-    missing, section = dict(values), ""
+    missing = dict(values)
+    sections: list[str] = []
     lines = []
     for line in text.splitlines():
         match = re.match(r"( *)(\w+): *([^#]*?)(\s*#.*)?$", line)
         if match:
             indent, field, value, comment = match.groups()
-            key = f"{section}.{field}" if indent else field
-            section = section if indent else field
-            if key in missing and (indent or value):
+            sections = [*sections[: len(indent) // 2], field]
+            key = ".".join(sections)
+            if key in missing and value:
                 new = f"{indent}{field}: {json.dumps(missing.pop(key), ensure_ascii=False)}"
                 remark = (comment or "").strip()
                 line = f"{new:<29} {remark}" if remark else new

@@ -12,9 +12,10 @@ import pytest
 
 from dgcn.cli import main
 from dgcn.config import SupervisionConfig
-from dgcn.engine.checkpoint import load_checkpoint
-from dgcn.engine.studies import VARIANTS, cells_of
+from dgcn.pipeline.study import VARIANTS, cells_of
 from dgcn.report.study import plot_study, study_table
+from dgcn.supervision import KINDS
+from dgcn.training.checkpoint import load_checkpoint
 
 OPTIONS = (
     "--data.size=81",
@@ -36,11 +37,10 @@ OPTIONS = (
 
 
 def test_variants_are_settings_of_the_supervision() -> None:
-    for name, options in VARIANTS.items():
-        config = SupervisionConfig(**options, name=name)
-        config.check()
-        assert config.folder == name
-    assert SupervisionConfig(**VARIANTS["graph_cut"]) == SupervisionConfig()
+    for name, variant in VARIANTS.items():
+        section = SupervisionConfig().of(variant.kind, name, **variant.changes)
+        assert section.folder == name
+        assert type(section.method) is KINDS[variant.kind]
 
 
 def test_cells_of_the_studies_share_the_usual_one() -> None:
@@ -48,9 +48,11 @@ def test_cells_of_the_studies_share_the_usual_one() -> None:
         names = [cell.name for cell in cells_of(study, "graph_cut_ours")]
         assert names.count("graph_cut_ours") == 1
         usual = next(c for c in cells_of(study, "graph_cut_ours") if c.name == "graph_cut_ours")
-        assert (usual.value, usual.options) == (value, VARIANTS["graph_cut_ours"])
+        assert (usual.value, usual.variant) == (value, VARIANTS["graph_cut_ours"])
     assert [cell.value for cell in cells_of("k")] == [5, 7, 9, 11, 13]
-    assert [cell.options["theta"] for cell in cells_of("theta")] == [i / 10 for i in range(10)]
+    assert [cell.variant.changes["theta"] for cell in cells_of("theta")] == [
+        i / 10 for i in range(10)
+    ]
 
 
 @pytest.mark.parametrize(
@@ -79,10 +81,11 @@ def test_study_is_run_once_and_its_figures_are_those_of_its_cells(
     assert len([path for path in kept if path.name == "cues.npz"]) == 2
     scores = {}
     for seed in (0, 3):
-        folder = out / f"seed{seed}" / "joint_cut" / "retrain"
+        folder = out / f"seed{seed}" / "joint_cut" / "retrained"
         scores[seed] = json.loads((folder / "metrics.json").read_text())["val"]["miou"]
-        settings = load_checkpoint(folder / "last.pt").settings
-        assert settings["masks"]["segmenter"]["cues"]["classifier"]["runtime"]["seed"] == seed
+        made_with = load_checkpoint(folder / "last.pt").fingerprint
+        segmenter = made_with["training masks"]["segmenter"]
+        assert segmenter["cues"]["classifier"]["runtime"]["seed"] == seed
     result = json.loads((out / "study_supervision.json").read_text())
     assert [row["cell"] for row in result["cells"]] == ["region_growing", "joint_cut+retrain"]
     figure = result["cells"][1]["figures"]["miou"]

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from dgcn.cues import cam_multiscale, foreground_cues, normalised_cam
 from dgcn.models import Classifier, SmallNet
 from dgcn.models.backbone import Backbone
-from dgcn.seeds import cam_multiscale, foreground_seeds, normalised_cam
 
 
 class EighthPixel(Backbone):
@@ -117,27 +117,27 @@ def test_normalised_cam_by_loops() -> None:
             assert found[b, c, y, x] == pytest.approx(wanted, rel=1e-6)
 
 
-def test_foreground_seeds_exceed_the_fraction_of_the_maximum() -> None:
+def test_foreground_cues_exceed_the_fraction_of_the_maximum() -> None:
     cam = np.array([[[10.0, 2.0, 2.1]], [[0.5, 0.2, -3.0]], [[9.0, 9.0, 9.0]], [[-1.0, 0.0, -2.0]]])
     present = np.array([True, True, True, False, True])
-    found = foreground_seeds(cam, present, 0.2)
+    found = foreground_cues(cam, present, 0.2)
     np.testing.assert_array_equal(
         found[:, 0],
         [[True, False, True], [True, True, False], [False] * 3, [False] * 3],
     )
-    np.testing.assert_array_equal(foreground_seeds(1000 * cam, present, 0.2), found)
+    np.testing.assert_array_equal(foreground_cues(1000 * cam, present, 0.2), found)
 
 
 def test_seeds_errors() -> None:
     cam, present = np.zeros((2, 3, 3)), np.ones(3, dtype=bool)
     with pytest.raises(ValueError, match=r"present must have shape \(3,\), got \(2,\)"):
-        foreground_seeds(cam, present[:2])
+        foreground_cues(cam, present[:2])
     with pytest.raises(TypeError, match="present must be bool"):
-        foreground_seeds(cam, present.astype(int))
+        foreground_cues(cam, present.astype(int))
     with pytest.raises(ValueError, match=r"foreground threshold must be in \[0, 1\), got 1"):
-        foreground_seeds(cam, present, 1)
+        foreground_cues(cam, present, 1)
     with pytest.raises(ValueError, match=r"cam must have shape \(L - 1, h, w\)"):
-        foreground_seeds(cam[0], present)
+        foreground_cues(cam[0], present)
     cam[1, 2, 0] = np.inf
     with pytest.raises(ValueError, match=r"cam must be finite, got inf at \(1, 2, 0\)"):
         normalised_cam(cam)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from dgcn.engine.checkpoint import Checkpoint, load_checkpoint, load_network, save_checkpoint
+from dgcn.training.checkpoint import Checkpoint, load_checkpoint, load_network, save_checkpoint
 
 
 def example(value: float = 1.0) -> Checkpoint:
@@ -24,7 +24,7 @@ def example(value: float = 1.0) -> Checkpoint:
         model=layer.state_dict(),
         optimizer=optimizer.state_dict(),
         epoch=3,
-        settings={"train": {"lr": 0.1, "scales": [0.75, 1.0]}, "root": "here"},
+        fingerprint={"train": {"lr": 0.1, "scales": [0.75, 1.0]}, "root": "here"},
         history=[{"epoch": 1, "loss": 0.5}],
     )
 
@@ -33,7 +33,11 @@ def test_round_trip(tmp_path: Path) -> None:
     before = example()
     save_checkpoint(tmp_path / "deep" / "last.pt", before)
     after = load_checkpoint(tmp_path / "deep" / "last.pt")
-    assert (after.epoch, after.settings, after.history) == (3, before.settings, before.history)
+    assert (after.epoch, after.fingerprint, after.history) == (
+        3,
+        before.fingerprint,
+        before.history,
+    )
     for name, tensor in before.model.items():
         assert torch.equal(after.model[name], tensor)
     momentum = after.optimizer["state"][0]["momentum_buffer"]
@@ -45,7 +49,7 @@ DISK_FULL = """
 import resource, sys
 from pathlib import Path
 import torch
-from dgcn.engine.checkpoint import load_checkpoint, save_checkpoint
+from dgcn.training.checkpoint import load_checkpoint, save_checkpoint
 
 path = Path(sys.argv[1])
 checkpoint = load_checkpoint(path)

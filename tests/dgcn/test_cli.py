@@ -10,10 +10,12 @@ from pathlib import Path
 import pytest
 import yaml
 
-from dgcn.cli import main, verb_parser, with_base
+from dgcn.atomic import write_text
+from dgcn.cli import main
+from dgcn.commands import COMMANDS, CONFIGS, config_of
 from dgcn.config import Config
 from dgcn.data import write_synthetic
-from dgcn.options import config_from, parse, save_config, write_text
+from dgcn.options import parse, save_config
 
 
 def fails(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
@@ -28,8 +30,8 @@ def fails(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        ((), "verb"),
-        (("dance",), "'dance'"),
+        ((), "no command is given: one of run, demo,"),
+        (("dance",), "no command 'dance': one of run, demo,"),
         (
             ("run", "--train.epochs", "soon"),
             ": train.epochs: expected a whole number, got soon",
@@ -37,8 +39,11 @@ def fails(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
         (("run", "--train.lr", "x"), "train.lr: expected a number, got x"),
         (("run", "--evaluate.crf", "x"), "evaluate.crf: expected true or false, got x"),
         (("run", "--evaluate.scales", "x"), "evaluate.scales: expected a list, got x"),
-        (("run", "--supervision.sigma2", "x"), "sigma2: expected a number or null, got x"),
-        (("run", "--model.backbone", "vgg"), "'resnet38', got vgg"),
+        (
+            ("run", "--supervision.graph_cut.sigma2", "x"),
+            "graph_cut.sigma2: expected a number or null, got x",
+        ),
+        (("run", "--model.backbone", "vgg"), "resnet38, or package.module:Name, got 'vgg'"),
         (("run", "--config", __file__), "not a file of settings: "),
         (("run", "--train.epochz", "3"), "--train.epochz"),
         (("run", "--supervision.kind", "magic"), "magic"),
@@ -82,10 +87,10 @@ def test_damaged_image_is_named(capsys: pytest.CaptureFixture[str], tmp_path: Pa
 @pytest.mark.parametrize(
     ("verb", "expected"),
     [
-        ("seed", "classifier is not finished: run 'dgcn classify' first"),
-        ("train", "cues is not finished: run 'dgcn seed' first"),
-        ("predict", r"graph_cut/last.pt"),
-        ("eval", "run 'dgcn predict' first"),
+        ("cues", "classifier is not finished: run 'dgcn classify' first"),
+        ("train", "cues is not finished: run 'dgcn cues' first"),
+        ("predict", "graph_cut is not finished: run 'dgcn train' first"),
+        ("evaluate", "run 'dgcn predict' first"),
     ],
 )
 def test_verb_before_its_turn_names_what_is_missing(
@@ -99,14 +104,14 @@ def test_verb_before_its_turn_names_what_is_missing(
 
 def test_no_traceback_in_the_process() -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "dgcn", "eval", "--seeds.foreground", "2"],
+        [sys.executable, "-m", "dgcn", "evaluate", "--cues.foreground", "2"],
         capture_output=True,
         text=True,
         check=False,
         env={**os.environ, "DGCN_TRACEBACK": ""},
     )
     assert done.returncode == 2
-    assert done.stderr == "dgcn: error: seeds.foreground must be in [0, 1), got 2.0\n"
+    assert done.stderr == "dgcn: error: cues.foreground must be in [0, 1), got 2.0\n"
     assert done.stdout == ""
 
 
@@ -123,28 +128,24 @@ def test_missing_device_is_named(tmp_path: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
-def test_help_lists_the_verbs_and_documents_every_option(
+def test_help_lists_the_commands_and_documents_every_option(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    with pytest.raises(SystemExit) as ended:
-        main(["--help"])
-    assert ended.value.code == 0
+    assert main(["--help"]) == 0
     listed = capsys.readouterr().out
-    for verb in ("run", "demo", "classify", "seed", "train", "predict", "eval"):
+    for verb in ("run", "demo", "classify", "cues", "train", "predict", "evaluate"):
         assert verb in listed
     with pytest.raises(SystemExit):
         main(["run", "--help"])
     text = " ".join(capsys.readouterr().out.split())
-    assert "--supervision.theta THETA The cut's label is accepted where" in text
+    assert "--supervision.graph_cut.theta THETA A label is accepted where" in text
     assert "default: 0.7" in text
     assert "--train.momentum MOMENTUM Momentum of the gradient." in text
 
 
-def resolved(*arguments: str) -> Config:
-    parser = verb_parser()
-    first = parse(parser, arguments)
-    namespace = parse(parser, with_base(arguments, first))
-    return config_from(namespace[namespace.verb])
+def resolved(name: str, *arguments: str) -> Config:
+    base = CONFIGS / "demo.yaml" if name == "demo" else None
+    return config_of(parse(COMMANDS[name].parser(name), arguments), base)
 
 
 def test_options_win_over_the_file(tmp_path: Path) -> None:
@@ -154,7 +155,7 @@ def test_options_win_over_the_file(tmp_path: Path) -> None:
     assert config.out == Path("elsewhere")
 
 
-def test_verb_stands_on_the_run_folder(tmp_path: Path) -> None:
+def test_command_stands_on_the_run_folder(tmp_path: Path) -> None:
     old, moved = tmp_path / "old", tmp_path / "moved"
     save_config(Config(out=old, data=Config().data.__class__(size=161)), old)
     old.rename(moved)
@@ -178,6 +179,17 @@ def test_file_with_unknown_field_is_named(
     path = tmp_path / "a.yaml"
     path.write_text(yaml.safe_dump({"train": {"epochz": 3}}))
     assert "train.epochz" in fails(capsys, "run", "--config", str(path))
+
+
+def test_help_and_a_mistyped_command_do_not_wait_for_torch() -> None:
+    call = "import sys; from dgcn.cli import main; main(sys.argv[1:]); "
+    code = call + "assert 'torch' not in sys.modules"
+    for argument in ("--help", "dance"):
+        subprocess.run([sys.executable, "-c", code, argument], check=True, capture_output=True)
+
+
+def test_options_are_not_abbreviated(capsys: pytest.CaptureFixture[str]) -> None:
+    assert "--train.epoch" in fails(capsys, "run", "--train.epoch", "3")
 
 
 def test_missing_extra_is_named() -> None:

@@ -12,9 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from dgcn.crf import (
-    TEST,
-    TRAINING,
-    CRFParams,
+    CRF,
     dense_crf,
     dense_crf_batch,
     images_to_grid,
@@ -42,9 +40,7 @@ def scene(
     return p.astype(np.float32), noisy
 
 
-def exact(
-    p: NDArray[np.float32], image: NDArray[np.uint8], params: CRFParams
-) -> NDArray[np.float64]:
+def exact(p: NDArray[np.float32], image: NDArray[np.uint8], params: CRF) -> NDArray[np.float64]:
     """Mean field with N x N kernels."""
     classes, height, width = p.shape
     y, x = np.mgrid[:height, :width]
@@ -77,8 +73,8 @@ def exact(
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2])
-@pytest.mark.parametrize("params", [TRAINING, TEST])
-def test_ten_iterations_equal_dense_mean_field(seed: int, params: CRFParams) -> None:
+@pytest.mark.parametrize("params", [CRF().on_grid(), CRF()])
+def test_ten_iterations_equal_dense_mean_field(seed: int, params: CRF) -> None:
     p, image = scene(seed)
     found, wanted = dense_crf(p, image, params), exact(p, image, params)
     assert np.abs(found - wanted).max() < CONVERGED
@@ -98,7 +94,7 @@ def test_ten_iterations_equal_dense_mean_field(seed: int, params: CRFParams) -> 
 )
 def test_one_iteration_equals_dense_mean_field(change: dict[str, float]) -> None:
     p, image = scene(3)
-    base = CRFParams(iterations=1)
+    base = CRF(iterations=1)
     params = dataclasses.replace(base, **change)  # type: ignore[arg-type]
     found, wanted = dense_crf(p, image, params), exact(p, image, params)
     assert np.abs(found - wanted).max() < ONE_STEP
@@ -109,7 +105,7 @@ def test_one_iteration_equals_dense_mean_field(change: dict[str, float]) -> None
 
 def test_without_kernels_or_iterations_probabilities_come_back() -> None:
     p, image = scene(4)
-    for params in (CRFParams(gaussian_weight=0, bilateral_weight=0), CRFParams(iterations=0)):
+    for params in (CRF(gaussian_weight=0, bilateral_weight=0), CRF(iterations=0)):
         np.testing.assert_allclose(dense_crf(p, image, params), p, atol=2e-6)
 
 
@@ -125,9 +121,9 @@ def test_marginals_sum_to_one_and_input_is_kept() -> None:
 def test_zero_probability_is_floored_not_infinite() -> None:
     p, image = scene(6)
     p[2] = 0
-    q = dense_crf(p, image, CRFParams(floor=1e-5))
+    q = dense_crf(p, image, CRF(floor=1e-5))
     assert np.isfinite(q).all()
-    assert np.abs(q - exact(p, image, CRFParams(floor=1e-5))).max() < CONVERGED
+    assert np.abs(q - exact(p, image, CRF(floor=1e-5))).max() < CONVERGED
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 7), (5, 1)])
@@ -146,7 +142,7 @@ def test_pydensecrf_in_place_of_the_native_backend() -> None:
     """The same conventions, so that settings and numbers carry over."""
     pytest.importorskip("pydensecrf")
     p, image = scene(9)
-    for params in (TEST, CRFParams(iterations=1, gaussian_xy=4, bilateral_weight=2)):
+    for params in (CRF(), CRF(iterations=1, gaussian_xy=4, bilateral_weight=2)):
         other = dense_crf(p, image, dataclasses.replace(params, backend="pydensecrf"))
         np.testing.assert_allclose(dense_crf(p, image, params), other, atol=1e-4)
 
@@ -158,15 +154,15 @@ def test_batch_equals_single_pictures() -> None:
     found = dense_crf_batch(p, images)
     assert not found.requires_grad
     for q, pair in zip(found, pairs, strict=True):
-        np.testing.assert_array_equal(q.numpy(), dense_crf(*pair, TRAINING))
+        np.testing.assert_array_equal(q.numpy(), dense_crf(*pair, CRF().on_grid()))
     assert torch.equal(found, dense_crf_batch(p.double(), torch.from_numpy(images)))
 
 
 def test_training_preset_divides_spatial_widths_by_twelve() -> None:
-    assert TRAINING.gaussian_xy == pytest.approx(0.25)
-    assert TRAINING.bilateral_xy == pytest.approx(80 / 12)
-    assert (TRAINING.bilateral_rgb, TRAINING.gaussian_weight) == (13, 3)
-    assert (TRAINING.bilateral_weight, TRAINING.iterations) == (10, 10)
+    assert CRF().on_grid().gaussian_xy == pytest.approx(0.25)
+    assert CRF().on_grid().bilateral_xy == pytest.approx(80 / 12)
+    assert (CRF().on_grid().bilateral_rgb, CRF().on_grid().gaussian_weight) == (13, 3)
+    assert (CRF().on_grid().bilateral_weight, CRF().on_grid().iterations) == (10, 10)
 
 
 def test_images_to_grid_samples_every_eighth_pixel() -> None:
@@ -208,17 +204,17 @@ def test_errors_name_the_argument() -> None:
     ]
     for name, invalid in fields:
         with pytest.raises(ValueError, match=name):
-            CRFParams(**{name: invalid})  # type: ignore[arg-type]
+            CRF(**{name: invalid})  # type: ignore[arg-type]
 
 
 def test_missing_package_says_what_to_install() -> None:
     code = (
         "import sys; sys.modules['pydensecrf'] = None\n"
         "import numpy as np\n"
-        "from dgcn.crf import CRFParams, dense_crf\n"
+        "from dgcn.crf import CRF, dense_crf\n"
         "try:\n"
         "    dense_crf(np.full((2, 3, 3), 0.5), np.zeros((3, 3, 3), np.uint8),\n"
-        "        CRFParams(backend='pydensecrf'))\n"
+        "        CRF(backend='pydensecrf'))\n"
         "except ImportError as error:\n"
         "    print(error)\n"
     )

@@ -15,15 +15,15 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from dgcn.data.array_unpickler import _ALLOWED
-from dgcn.data.errors import DataError
-from dgcn.seeds import (
+from dgcn.cues import (
     FieldCues,
     load_cues,
     read_field_cues,
     save_cues,
     write_field_cues,
 )
+from dgcn.data.array_unpickler import _ALLOWED
+from dgcn.data.errors import DataError
 
 Cues = dict[str, NDArray[np.bool_]]
 

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from dgcn.seeds import (
+from dgcn.cues import (
     make_cues,
     saliency_to_grid,
 )
-from dgcn.seeds.cues import background_seeds, resolve_conflicts
+from dgcn.cues.make import background_cues, resolve_conflicts
 
 
 def label_map(cues: NDArray[np.bool_]) -> NDArray[np.int64]:
@@ -65,7 +65,7 @@ def test_saliency_of_any_size_is_brought_to_the_grid() -> None:
 @pytest.mark.parametrize("fraction", [0.01, 0.3, 0.5, 1.0])
 def test_background_fraction_takes_the_least_salient(fraction: float) -> None:
     saliency = np.random.default_rng(3).permutation(60).reshape(6, 10) / 60
-    found = background_seeds(saliency, 0.0, fraction)
+    found = background_cues(saliency, 0.0, fraction)
     assert found.sum() == max(1, round(60 * fraction))
     assert saliency[found].max() < saliency[~found].min(initial=1)
     cues = make_cues(
@@ -76,9 +76,7 @@ def test_background_fraction_takes_the_least_salient(fraction: float) -> None:
 
 def test_background_fraction_takes_ties_together() -> None:
     saliency = np.array([[0.0, 0.0, 0.0, 0.5]])
-    np.testing.assert_array_equal(
-        background_seeds(saliency, 0.0, 0.25), [[True, True, True, False]]
-    )
+    np.testing.assert_array_equal(background_cues(saliency, 0.0, 0.25), [[True, True, True, False]])
 
 
 def test_make_cues_errors() -> None:

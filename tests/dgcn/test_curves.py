@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from dgcn.engine.curves import Curves
+from dgcn.training.console import Curves
 
 
 def read(folder: Path, name: str) -> list[tuple[int, float]]:

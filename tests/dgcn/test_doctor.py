@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import rich.console
 from layouts import drawn, write_coco, write_voc
 from numpy.typing import NDArray
 from PIL import Image
-from rich.console import Console
 
 import graphcut_ext as gx
 from dgcn.cli import main
@@ -20,7 +20,7 @@ from dgcn.data.synthetic import draw_scene
 from dgcn.doctor import Finding, kernels
 from dgcn.doctor.dataset import check_dataset
 from dgcn.doctor.duplicates import Fingerprint, fingerprint, near_duplicates
-from dgcn.engine.progress import Screen
+from dgcn.training.console import Console
 
 
 def test_finding_without_a_fix_is_refused() -> None:
@@ -104,7 +104,7 @@ def test_plain_pictures_of_other_colours_are_not_near(tmp_path: Path) -> None:
 
 def findings(root: Path, saliency: Path | None = None) -> list[Finding]:
     config = Config(data=DataConfig(root=root, saliency=saliency))
-    return list(check_dataset(config, root, Screen(quiet=True)))
+    return list(check_dataset(config, root, Console(quiet=True)))
 
 
 def said(found: list[Finding], level: str) -> str:
@@ -263,7 +263,7 @@ def test_coco_layout_is_checked_like_a_folder(tmp_path: Path) -> None:
 
     def coco() -> list[Finding]:
         config = Config(out=out, data=DataConfig(root=root))
-        return list(check_dataset(config, root, Screen(quiet=True)))
+        return list(check_dataset(config, root, Console(quiet=True)))
 
     found = coco()
     assert said(found, "error") == ""
@@ -315,8 +315,8 @@ def test_colours_are_for_terminals_alone(monkeypatch: pytest.MonkeyPatch) -> Non
 
     def shown(**options: bool) -> str:
         stream = io.StringIO()
-        screen = Screen(console=Console(file=stream, **options))
-        examination._show(Finding("error", "[red]x", "y"), screen)
+        console = Console(rich_console=rich.console.Console(file=stream, **options))
+        examination._show(Finding("error", "[red]x", "y"), console)
         return stream.getvalue()
 
     assert shown(force_terminal=True).count("\x1b[31m") == 1

@@ -15,9 +15,9 @@ import torch
 
 from dgcn.cli import main
 from dgcn.data import read_image, to_tensor
-from dgcn.engine import export as export_module
-from dgcn.engine.export import ExportError, export
-from dgcn.engine.portable import load_portable
+from dgcn.pipeline import export as export_module
+from dgcn.pipeline.export import ExportError, export
+from dgcn.pipeline.portable import load_portable
 
 CLASSES = ["background", "disc", "square", "triangle", "star", "ring"]
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from dgcn.cues import FieldCues, external_cues, save_cues, write_cue_images, write_field_cues
 from dgcn.data import DataError, Record, read_mask, write_mask
-from dgcn.seeds import FieldCues, external_cues, save_cues, write_cue_pictures, write_field_cues
 
 CLASSES, GRID = 4, 5
 RECORDS = [Record(name, Path(name), (1, 3), None) for name in ("a", "b")]
@@ -33,7 +33,7 @@ def test_every_form_gives_the_same_cues(tmp_path: Path, kind: str) -> None:
     path = tmp_path / kind
     cues = {name: one_hot(labels) for name, labels in maps.items()}
     if kind == "folder":
-        write_cue_pictures(path, cues)
+        write_cue_images(path, cues)
         assert all(np.array_equal(read_mask(path / f"{name}.png"), maps[name]) for name in maps)
     else:
         save_cues(path, cues, listing=None if "npz" in kind else tmp_path / "input_list.txt")
@@ -55,9 +55,9 @@ def test_pictures_of_image_size_are_sampled_at_the_cells(tmp_path: Path) -> None
 
 def test_pictures_hold_one_class_a_cell(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="cues of 'a' have several classes at one cell"):
-        write_cue_pictures(tmp_path, {"a": np.ones((2, 3, 3), dtype=bool)})
+        write_cue_images(tmp_path, {"a": np.ones((2, 3, 3), dtype=bool)})
     with pytest.raises(ValueError, match=r"must have shape \(L <= 255, h, w\): \(3, 3\)"):
-        write_cue_pictures(tmp_path, {"a": np.ones((3, 3), dtype=bool)})
+        write_cue_images(tmp_path, {"a": np.ones((3, 3), dtype=bool)})
 
 
 def test_what_does_not_fit_is_named(tmp_path: Path) -> None:

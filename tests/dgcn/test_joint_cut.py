@@ -11,8 +11,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from dgcn.supervision import GraphCutSupervision, JointCutSupervision
-from dgcn.supervision.links import Links
+from dgcn.supervision import GraphCut, JointCut
+from dgcn.supervision.feature_graph import FeatureGraph
 
 
 def scene(seed: int, classes: int, h: int, w: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -58,11 +58,16 @@ def links_by_loops(
 
 
 @pytest.mark.parametrize("spatial", [0, 4, 8])
-@pytest.mark.parametrize("n_links", ["unit", "gaussian"])
-def test_links_equal_those_made_by_loops(spatial: int, n_links: str) -> None:
+@pytest.mark.parametrize("weights_are", ["unit", "gaussian"])
+def test_edges_equal_those_made_by_loops(spatial: int, weights_are: str) -> None:
     features = scene(3, 2, 4, 5)[1]
-    rule = Links(3, n_links, spatial=spatial, spatial_weight=0.7)  # type: ignore[arg-type]
-    indices, weights = rule(features)
+    rule = FeatureGraph(
+        3,
+        edge_weights=weights_are,  # type: ignore[arg-type]
+        spatial=spatial,  # type: ignore[arg-type]
+        spatial_weight=0.7,
+    )
+    indices, weights = rule.edges(features)
     found: dict[tuple[int, int], float] = {}
     for i, row in enumerate(indices[0].tolist()):
         for j, weight in zip(row, weights[0, i].tolist(), strict=True):
@@ -71,21 +76,21 @@ def test_links_equal_those_made_by_loops(spatial: int, n_links: str) -> None:
                 found[key] = found.get(key, 0.0) + weight
             else:
                 assert weight == 0
-    expected = links_by_loops(features[0], 3, spatial, n_links == "gaussian", 0.7)
+    expected = links_by_loops(features[0], 3, spatial, weights_are == "gaussian", 0.7)
     assert found == pytest.approx(expected, rel=1e-5)
 
 
 def test_normalised_features_choose_other_neighbours() -> None:
     # Along a row: by direction 0 and 1 are alike, by length 0 and 2.
     features = torch.tensor([[1.0, 9.0, 0.0], [0.0, 1.0, 1.2]])[None, :, None, :]
-    plain, _ = Links(1)(features)
-    by_length, _ = Links(1, normalise="length")(features)
+    plain, _ = FeatureGraph(1).edges(features)
+    by_length, _ = FeatureGraph(1, normalise="length").edges(features)
     assert plain[0, 0, 0] == 2
     assert by_length[0, 0, 0] == 1
     # A channel of large values decides alone unless every channel has variance 1.
     features = torch.tensor([[0.0, 100.0, 40.0], [0.0, 0.0, 5.0]])[None, :, None, :]
-    plain, _ = Links(1)(features)
-    by_channel, _ = Links(1, normalise="channel")(features)
+    plain, _ = FeatureGraph(1).edges(features)
+    by_channel, _ = FeatureGraph(1, normalise="channel").edges(features)
     mean, deviation = features.mean((2, 3)), features.std((2, 3), unbiased=False)
     x = ((features[0, :, 0] - mean[0, :, None]) / deviation[0, :, None]).T
     nearest = (torch.cdist(x, x) + torch.eye(3) * 1e9).argmin(1)
@@ -101,19 +106,18 @@ def energy(
 
 
 @pytest.mark.parametrize("seed", range(6))
-@pytest.mark.parametrize("seeds", ["soft", "hard"])
-def test_labelling_is_the_best_of_all(seed: int, seeds: str) -> None:
+@pytest.mark.parametrize("cue_capacity", [1.3, "hard"])
+def test_labelling_is_the_best_of_all(seed: int, cue_capacity: float | str) -> None:
     probabilities, features, cues, present = scene(seed, 3, 2, 4)
-    rule = JointCutSupervision(
+    rule = JointCut(
         k=2,
         theta=0.0,
-        n_links="gaussian",
-        seeds=seeds,
-        seed_weight=1.3,  # type: ignore[arg-type]
+        edge_weights="gaussian",
+        cue_capacity=cue_capacity,  # type: ignore[arg-type]
     )
     links = links_by_loops(features[0], 2, 0, True, 1.0)
     at = [sum(w for pair, w in links.items() if u in pair) for u in range(8)]
-    held = 1.3 if seeds == "soft" else 1 + max(at)
+    held = 1 + max(at) if cue_capacity == "hard" else cue_capacity
     costs = -np.log10(probabilities[0].double().flatten(1).numpy())
     flat = cues[0].flatten(1).numpy()
     costs = np.where(flat.any(0), np.where(flat, 0.0, held), costs)
@@ -130,9 +134,9 @@ def test_labelling_is_the_best_of_all(seed: int, seeds: str) -> None:
 @pytest.mark.parametrize("seed", range(4))
 def test_one_class_equals_the_binary_cut_for_it(seed: int) -> None:
     probabilities, features, cues, present = scene(seed, 2, 7, 6)
-    joint = JointCutSupervision(k=4, theta=0.0, n_links="gaussian", seed_weight=3.0)
-    single = GraphCutSupervision(
-        k=4, theta=0.0, n_links="gaussian", seed_weight=3.0, cut_background=True
+    joint = JointCut(k=4, theta=0.0, edge_weights="gaussian", cue_capacity=3.0)
+    single = GraphCut(
+        k=4, theta=0.0, edge_weights="gaussian", cue_capacity=3.0, cut_background=True
     )
     arguments = (probabilities, features, cues, present)
     assert torch.equal(joint(*arguments), single(*arguments))
@@ -143,14 +147,12 @@ def test_absent_classes_get_nothing_and_doubt_keeps_the_cue() -> None:
     probabilities, features, cues, present = batch
     present = torch.tensor([[True, True, False, True], [True, False, False, False]])
     cues = cues & present[:, :, None, None]
-    found = JointCutSupervision(k=3, theta=0.0)(probabilities, features, cues, present)
+    found = JointCut(k=3, theta=0.0)(probabilities, features, cues, present)
     assert not found[0, 2].any()
     assert found[1, 0].all()  # the background is the only label left
     for item in range(2):
         one = slice(item, item + 1)
-        alone = JointCutSupervision(k=3, theta=0.0)(
-            probabilities[one], features[one], cues[one], present[one]
-        )
+        alone = JointCut(k=3, theta=0.0)(probabilities[one], features[one], cues[one], present[one])
         assert torch.equal(alone[0], found[item])
-    doubtful = JointCutSupervision(k=3, theta=1.0)(probabilities, features, cues, present)
+    doubtful = JointCut(k=3, theta=1.0)(probabilities, features, cues, present)
     assert torch.equal(doubtful, cues)

@@ -13,10 +13,10 @@ from PIL import Image
 from torch import nn
 
 from dgcn.cli import main
+from dgcn.cues import load_cues, save_cues
 from dgcn.data import FolderDataset, mask_to_grid, read_mask
-from dgcn.engine.checkpoint import load_checkpoint
-from dgcn.engine.portable import load_portable
-from dgcn.seeds import load_cues, save_cues
+from dgcn.pipeline.portable import load_portable
+from dgcn.training.checkpoint import load_checkpoint
 
 TINY = (
     "--data.size=41",
@@ -24,7 +24,7 @@ TINY = (
     "--classify.batch_size=4",
     "--train.epochs=1",
     "--train.batch_size=4",
-    "--supervision.theta=0.1",
+    "--supervision.graph_cut.theta=0.1",
     "--evaluate.pictures=1",
     "--evaluate.scales=[1.0]",
     "--runtime.device=cpu",
@@ -88,15 +88,15 @@ def test_coco_with_masks_painted_in_the_run_folder(source: FolderDataset, tmp_pa
     assert [path.stem[:13] for path in predictions] == ["COCO_val2014_"] * 2
     truth = [record.mask for record in source.split("val") if record.mask is not None]
     assert scores["miou"] == pytest.approx(miou(truth, predictions, 6))
-    assert (out / "graph_cut" / "retrain" / "metrics.json").is_file()
+    assert (out / "graph_cut" / "retrained" / "metrics.json").is_file()
     head = load_portable(out / "graph_cut" / "last.pt").model.head
     dilations = [m.dilation[0] for m in head.modules() if isinstance(m, nn.Conv2d)]
     assert dilations == [1, 2, 3, 4]
     for path in (out / "data" / "masks").iterdir():
         path.unlink()
-    assert main(["eval", "--out", str(out)]) == 0  # they are painted anew
+    assert main(["evaluate", "--out", str(out)]) == 0  # they are painted anew
     assert json.loads((out / "graph_cut" / "metrics.json").read_text())["val"] == scores
-    for folder in ("classifier", "graph_cut", "graph_cut/retrain"):
+    for folder in ("classifier", "graph_cut", "graph_cut/retrained"):
         model = load_checkpoint(out / folder / "last.pt").model
         means = [v for k, v in model.items() if "backbone" in k and k.endswith("running_mean")]
         assert len(means) == 8
@@ -116,7 +116,7 @@ def test_cues_of_the_field_in_place_of_activation_maps(
         cues[ids[record.name]] = grid
     save_cues(tmp_path / "cues.pickle", cues, listing=tmp_path / "input_list.txt")
     out = tmp_path / "run"
-    given = ["--seeds.cues", str(tmp_path / "cues.pickle"), "--data.root", str(tmp_path)]
+    given = ["--cues.path", str(tmp_path / "cues.pickle"), "--data.root", str(tmp_path)]
     command = ["run", *TINY, "--model.backbone=small", *given, "--out", str(out)]
     assert main(command) == 0
     kept = load_cues(out / "cues" / "cues.npz")
@@ -131,7 +131,9 @@ def test_cues_of_the_field_in_place_of_activation_maps(
     first = next(iter(cues))
     cues[first] = np.zeros_like(cues[first])
     save_cues(tmp_path / "cues.pickle", cues, listing=tmp_path / "input_list.txt")
-    assert main(["seed", "--out", str(out)]) == 0
+    assert main(["cues", "--out", str(out)]) == 2
+    assert "cues.path: other content" in capsys.readouterr().err
+    assert main(["cues", "--out", str(out), "--overwrite"]) == 0
     assert not load_cues(out / "cues" / "cues.npz")[first].any()
 
 

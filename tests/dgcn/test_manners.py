@@ -12,12 +12,12 @@ import time
 from pathlib import Path
 
 import pytest
-from rich.console import Console
+import rich.console
 
 from dgcn.cli import main
 from dgcn.data import write_synthetic
-from dgcn.engine.checkpoint import load_checkpoint
-from dgcn.engine.progress import Screen
+from dgcn.training.checkpoint import load_checkpoint
+from dgcn.training.console import Console
 
 
 def interrupted(command: list[str], checkpoint: Path, former: int) -> tuple[str, str]:
@@ -64,7 +64,7 @@ def test_interrupt_while_a_checkpoint_is_written_is_one(
             signal.raise_signal(signal.SIGINT)
         raise RuntimeError("unexpected pos 696448 vs 696344")
 
-    monkeypatch.setattr("dgcn.engine.loop.save_checkpoint", save)
+    monkeypatch.setattr("dgcn.training.loop.save_checkpoint", save)
     write_synthetic(tmp_path / "set", images=2, val_images=0, size=48)
     arguments = ["classify", "--data.root", str(tmp_path / "set"), "--data.size=41"]
     arguments += ["--model.backbone=small", "--classify.epochs=1", "--runtime.device=cpu"]
@@ -93,8 +93,8 @@ def test_folder_that_cannot_be_written_is_one_line(
 
 def shown(brief: bool, **options: bool) -> str:
     stream = io.StringIO()
-    screen = Screen(console=Console(file=stream, width=100, **options))
-    with screen.bar("work", 2, brief=brief) as advance:
+    console = Console(rich_console=rich.console.Console(file=stream, width=100, **options))
+    with console.bar("work", 2, brief=brief) as advance:
         advance("x")
         advance("y")
     return stream.getvalue()

@@ -319,7 +319,7 @@ def test_param_groups_hold_every_trainable_parameter_once(
     model = make(SmallNet(), 5)
     frozen = next(model.backbone.parameters())
     frozen.requires_grad_(False)
-    backbone, new = param_groups(model, 0.01, new_layer_factor=10, weight_decay=1e-4)
+    backbone, new = param_groups(model, 0.01, head_lr_factor=10, weight_decay=1e-4)
     found = [id(parameter) for group in (backbone, new) for parameter in group["params"]]
     wanted = [id(p) for p in model.parameters() if p is not frozen]
     assert sorted(found) == sorted(wanted)
@@ -328,7 +328,7 @@ def test_param_groups_hold_every_trainable_parameter_once(
     assert (new["lr"], new["weight_decay"]) == (pytest.approx(0.1), 1e-4)
 
 
-def test_one_sgd_step_moves_new_layers_ten_times_as_far() -> None:
+def test_one_sgd_step_moves_head_lr_factor_ten_times_as_far() -> None:
     model = Segmenter(SmallNet(), 3)
     optimizer = torch.optim.SGD(param_groups(model, 0.01, weight_decay=0))
     before = {name: p.detach().clone() for name, p in model.named_parameters()}
@@ -344,7 +344,7 @@ def test_one_sgd_step_moves_new_layers_ten_times_as_far() -> None:
     ("options", "message"),
     [
         ({"lr": 0.0}, "lr must be positive"),
-        ({"lr": 1.0, "new_layer_factor": math.inf}, "new_layer_factor must be positive"),
+        ({"lr": 1.0, "head_lr_factor": math.inf}, "head_lr_factor must be positive"),
         ({"lr": 1.0, "weight_decay": -1.0}, "weight_decay must not be negative"),
     ],
 )
@@ -367,5 +367,7 @@ def test_errors_name_the_argument() -> None:
         Segmenter(net, 2, dropout=1.0)
     with pytest.raises(ValueError, match="dilation must be at least 1, got 0"):
         Segmenter(net, 2, dilation=0)
-    with pytest.raises(ValueError, match=r"name must be one of small, squeezenet, .*, got 'vgg'"):
+    with pytest.raises(
+        ValueError, match=r"backbone must be one of small, squeezenet, .*, got 'vgg'"
+    ):
         build_backbone("vgg")

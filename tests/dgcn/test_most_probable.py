@@ -9,8 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from dgcn.supervision import MostProbableSupervision
-from dgcn.supervision.belief import Belief
+from dgcn.supervision import MostProbable
 
 
 def by_hand(
@@ -18,9 +17,9 @@ def by_hand(
     cues: NDArray[np.bool_],
     present: NDArray[np.bool_],
     theta: float,
-    belief: Belief,
+    image_labels_only: bool,
 ) -> NDArray[np.bool_]:
-    """Classes of one image, one position after the other; arrays as `MostProbableSupervision`'s."""
+    """Classes of one image, one position after the other; arrays as `MostProbable`'s."""
     found = np.zeros_like(cues)
     possible = [c for c in range(len(p)) if present[c]]
     for row in range(p.shape[1]):
@@ -29,7 +28,7 @@ def by_hand(
             if cues[here].any():
                 found[here] = cues[here]
                 continue
-            whole = sum(float(p[c, row, column]) for c in possible) if belief == "present" else 1.0
+            whole = sum(float(p[c, row, column]) for c in possible) if image_labels_only else 1.0
             scores = {c: float(p[c, row, column]) / whole for c in possible}
             best = max(possible, key=lambda c: scores[c])
             found[best, row, column] = scores[best] > theta
@@ -40,11 +39,11 @@ def by_hand(
     seed=st.integers(0, 2**32 - 1),
     classes=st.integers(1, 5),
     theta=st.sampled_from([0.0, 0.2, 0.34, 0.52, 0.7, 0.97]),
-    belief=st.sampled_from(["all", "present"]),
+    image_labels_only=st.booleans(),
     sharpness=st.sampled_from([0.3, 1.0, 4.0]),
 )
 def test_equals_the_rule_read_position_by_position(
-    seed: int, classes: int, theta: float, belief: Belief, sharpness: float
+    seed: int, classes: int, theta: float, image_labels_only: bool, sharpness: float
 ) -> None:
     rng = np.random.default_rng(seed)
     images, h, w = rng.integers(1, 4), *rng.integers(1, 7, 2)
@@ -56,8 +55,10 @@ def test_equals_the_rule_read_position_by_position(
     cues = (np.arange(classes)[:, None, None] == label) & (rng.random((images, 1, h, w)) < 0.3)
     cues &= present[:, :, None, None]
     arguments = [torch.from_numpy(each) for each in (p, np.zeros((images, 2, h, w)), cues, present)]
-    found = MostProbableSupervision(theta=theta, belief=belief)(*arguments)
-    expected = [by_hand(*image, theta, belief) for image in zip(p, cues, present, strict=True)]
+    found = MostProbable(theta, image_labels_only)(*arguments)
+    expected = [
+        by_hand(*image, theta, image_labels_only) for image in zip(p, cues, present, strict=True)
+    ]
     np.testing.assert_array_equal(found.numpy(), np.stack(expected))
 
 
@@ -69,16 +70,16 @@ def test_a_label_rules_out_what_the_network_prefers() -> None:
     present = torch.tensor([[True, True, False]])
     features = torch.zeros(1, 1, 1, 2)
 
-    def cow(theta: float, belief: Belief) -> bool:
-        found = MostProbableSupervision(theta, belief)(p, features, cues, present)
+    def cow(theta: float, image_labels_only: bool) -> bool:
+        found = MostProbable(theta, image_labels_only)(p, features, cues, present)
         assert found[0, :, 0, 1].tolist() == [True, False, False]  # the cue stays
         assert not found[0, 2].any()
         return bool(found[0, 1, 0, 0])
 
-    assert cow(0.7, "present")  # 0.3 / 0.4
-    assert not cow(0.76, "present")
-    assert cow(0.29, "all")
-    assert not cow(0.31, "all")
+    assert cow(0.7, True)  # 0.3 / 0.4
+    assert not cow(0.76, True)
+    assert cow(0.29, False)
+    assert not cow(0.31, False)
 
 
 def test_two_cues_at_one_position_are_refused() -> None:
@@ -86,4 +87,4 @@ def test_two_cues_at_one_position_are_refused() -> None:
     cues[1, 1:, 2, 3] = True
     p = torch.full((2, 3, 4, 5), 1 / 3)
     with pytest.raises(ValueError, match="image 1 has two classes at row 2, column 3"):
-        MostProbableSupervision()(p, torch.zeros(2, 1, 4, 5), cues, torch.ones(2, 3).bool())
+        MostProbable()(p, torch.zeros(2, 1, 4, 5), cues, torch.ones(2, 3).bool())

@@ -15,14 +15,14 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 import graphcut_ext as gx
-from dgcn.crf import TRAINING, dense_crf_batch, images_to_grid
+from dgcn.crf import CRF, dense_crf_batch, images_to_grid
 from dgcn.losses import boundary_loss, floored_softmax, seeding_loss
 from dgcn.models import aggregate
 from dgcn.supervision import (
-    GraphCutSupervision,
-    JointCutSupervision,
-    MostProbableSupervision,
-    StaticSupervision,
+    GraphCut,
+    JointCut,
+    MostProbable,
+    Static,
     Supervision,
 )
 
@@ -68,7 +68,7 @@ def step(supervision: Supervision) -> tuple[Tensor, Tensor]:
     cues &= cues.cumsum(1) == 1
     probabilities = floored_softmax(logits)
     with gx.no_value_checks():
-        marginals = dense_crf_batch(probabilities, images_to_grid(rgb, 6, 7), TRAINING)
+        marginals = dense_crf_batch(probabilities, images_to_grid(rgb, 6, 7), CRF().on_grid())
         features = aggregate(stages, (0, 1))
         supervised = supervision(logits.softmax(1), features, cues, present, lambda: marginals)
     loss = seeding_loss(probabilities, supervised) + boundary_loss(probabilities, marginals)
@@ -83,21 +83,21 @@ def step_as_on_cuda(supervision: Supervision, patch: pytest.MonkeyPatch) -> tupl
 @pytest.mark.parametrize(
     "supervision",
     [
-        StaticSupervision(),
-        MostProbableSupervision(),
-        GraphCutSupervision(k=4, theta=0.2, solver="push_relabel"),
-        GraphCutSupervision(
+        Static(),
+        MostProbable(),
+        GraphCut(k=4, theta=0.2, solver="push_relabel"),
+        GraphCut(
             k=4,
             theta=0.2,
-            n_links="gaussian",
-            seeds="hard",
+            edge_weights="gaussian",
+            cue_capacity="hard",
             cut_background=True,
             solver="push_relabel",
         ),
-        GraphCutSupervision(
+        GraphCut(
             k=4,
             theta=0.2,
-            belief="present",
+            image_labels_only=True,
             spatial=8,
             normalise="channel",
             solver="push_relabel",
@@ -121,7 +121,7 @@ def test_what_waits_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
         return cues if bool(cues.any()) else ~cues
 
     for supervision, operator in (
-        (JointCutSupervision(k=4), "nonzero"),
+        (JointCut(k=4), "nonzero"),
         (reads, "_local_scalar_dense"),
     ):
         with monkeypatch.context() as patch, pytest.raises(Waited, match=operator):

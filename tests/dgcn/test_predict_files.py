@@ -14,8 +14,8 @@ from PIL import Image
 
 from dgcn.cli import main
 from dgcn.data import read_image, read_mask
-from dgcn.engine.portable import find_checkpoint, load_portable
-from dgcn.engine.predict_files import drawn_over, find_images
+from dgcn.pipeline.portable import find_checkpoint, load_portable
+from dgcn.pipeline.prediction import drawn_over, find_images
 from dgcn.report import class_colours, overlay
 
 
@@ -44,8 +44,8 @@ def test_files_folders_and_globs_name_pictures(tmp_path: Path) -> None:
     ("pattern", "expected"),
     [
         ("{}/none.jpg", "images: no such file or folder: .*none.jpg"),
-        ("{}/*.txt", r"images: no picture matches '.*\*\.txt'"),
-        ("{}/empty", "images: no picture in .*empty"),
+        ("{}/*.txt", r"images: no image matches '.*\*\.txt'"),
+        ("{}/empty", "images: no image in .*empty"),
     ],
 )
 def test_what_names_no_picture_is_said(tmp_path: Path, pattern: str, expected: str) -> None:
@@ -86,19 +86,39 @@ def test_checkpoint_alone_predicts_as_its_run_did(
     assert [path.name for path in (tmp_path / "other").iterdir()] == ["masks"]
 
 
-def test_checkpoint_that_does_not_describe_itself_is_understood(
-    tiny_run: Path, tmp_path: Path
-) -> None:
-    path = tiny_run / "graph_cut" / "last.pt"
-    content = torch.load(path, weights_only=True)
-    assert content.pop("network")["classes"][0] == "background"
-    torch.save(content, tmp_path / "old.pt")
-    old, new = load_portable(tmp_path / "old.pt"), load_portable(path)
-    assert old.classes == new.classes
-    assert old.settings["data"] == new.settings["data"] == {"size": 81}
+def test_checkpoint_does_not_decide_what_is_imported(tiny_run: Path, tmp_path: Path) -> None:
+    content = torch.load(tiny_run / "graph_cut" / "last.pt", weights_only=True)
+    own = "dgcn.models.small:SmallNet"  # as a class of the user's own is named
+    content["network"]["settings"]["model"]["backbone"] = own
+    torch.save(content, tmp_path / "own.pt")
+    with pytest.raises(ValueError, match=f"--model.backbone {own} allows it to be imported"):
+        load_portable(tmp_path / "own.pt")
     x = torch.randn(1, 3, 81, 81)
+    ours, plain = (
+        load_portable(tmp_path / "own.pt", backbone=own),
+        load_portable(tiny_run / "graph_cut" / "last.pt"),
+    )
     with torch.no_grad():
-        assert torch.equal(old.model(x).logits, new.model(x).logits)
+        assert torch.equal(ours.model(x).logits, plain.model(x).logits)
+
+
+def test_checkpoint_is_read_once(
+    tiny_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reads = []
+    real = torch.load
+
+    def counted(*arguments: object, **options: object) -> object:
+        reads.append(arguments)
+        return real(*arguments, **options)
+
+    monkeypatch.setattr(torch, "load", counted)
+    image = next((tiny_run / "data").glob("*/images/val_*.png"))
+    path = tiny_run / "graph_cut" / "last.pt"
+    command = ["predict", "--checkpoint", str(path), "--images", str(image)]
+    assert main([*command, "--out", str(tmp_path / "found")]) == 0
+    assert len(reads) == 1
+    assert (tmp_path / "found" / "masks" / f"{image.stem}.png").is_file()
 
 
 def test_overlay_has_a_legend_of_what_is_in_it() -> None:
@@ -129,7 +149,7 @@ def test_damaged_picture_is_named_and_the_others_are_done(
     arguments = ["predict", "--checkpoint", network, "--images", str(tmp_path / "in")]
     assert main([*arguments, "--out", str(tmp_path / "out")]) == 2
     said = capsys.readouterr().err
-    assert "1 of 4 pictures could not be read, the others are done: " in said
+    assert "1 of 4 images could not be read, the others are done: " in said
     assert "a.heic: cannot be read as an image" in said
     for name in ("b", "c", "d"):
         assert read_mask(tmp_path / "out" / "masks" / f"{name}.png").shape == (20, 30)
@@ -151,7 +171,7 @@ def test_missing_picture_does_not_stop_the_others(
     command += ["--runtime.device=cpu"]
     done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=120)
     assert done.returncode == 2
-    assert "1 of 3 pictures could not be read, the others are done: " in done.stderr
+    assert "1 of 3 images could not be read, the others are done: " in done.stderr
     assert sorted(path.name for path in (tmp_path / "out" / "masks").iterdir()) == [
         "a.png",
         "c.png",
@@ -195,7 +215,7 @@ def test_checkpoint_of_a_newer_program_is_refused(tiny_run: Path, tmp_path: Path
     content = torch.load(tiny_run / "graph_cut" / "last.pt", weights_only=True)
     content["network"]["settings"]["model"]["wings"] = 2
     torch.save(content, tmp_path / "new.pt")
-    with pytest.raises(ValueError, match=r"written by a newer dgcn: unknown model\.wings"):
+    with pytest.raises(ValueError, match=r"written by a another dgcn: unknown model\.wings"):
         load_portable(tmp_path / "new.pt")
 
 

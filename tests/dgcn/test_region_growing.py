@@ -7,7 +7,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from dgcn.supervision import RegionGrowingSupervision
+from dgcn.supervision import RegionGrowing
 
 
 def grown_by_flood_fill(
@@ -57,7 +57,7 @@ def test_equals_flood_fill(thresholds: tuple[float, float]) -> None:
     items = [scene(rng) for _ in range(12)]
     expected = np.stack([grown_by_flood_fill(*item, *thresholds) for item in items])
     marginals, cues, present = (torch.from_numpy(np.stack(x)) for x in zip(*items, strict=True))
-    rule = RegionGrowingSupervision(*thresholds)
+    rule = RegionGrowing(*thresholds)
     # The softmax itself must not matter: only the CRF's marginals do.
     softmax = torch.full_like(marginals, 0.25)
     found = rule(softmax, torch.zeros(12, 1, 9, 8), cues, present, lambda: marginals)
@@ -77,31 +77,31 @@ def one_row(label: list[float], cues: dict[int, int]) -> tuple[torch.Tensor, ...
 
 def test_growth_stops_at_doubt_and_at_cues_of_another_class() -> None:
     marginals, cues = one_row([0.9, 0.9, 0.9, 0.8, 0.9, 0.9, 0.9], {1: 1, 4: 0})
-    rule, present = RegionGrowingSupervision(), torch.tensor([[True, True]])
+    rule, present = RegionGrowing(), torch.tensor([[True, True]])
     found = rule(marginals, torch.zeros(1, 1, 1, 7), cues, present, lambda: marginals)[0, :, 0]
     assert found[1].tolist() == [True, True, True, False, False, False, False]
     assert found[0].tolist() == [False, False, False, False, True, False, False]
 
 
-def test_belief_over_the_images_classes_accepts_what_confusion_hides() -> None:
+def test_marginals_over_the_image_labels_accept_what_confusion_hides() -> None:
     marginals = torch.tensor([0.05, 0.5, 0.45])[None, :, None, None].expand(1, 3, 1, 3)
     cues = torch.zeros(1, 3, 1, 3, dtype=torch.bool)
     cues[0, 1, 0, 0] = True
     present = torch.tensor([[True, True, False]])
     features = torch.zeros(1, 1, 1, 3)
 
-    def grown(rule: RegionGrowingSupervision) -> int:
+    def grown(rule: RegionGrowing) -> int:
         return int(rule(marginals, features, cues, present, lambda: marginals)[0, 1].sum())
 
-    assert grown(RegionGrowingSupervision()) == 1
-    assert grown(RegionGrowingSupervision(belief="present")) == 3  # 0.5 / 0.55 > 0.85
+    assert grown(RegionGrowing()) == 1
+    assert grown(RegionGrowing(image_labels_only=True)) == 3  # 0.5 / 0.55 > 0.85
 
 
 def test_marginals_are_asked_for() -> None:
     cues = torch.zeros(1, 2, 3, 3, dtype=torch.bool)
     arguments = (torch.full((1, 2, 3, 3), 0.5), torch.zeros(1, 1, 3, 3), cues)
     present = torch.tensor([[True, True]])
-    with pytest.raises(ValueError, match="refined must be given"):
-        RegionGrowingSupervision()(*arguments, present)
-    with pytest.raises(ValueError, match=r"refined must give the shape .*got \(1, 2, 3, 4\)"):
-        RegionGrowingSupervision()(*arguments, present, lambda: torch.zeros(1, 2, 3, 4))
+    with pytest.raises(ValueError, match="marginals must be given"):
+        RegionGrowing()(*arguments, present)
+    with pytest.raises(ValueError, match=r"marginals must give the shape .*got \(1, 2, 3, 4\)"):
+        RegionGrowing()(*arguments, present, lambda: torch.zeros(1, 2, 3, 4))

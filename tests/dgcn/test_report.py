@@ -13,20 +13,20 @@ import pytest
 from PIL import Image
 from report_page import Parsed, expected_order, laid_over
 
-import dgcn.engine.report_pictures as report_pictures_module
+import dgcn.pipeline.report as report_module
 from dgcn.cli import main
+from dgcn.cues import load_cues
 from dgcn.data import read_image, read_mask
 from dgcn.data.batches import TrainingSet
-from dgcn.engine.predict import load_segmenter
-from dgcn.engine.progress import Screen
-from dgcn.engine.quality import supervise_sample
-from dgcn.engine.record import by_image, chosen, recorded_supervision
-from dgcn.engine.report_pictures import image_scores
-from dgcn.engine.run import open_run
-from dgcn.engine.segment import make_supervision
 from dgcn.options import load_config
+from dgcn.pipeline.networks import load_segmenter
+from dgcn.pipeline.panels import by_image
+from dgcn.pipeline.report import image_scores
+from dgcn.pipeline.run import open_run
+from dgcn.pipeline.segmenter import recorded_supervision
 from dgcn.report import overlay
-from dgcn.seeds import load_cues
+from dgcn.training.console import Console
+from dgcn.training.objective import supervise_sample
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 
@@ -51,20 +51,20 @@ def written(tiny_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_report_shows_what_the_run_holds(written: Path, tiny_run: Path) -> None:
     text = written.read_text(encoding="utf-8")
     parsed = Parsed(text)
-    pictures = json.loads(parsed.texts["pictures"])
+    images = json.loads(parsed.texts["images"])
     metrics = json.loads((tiny_run / "graph_cut" / "metrics.json").read_text())["val"]
     assert metrics["protocol"] in text
     for name, values in metrics["classes"].items():
         row = next(cells for cells in parsed.cells if cells[:1] == [name])
         iou = values["iou"]
         assert row[1] == ("-" if iou is None else f"{100 * iou:.1f}")
-    assert [p["split"] for p in pictures].count("val") == 3
-    train = [p for p in pictures if p["split"] == "train"]
+    assert [p["split"] for p in images].count("val") == 3
+    train = [p for p in images if p["split"] == "train"]
     assert len(train) == 2
     for shown in train:
-        titles = [panel["title"] for panel in shown["panels"]]
+        titles = [layer["title"] for layer in shown["layers"]]
         assert titles == [
-            "photograph",
+            "image",
             "class activation",
             "cues",
             "supervision, epoch 1",
@@ -73,7 +73,7 @@ def test_report_shows_what_the_run_holds(written: Path, tiny_run: Path) -> None:
             "ground truth",
         ]
     root = next((tiny_run / "data").glob("shapes-*"))
-    for shown in pictures:
+    for shown in images:
         if shown["split"] == "val":
             truth = read_mask(root / "masks" / f"{shown['name']}.png")
             mask = read_mask(tiny_run / "graph_cut/predictions/val" / f"{shown['name']}.png")
@@ -83,29 +83,34 @@ def test_report_shows_what_the_run_holds(written: Path, tiny_run: Path) -> None:
                 if ((truth == c) | (mask == c)).any()
             ]
             assert shown["scores"]["graph cut"]["mean"] == pytest.approx(np.mean(ious), abs=1e-4)
-            panel = next(p for p in shown["panels"] if p["title"] == "ground truth")
+            layer = next(p for p in shown["layers"] if p["title"] == "ground truth")
             image = read_image(root / "images" / f"{shown['name']}.png")
-            seen = laid_over(image, panel["layer"])
+            seen = laid_over(image, layer["uri"])
             expected = overlay(image, truth, 6)
             np.testing.assert_allclose(seen, expected, atol=1.6)
 
 
 def test_recorded_supervision_is_that_of_the_network(tiny_run: Path) -> None:
-    run = open_run(load_config(tiny_run / "config.yaml"), screen=Screen(quiet=True))
-    kept = recorded_supervision(run.training)
+    run = open_run(
+        load_config(tiny_run / "config.yaml"), console=Console(quiet=True), reads_only=True
+    )
+    kept = recorded_supervision(run.trained_folder)
     assert list(kept) == [1, 2]
-    cues = load_cues(run.cues / "cues.npz")
+    cues = load_cues(run.cues_folder / "cues.npz")
     model = load_segmenter(run, "last")
-    records = chosen(run.records("train"), 2)
+    records = run.shown_records()
     assert set(kept[2]) == {record.name for record in records}
     for record in records:
         sample = TrainingSet([record], run.classes, 81, cues=cues, mirror=False)[0]
-        labels = supervise_sample(run, model, make_supervision(run.config.supervision), sample)
+        method, crf = run.config.supervision.method, run.config.crf.on_grid()
+        labels = supervise_sample(model, method, sample, crf, run.fabric.device)
         np.testing.assert_array_equal(kept[2][record.name], labels)
 
 
 def test_epochs_shown_are_spread_over_the_training(tiny_run: Path) -> None:
-    run = open_run(load_config(tiny_run / "config.yaml"), screen=Screen(quiet=True))
+    run = open_run(
+        load_config(tiny_run / "config.yaml"), console=Console(quiet=True), reads_only=True
+    )
     record = run.records("train")[0]
     labels = {record.name: np.zeros((2, 1, 1), dtype=bool)}
     recorded = {epoch: labels if epoch != 9 else {} for epoch in range(1, 11)}
@@ -121,7 +126,7 @@ def test_images_left_out_are_named(
     assert "2 of the 3 val images are left out" in capsys.readouterr().out
     text = page.read_text(encoding="utf-8")
     assert "2 of the 3 val images are left out" in text
-    assert len(json.loads(Parsed(text).texts["pictures"])) == 3
+    assert len(json.loads(Parsed(text).texts["images"])) == 3
 
 
 def test_page_stays_within_its_budget(
@@ -129,11 +134,11 @@ def test_page_stays_within_its_budget(
 ) -> None:
     whole, part = tmp_path / "whole.html", tmp_path / "part.html"
     assert main(["report", str(tiny_run), "--page", str(whole)]) == 0
-    budget = len(Parsed(whole.read_text(encoding="utf-8")).texts["pictures"]) // 2
-    monkeypatch.setattr(report_pictures_module, "BUDGET", budget)
+    budget = len(Parsed(whole.read_text(encoding="utf-8")).texts["images"]) // 2
+    monkeypatch.setattr(report_module, "BUDGET", budget)
     assert main(["report", str(tiny_run), "--page", str(part)]) == 0
     text = part.read_text(encoding="utf-8")
-    shown = len(json.loads(Parsed(text).texts["pictures"]))
+    shown = len(json.loads(Parsed(text).texts["images"]))
     assert 0 < shown < 5
     assert f"The last {5 - shown} images are left out: the page would exceed" in text
 
@@ -142,7 +147,7 @@ def test_unfinished_run_is_reported_as_far_as_it_has_come(tiny_run: Path, tmp_pa
     out = tmp_path / "half"
     shutil.copytree(tiny_run, out)
     shutil.rmtree(out / "graph_cut" / "predictions")
-    for name in ("metrics.json", "history.json", "finished.json"):
+    for name in ("metrics.json", "history.json", "stage.json"):
         (out / "graph_cut" / name).unlink()
     assert main(["report", str(out / "graph_cut")]) == 0
     text = (out / "report.html").read_text(encoding="utf-8")
@@ -161,9 +166,9 @@ def test_trainings_of_one_run_stand_side_by_side(tiny_run: Path, tmp_path: Path)
     assert main(["run", "--out", str(out), "--supervision.kind", "static"]) == 0
     assert main(["report", str(out)]) == 0
     parsed = Parsed((out / "report.html").read_text(encoding="utf-8"))
-    pictures = json.loads(parsed.texts["pictures"])
-    for shown in pictures:
-        titles = [panel["title"] for panel in shown["panels"]]
+    images = json.loads(parsed.texts["images"])
+    for shown in images:
+        titles = [layer["title"] for layer in shown["layers"]]
         assert titles[-3:] == ["prediction (graph cut)", "prediction (static cues)", "ground truth"]
         assert sum(title.startswith("supervision") for title in titles) in (0, 2)
         assert set(shown["scores"]) == {"graph cut", "static cues"}
@@ -252,9 +257,9 @@ def test_page_in_a_browser(written: Path, tmp_path: Path) -> None:
     title = re.search(r"<title>(.*?)</title>", dom, re.DOTALL)
     assert title
     found = json.loads(title[1].replace("&amp;", "&"))
-    pictures = json.loads(Parsed(text).texts["pictures"])
+    images = json.loads(Parsed(text).texts["images"])
     choice = {"sort": "worst", "label": "", "split": "", "training": "graph cut", "text": ""}
-    names = [pictures[index]["name"] for index in expected_order(pictures, choice)]
+    names = [images[index]["name"] for index in expected_order(images, choice)]
     assert found["seen"] == names
     assert found["second"] == names[1]
     assert found["opened"] is True
@@ -270,7 +275,7 @@ def test_page_in_a_browser(written: Path, tmp_path: Path) -> None:
     )
     pixels = np.asarray(Image.open(screenshot).convert("RGB"))
     assert pixels.shape[1] == 500
-    assert len(np.unique(pixels.reshape(-1, 3), axis=0)) > 500  # photographs, not a blank page
+    assert len(np.unique(pixels.reshape(-1, 3), axis=0)) > 500  # images, not a blank page
 
 
 def test_run_is_reported_without_its_cues_and_before_it_is_retrained(
@@ -278,7 +283,7 @@ def test_run_is_reported_without_its_cues_and_before_it_is_retrained(
 ) -> None:
     out = Path(shutil.copytree(tiny_run, tmp_path / "run"))
     for path in (out / "config.yaml", out / "graph_cut" / "config.yaml"):
-        text = path.read_text().replace("cues: null", f"cues: {tmp_path}/gone.npz")
+        text = path.read_text().replace("path: null", f"path: {tmp_path}/gone.npz")
         path.write_text(text.replace("network: trained", "network: retrained"))
     assert "gone.npz" in text
     assert "network: retrained" in path.read_text()

@@ -17,8 +17,8 @@ from report_page import Parsed, decoded, expected_order, laid_over
 import dgcn.report.page as page_module
 from dgcn.report import heat, overlay
 from dgcn.report.curves import line_chart, nice_ticks
-from dgcn.report.layers import fitted, heat_layer, label_layer, photograph
-from dgcn.report.page import Page, Panel, Picture, Scores, render_page
+from dgcn.report.layers import fitted, heat_layer, image_uri, label_layer
+from dgcn.report.page import Layer, Page, PageImage, Scores, render_page
 
 TEMPLATE = Path(page_module.__file__).parent / "template"
 
@@ -53,7 +53,7 @@ def test_chart_places_points_in_proportion() -> None:
 # Layers
 
 
-def test_label_layer_over_the_photograph_is_the_overlay() -> None:
+def test_label_layer_over_the_image_is_the_overlay() -> None:
     rng = np.random.default_rng(0)
     image = rng.integers(0, 256, (60, 80, 3), dtype=np.uint8)
     labels = np.repeat(np.repeat(rng.choice([0, 1, 2, 7, 255], (6, 8)), 10, 0), 10, 1)
@@ -69,7 +69,7 @@ def test_label_layer_takes_more_colours_than_a_palette_has() -> None:
     np.testing.assert_allclose(shown, expected, atol=1.6)
 
 
-def test_heat_layer_over_the_grey_photograph_is_the_heat_map() -> None:
+def test_heat_layer_over_the_grey_image_is_the_heat_map() -> None:
     image = np.full((80, 80, 3), 120, dtype=np.uint8)
     cam = np.outer(np.arange(6.0), np.arange(6.0))
     layer = decoded(heat_layer(cam, (80, 80)))
@@ -81,13 +81,13 @@ def test_heat_layer_over_the_grey_photograph_is_the_heat_map() -> None:
     assert heat_layer(np.zeros((6, 6)), (80, 80))  # nothing active is no error
 
 
-def test_photograph_keeps_its_proportions() -> None:
+def test_image_keeps_its_proportions() -> None:
     assert fitted(200, 100, 50) == (50, 25)
     assert fitted(30, 20, 50) == (30, 20)
     assert fitted(1, 4000, 50) == (1, 50)
     image = np.zeros((40, 60, 3), dtype=np.uint8)
     image[:, 30:] = 255
-    small = np.asarray(decoded(photograph(image, (20, 30))).convert("L"))
+    small = np.asarray(decoded(image_uri(image, (20, 30))).convert("L"))
     assert small.shape == (20, 30)
     assert small[:, :13].max() < 40
     assert small[:, 17:].min() > 215
@@ -110,12 +110,12 @@ def scores(miou: float) -> dict[str, Any]:
     }
 
 
-def picture(name: str, mean: float | None = None, **more: Any) -> Picture:
-    values = {"split": "val", "labels": ("cat",), "size": (3, 4), "photograph": "data:,"}
+def shown_image(name: str, mean: float | None = None, **more: Any) -> PageImage:
+    values = {"split": "val", "labels": ("cat",), "size": (3, 4), "uri": "data:,"}
     ious = {} if mean is None else {"cat": mean}
-    return Picture(
+    return PageImage(
         name,
-        panels=[Panel("photograph"), Panel("prediction", "data:,")],
+        layers=[Layer("image"), Layer("prediction", "data:,")],
         scores={"graph cut": {"mean": mean, "classes": ious}},
         **{**values, **more},
     )
@@ -133,7 +133,7 @@ def test_page_is_well_formed_and_needs_nothing_from_outside() -> None:
             scores=[Scores("graph cut", "val", scores(0.625))],
             labellings={"cues": scores(0.375)},
             charts=[line_chart("Loss", {"a": [(1, 2)]})],
-            pictures=[picture(EVIL, 0.5)],
+            images=[shown_image(EVIL, 0.5)],
             notes=[EVIL],
             settings={EVIL: EVIL},
             footer=EVIL,
@@ -143,7 +143,7 @@ def test_page_is_well_formed_and_needs_nothing_from_outside() -> None:
     assert all(target.startswith(("#", "data:")) for target in parsed.targets)
     assert "http" not in text.replace("http-equiv", "")
     assert len(set(parsed.ids)) == len(parsed.ids)
-    content = json.loads(parsed.texts["pictures"])
+    content = json.loads(parsed.texts["images"])
     assert content[0]["name"] == EVIL
     assert text.count("<script") == 2
     assert "<img src=x" not in text
@@ -164,10 +164,10 @@ def test_page_of_an_empty_run_says_so() -> None:
 # The page's own script: order.js, run by QuickJS
 
 
-def order_of(pictures: list[dict[str, Any]], choice: dict[str, str]) -> list[int]:
+def order_of(images: list[dict[str, Any]], choice: dict[str, str]) -> list[int]:
     context = quickjs.Context()
     context.eval((TEMPLATE / "order.js").read_text(encoding="utf-8"))
-    context.set("given", json.dumps([pictures, choice]))
+    context.set("given", json.dumps([images, choice]))
     answer = context.eval("(() => { const [p, c] = JSON.parse(given);"
                           " return JSON.stringify(orderOf(p, c)); })()")  # fmt: skip
     result: list[int] = json.loads(str(answer))
@@ -205,8 +205,8 @@ choices = st.fixed_dictionaries(
 
 
 @given(st.lists(entries, max_size=8), choices)
-def test_order_of_the_images(pictures: list[dict[str, Any]], choice: dict[str, str]) -> None:
-    assert order_of(pictures, choice) == expected_order(pictures, choice)
+def test_order_of_the_images(images: list[dict[str, Any]], choice: dict[str, str]) -> None:
+    assert order_of(images, choice) == expected_order(images, choice)
 
 
 def test_all_scripts_of_the_page_can_be_parsed() -> None:

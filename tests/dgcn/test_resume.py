@@ -9,16 +9,16 @@ import sys
 from pathlib import Path
 
 import pytest
+import rich.console
 import torch
-from rich.console import Console
 
 from dgcn.cli import main
-from dgcn.engine.checkpoint import load_checkpoint
-from dgcn.engine.progress import Screen
-from dgcn.engine.run import open_run
-from dgcn.engine.segment import segment
+from dgcn.cues import load_cues, save_cues
 from dgcn.options import load_config
-from dgcn.seeds import load_cues, save_cues
+from dgcn.pipeline.run import open_run
+from dgcn.pipeline.segmenter import SEGMENTER
+from dgcn.training.checkpoint import load_checkpoint
+from dgcn.training.console import Console
 
 OPTIONS = (
     "--data.size=81",
@@ -30,7 +30,7 @@ OPTIONS = (
     "--classify.batch_size=6",
     "--train.epochs=3",
     "--train.batch_size=2",
-    "--train.decay_every=1",
+    "--train.step_size=1",
     "--supervision.kind=static",
     "--runtime.device=cpu",
 )
@@ -60,7 +60,7 @@ sys.exit(main(sys.argv[4:]))
 def cued(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder of a run up to the cues."""
     out = tmp_path_factory.mktemp("resume") / "run"
-    for verb in ("classify", "seed"):
+    for verb in ("classify", "cues"):
         assert main([verb, *OPTIONS, "--out", str(out)]) == 0
     return out
 
@@ -79,10 +79,10 @@ def test_killed_training_equals_an_uninterrupted_one(cued: Path, tmp_path: Path)
         return done.returncode, (last.epoch, last.step)
 
     # Three steps an epoch. In the fifth step; while the second checkpoint is being written (before
-    # it: two files of settings of the run and two of the training, and a checkpoint); by SIGTERM,
-    # which is obeyed after the step, the last of its epoch.
+    # it: two files of settings of the run, the stage's record, two of the training, a checkpoint);
+    # by SIGTERM, which is obeyed after the step, the last of its epoch.
     assert interrupted("step", 5, "SIGKILL") == (-9, (1, 1))
-    assert interrupted("fsync", 6, "SIGKILL") == (-9, (1, 2))
+    assert interrupted("fsync", 7, "SIGKILL") == (-9, (1, 2))
     assert list((parts / "static").glob(".last.pt.*")), "not killed while writing"
     assert interrupted("step", 1, "SIGTERM") == (143, (1, 3))
     assert main(["train", "--out", str(parts), "--runtime.workers=1"]) == 0
@@ -105,11 +105,14 @@ def test_batch_without_supervision_is_reported_and_left_out(cued: Path, tmp_path
         grid[:] = False
     save_cues(out / "cues" / "cues.npz", cues)
     stream = io.StringIO()
-    screen = Screen(console=Console(file=stream, force_terminal=False, soft_wrap=True))
+    console = Console(
+        rich_console=rich.console.Console(file=stream, force_terminal=False, soft_wrap=True)
+    )
     config = load_config(out / "config.yaml", f"--out={out}", "--train.epochs=1")
-    segment(open_run(config, screen=screen))
+    with open_run(config, console=console) as run:
+        SEGMENTER.perform(run)
     printed = stream.getvalue()
-    assert printed.count("no position is supervised in its images: train_0000") == 3
+    assert printed.count("no cell is supervised in its images: train_0000") == 3
     optimizer = load_checkpoint(out / "static" / "last.pt").optimizer
     assert optimizer["state"] == {}, "a step was taken"
 

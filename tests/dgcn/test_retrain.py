@@ -13,12 +13,13 @@ import torch
 from dgcn.cli import main
 from dgcn.data import read_image, read_mask
 from dgcn.data.images import mask_to_grid
-from dgcn.engine.checkpoint import load_checkpoint
-from dgcn.engine.predict import image_logits, load_segmenter, predict_image
-from dgcn.engine.progress import Screen
-from dgcn.engine.report import report
-from dgcn.engine.run import Run, open_run
+from dgcn.models.inference import image_logits, predict_image
 from dgcn.options import load_config
+from dgcn.pipeline.networks import load_segmenter
+from dgcn.pipeline.report import report
+from dgcn.pipeline.run import Run, open_run
+from dgcn.training.checkpoint import load_checkpoint
+from dgcn.training.console import Console
 
 OPTIONS = (
     "--data.size=81",
@@ -50,7 +51,7 @@ def chain(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def opened(out: Path, *overrides: str) -> Run:
     config = load_config(out / "config.yaml", f"--out={out}", *overrides)
-    return open_run(config, screen=Screen(quiet=True))
+    return open_run(config, console=Console(quiet=True))
 
 
 def test_masks_to_retrain_on_have_the_images_classes_only(chain: Path) -> None:
@@ -58,7 +59,7 @@ def test_masks_to_retrain_on_have_the_images_classes_only(chain: Path) -> None:
     model = load_segmenter(run, "last")
     right = total = 0
     for record in run.records("train"):
-        mask = read_mask(chain / "static" / "retrain" / "masks" / f"{record.name}.png")
+        mask = read_mask(chain / "static" / "training_masks" / f"{record.name}.png")
         allowed = [0, *record.labels]
         assert np.isin(mask, allowed).all()
         image = read_image(record.image)
@@ -70,13 +71,13 @@ def test_masks_to_retrain_on_have_the_images_classes_only(chain: Path) -> None:
         truth = mask_to_grid(read_mask(record.mask), run.grid, run.grid)
         right += int((mask_to_grid(mask, run.grid, run.grid) == truth).sum())
         total += truth.size
-    scores = json.loads((chain / "static" / "retrain" / "supervision.json").read_text())
+    scores = json.loads((chain / "static" / "retrained" / "supervision.json").read_text())
     assert scores["pixel_accuracy"] == pytest.approx(right / total)
     assert scores["coverage"] == 1
 
 
 def test_retrained_network_is_another_and_is_what_is_predicted_with(chain: Path) -> None:
-    folder = chain / "static" / "retrain"
+    folder = chain / "static" / "retrained"
     trained = load_checkpoint(chain / "static" / "last.pt")
     again = load_checkpoint(folder / "last.pt")
     assert again.epoch == 2
@@ -88,7 +89,7 @@ def test_retrained_network_is_another_and_is_what_is_predicted_with(chain: Path)
     record = run.records("val")[0]
     image = read_image(record.image)
     expected = predict_image(
-        load_segmenter(run, "last"), image, 81, scales=(1.0,), crf=run.config.crf.params()
+        load_segmenter(run, "last"), image, 81, scales=(1.0,), crf=run.config.crf
     )
     found = read_mask(folder / "predictions" / "val" / f"{record.name}.png")
     np.testing.assert_array_equal(found, expected)
@@ -98,8 +99,8 @@ def test_report_names_the_retrained_network_and_its_masks(chain: Path, tmp_path:
     page = report(chain, page=tmp_path / "report.html").path.read_text(encoding="utf-8")
     for folder, name in (
         ("static/metrics.json", "mean IoU (static cues, val)"),
-        ("static/retrain/metrics.json", "mean IoU (static cues, retrained, val)"),
-        ("static/retrain/supervision.json", "mean IoU of the static cues masks to retrain on"),
+        ("static/retrained/metrics.json", "mean IoU (static cues, retrained, val)"),
+        ("static/retrained/supervision.json", "mean IoU of the static cues masks to retrain on"),
     ):
         scores = json.loads((chain / folder).read_text())
         miou = scores.get("val", scores)["miou"]
@@ -120,12 +121,12 @@ def test_report_tells_trainings_of_one_kind_apart(chain: Path, tmp_path: Path) -
 def test_retraining_that_goes_on_from_the_trained_network_starts_there(
     chain: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    options = ("--retrain.init=trained", "--retrain.epochs=1", "--retrain.lr=1e-12")
+    options = ("--retrain.init=trained", "--retrain.epochs=1", "--retrain.lr=1e-12", "--overwrite")
     assert main(["retrain", "--out", str(chain), *options]) == 0
     printed = capsys.readouterr().out
     assert "masks to retrain on: 5 done" not in printed  # they were predicted before
     trained = load_checkpoint(chain / "static" / "last.pt").model
-    again = load_checkpoint(chain / "static" / "retrain" / "last.pt").model
+    again = load_checkpoint(chain / "static" / "retrained" / "last.pt").model
     weights = [name for name in trained if name.endswith("weight")]
     for name in weights:
         torch.testing.assert_close(again[name], trained[name])

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from PIL import Image
 from skimage.color import rgb2lab
 
+from dgcn.cues import border_geodesic, read_saliency, saliency_to_grid
+from dgcn.cues import saliency as module
 from dgcn.data.errors import DataError
-from dgcn.seeds import border_geodesic, read_saliency, saliency_to_grid
-from dgcn.seeds import saliency as module
 
 
 def disc(

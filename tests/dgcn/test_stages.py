@@ -14,7 +14,9 @@ import pytest
 
 from dgcn.cli import main
 from dgcn.data import read_mask, write_mask
-from dgcn.engine.stages import MARK, made_with, mark_finished, recorded, unmark
+from dgcn.options import load_config, save_config
+from dgcn.pipeline.run import open_run
+from dgcn.pipeline.stage import RECORD, read_record
 
 OPTIONS = (
     "--data.size=41",
@@ -50,22 +52,12 @@ def copy(finished: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(finished, tmp_path / "run"))
 
 
-def test_record_of_what_a_stage_was_made_with(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="is not finished: run 'dgcn seed' first"):
-        made_with(tmp_path, {}, "seed")
-    mark_finished(tmp_path, {"supervision": {"kind": "graph_cut"}})
-    now = {"supervision": {"kind": "graph_cut", "unary": "network"}}
-    assert made_with(tmp_path, now, "seed") is now
-    other = {"supervision": {"kind": "static"}}
-    assert made_with(tmp_path, other, "seed") == {"supervision": {"kind": "graph_cut"}}
-
-
 def test_masks_of_a_training_that_goes_on_are_predicted_anew(
     copy: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out, longer = ("--out", str(copy)), "--train.epochs=2"
     assert main(["predict", *out, longer]) == 0  # by the network of the first epoch
-    assert main(["eval", *out, longer]) == 0
+    assert main(["evaluate", *out, longer]) == 0
     capsys.readouterr()
     assert main(["run", *out, longer]) == 0
     printed = capsys.readouterr().out
@@ -73,37 +65,107 @@ def test_masks_of_a_training_that_goes_on_are_predicted_anew(
     assert "predicting val: 2 done" in printed
     assert main(["train", *out, longer]) == 0  # nothing to do: the masks are still the network's
     assert main(["run", *out, longer]) == 0
-    assert "prediction of val: finished before" in capsys.readouterr().out
+    assert "prediction: finished before" in capsys.readouterr().out
 
 
 def test_training_on_other_cues_than_the_settings_name_is_not_kept(
     copy: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    out, other = ("--out", str(copy)), "--seeds.foreground=0.9"
-    assert main(["train", *out, other]) == 0
-    known = recorded(copy / "static")
-    assert known is not None
-    assert known["cues"] == recorded(copy / "cues")
-    assert known["cues"]["seeds"]["foreground"] == 0.2
+    out, other = ("--out", str(copy)), "--cues.foreground=0.9"
+    assert main(["train", *out, other]) == 0  # on the cues that are there
+    finished, known = read_record(copy / "static")
+    assert finished
+    assert known["cues"] == read_record(copy / "cues")[1]
+    assert known["cues"]["cues"]["foreground"] == 0.2
     capsys.readouterr()
-    assert main(["run", *out, other]) == 0
+    assert main(["run", *out, other]) == 2
+    said = capsys.readouterr().err
+    assert "cues was made with other settings (cues.foreground: 0.2 -> 0.9)" in said
+    assert "another --out keeps both, --overwrite replaces it" in said
+    assert read_record(copy / "cues") == (True, known["cues"])  # nothing is lost
+    assert main(["run", *out, other, "--overwrite"]) == 0
     printed = capsys.readouterr().out
-    assert "training: made anew, settings changed: cues.seeds.foreground: 0.2 -> 0.9" in printed
+    assert "segmenter: made anew, settings changed: cues.foreground: 0.2 -> 0.9" in printed
     assert "resumed" not in printed
+    assert read_record(copy / "static")[1]["cues"]["cues"]["foreground"] == 0.9
+
+
+def test_finished_training_is_not_replaced_unasked(
+    copy: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    last = copy / "static" / "last.pt"
+    before = last.read_bytes()
+    changed = ["--out", str(copy), "--train.lr=0.1"]
+    for verb in ("run", "train"):
+        assert main([verb, *changed]) == 2
+        said = capsys.readouterr().err
+        assert "static was made with other settings (train.lr: 0.0005 -> 0.1)" in said
+        assert "--supervision.name NAME trains beside it" in said
+        assert last.read_bytes() == before
+    assert main(["run", *changed, "--supervision.name=faster"]) == 0
+    assert last.read_bytes() == before
+    assert (copy / "faster" / "metrics.json").is_file()
+
+
+def test_lists_that_differ_are_named_and_not_their_digests(
+    copy: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (labels,) = copy.glob("data/*/labels.csv")
+    labels.write_text(labels.read_text().replace("disc", "ring"))
+    assert main(["run", "--out", str(copy)]) == 2
+    said = capsys.readouterr().err
+    assert "classifier was made with other settings (" in said
+    assert "data.train: other content" in said
+    assert "digest" not in said
+
+
+def test_second_process_in_a_run_folder_is_refused(
+    copy: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with open_run(load_config(copy / "config.yaml", f"--out={copy}")):
+        for verb in ("run", "train", "predict"):
+            assert main([verb, "--out", str(copy)]) == 2
+            assert "another dgcn process works in this folder" in capsys.readouterr().err
+        assert main(["report", str(copy)]) == 0  # who only reads may
+    assert main(["predict", "--out", str(copy)]) == 0
+
+
+HOLDER = """
+import sys, time
+from pathlib import Path
+from dgcn.options import load_config
+from dgcn.pipeline.run import open_run
+run = open_run(load_config(Path(sys.argv[1])))
+print("held", flush=True)
+time.sleep(100)
+"""
+
+
+def test_lock_of_a_killed_process_is_free(copy: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    config = load_config(copy / "config.yaml", f"--out={copy}")
+    save_config(config, copy)
+    command = [sys.executable, "-c", HOLDER, str(copy / "config.yaml")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as holder:
+        assert holder.stdout is not None
+        while holder.stdout.readline().strip() != "held":
+            assert holder.poll() is None
+        assert main(["predict", "--out", str(copy)]) == 2
+        holder.kill()
+    assert main(["predict", "--out", str(copy)]) == 0
 
 
 @pytest.mark.parametrize(
     ("folder", "verb", "expected"),
     [
-        ("classifier", "seed", "classifier is not finished: run 'dgcn classify' first"),
-        ("cues", "train", "cues is not finished: run 'dgcn seed' first"),
+        ("classifier", "cues", "classifier is not finished: run 'dgcn classify' first"),
+        ("cues", "train", "cues is not finished: run 'dgcn cues' first"),
         ("static", "retrain", "static is not finished: run 'dgcn train' first"),
     ],
 )
 def test_nothing_lasting_is_built_on_an_unfinished_stage(
     folder: str, verb: str, expected: str, copy: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    unmark(copy / folder)
+    (copy / folder / RECORD).unlink()
     assert main([verb, "--out", str(copy)]) == 2
     assert expected in capsys.readouterr().err
 
@@ -112,13 +174,13 @@ def test_scores_of_former_masks_are_gone_when_there_are_others(copy: Path) -> No
     metrics = copy / "static" / "metrics.json"
     assert set(json.loads(metrics.read_text())) == {"val"}
     assert main(["predict", "--out", str(copy), "--evaluate.split=train"]) == 0
-    assert main(["eval", "--out", str(copy), "--evaluate.split=train"]) == 0
+    assert main(["evaluate", "--out", str(copy), "--evaluate.split=train"]) == 0
     assert set(json.loads(metrics.read_text())) == {"val", "train"}
     assert main(["predict", "--out", str(copy), "--evaluate.split=val"]) == 0
     assert set(json.loads(metrics.read_text())) == {"train"}
     assert main(["predict", "--out", str(copy), "--evaluate.split=train"]) == 0
     assert not metrics.exists()
-    assert (copy / "static" / "predictions" / "val" / MARK).is_file()
+    assert (copy / "static" / "predictions" / "val" / RECORD).is_file()
 
 
 def test_validation_images_that_are_all_void_choose_no_best_epoch(copy: Path) -> None:
@@ -136,7 +198,7 @@ def test_validation_images_that_are_all_void_choose_no_best_epoch(copy: Path) ->
 
 KILLED_IN_SECOND_SAVE = """
 import os, signal, sys
-import dgcn.engine.loop as loop
+import dgcn.training.loop as loop
 from dgcn.cli import main
 
 real, calls = loop.save_checkpoint, 0

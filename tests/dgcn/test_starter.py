@@ -14,9 +14,10 @@ from PIL import Image
 
 from dgcn.cli import main
 from dgcn.data import FolderDataset
-from dgcn.engine.run import dataset_of
 from dgcn.options import load_config
+from dgcn.pipeline.run import dataset_of
 from dgcn.starter import TEMPLATE, configuration, filled, hold_out, start
+from dgcn.supervision import GraphCut
 
 
 def draw(path: Path, shade: int) -> None:
@@ -61,8 +62,9 @@ def test_folder_a_class_gives_labels(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert len(dataset.split("train")) == 13
     config = load_config(tmp_path / "config.yaml")
     assert config.data.root == tmp_path.resolve()
-    assert (config.supervision.belief, config.supervision.cut_background) == ("present", True)
-    assert (config.supervision.unary, config.retrain.loss) == ("crf", "balanced")
+    cut = config.supervision.method
+    assert cut == GraphCut(image_labels_only=True, unary="crf", cut_background=True)
+    assert config.retrain.loss == "balanced"
     assert config.retrain.init == "classifier"
     assert (config.classify.epochs, config.train.epochs) == (30, 30)  # one step an epoch
     assert config.out == Path("runs") / tmp_path.name
@@ -206,8 +208,8 @@ def test_voc_layout_gets_a_configuration_alone(
     assert "# PASCAL VOC 2012: JPEGImages" in text
     config = load_config(devkit / "config.yaml")
     assert (config.data.kind, config.data.train_list) == ("voc", None)
-    assert (config.supervision.belief, config.supervision.cut_background) == ("all", False)
-    assert (config.supervision.unary, config.retrain.loss) == ("network", "cross_entropy")
+    assert config.supervision.method == GraphCut()
+    assert config.retrain.loss == "cross_entropy"
     assert config.retrain.init == "weights"
     dataset = dataset_of(config, devkit)
     assert [r.name for r in dataset.split("train")] == [ids[r.name] for r in source.split("train")]
@@ -306,7 +308,7 @@ def test_epochs_suit_the_number_of_images(tmp_path: Path) -> None:
     for images, epochs in ((5, (30, 30)), (96, (27, 20)), (309, (8, 7)), (5000, (8, 7))):
         settings = yaml.safe_load(configuration(tmp_path, images, None))
         assert (settings["classify"]["epochs"], settings["train"]["epochs"]) == epochs
-        assert settings["train"]["decay_every"] == max(3, -(-epochs[1] // 2))
+        assert settings["train"]["step_size"] == max(3, -(-epochs[1] // 2))
 
 
 def test_former_split_does_not_outlive_a_start_without_one(tmp_path: Path) -> None:

@@ -9,17 +9,19 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
-from dgcn.engine.retrain import balanced_losses, full_losses
-from dgcn.engine.step import Outcome, StepLosses, split, take_step
 from dgcn.models import SegmenterOutput
+from dgcn.training.loop import Losses, Outcome, take_step
+from dgcn.training.objective import balanced_losses, cross_entropy_losses
 
 
-def mean_square(model: nn.Module, batch: Mapping[str, Tensor]) -> StepLosses:
+def mean_square(model: nn.Module, batch: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], Tensor]:
     error = model(batch["x"]).squeeze(1) - batch["y"]
-    return StepLosses({"square": error.square().mean()}, labelled=batch["labels"].sum())
+    return {"square": error.square().mean()}, batch["labels"].sum()
 
 
-def stepped(parts: int, labels: int = 1, target: float = 1.0) -> tuple[Tensor, Outcome]:
+def stepped(
+    parts: int, labels: int = 1, target: float = 1.0, losses: Losses = mean_square
+) -> tuple[Tensor, Outcome]:
     """Weights after one step on seven rows, and its outcome."""
     fabric = Fabric(accelerator="cpu", devices=1)
     torch.manual_seed(0)
@@ -31,7 +33,7 @@ def stepped(parts: int, labels: int = 1, target: float = 1.0) -> tuple[Tensor, O
         "labels": torch.full((7,), labels),
         "index": torch.arange(7),
     }
-    outcome = take_step(fabric, model, optimizer, mean_square, batch, parts=parts)
+    outcome = take_step(fabric, model, optimizer, losses, batch, parts=parts)
     assert all(parameter.grad is None for parameter in raw.parameters())
     return raw.weight.detach().clone(), outcome
 
@@ -46,10 +48,17 @@ def test_parts_of_unequal_size_add_up_to_the_whole(parts: int) -> None:
 
 
 def test_every_image_is_in_one_part() -> None:
-    batch = {"x": torch.arange(14).view(7, 2), "index": torch.arange(7)}
-    shares = list(split(batch, 3))
-    assert sorted(len(part["index"]) for part in shares) == [2, 2, 3]
-    assert torch.equal(torch.cat([part["x"] for part in shares]), batch["x"])
+    seen: list[Tensor] = []
+
+    def looked_at(
+        model: nn.Module, batch: Mapping[str, Tensor]
+    ) -> tuple[dict[str, Tensor], Tensor]:
+        seen.append(batch["index"])
+        return mean_square(model, batch)
+
+    stepped(3, losses=looked_at)
+    assert sorted(map(len, seen)) == [2, 2, 3]
+    assert torch.cat(seen).tolist() == list(range(7))
 
 
 def test_no_step_is_taken_without_supervision_or_on_a_loss_that_is_not_finite() -> None:
@@ -75,7 +84,7 @@ class Fixed(nn.Module):
         return SegmenterOutput(self.logits, [])
 
 
-def test_cross_entropy_is_the_mean_over_labelled_positions() -> None:
+def test_cross_entropy_is_the_mean_over_labelled_cells() -> None:
     torch.manual_seed(1)
     logits = torch.randn(2, 3, 4, 4)
     labels = torch.zeros(2, 3, 4, 4, dtype=torch.bool)
@@ -84,12 +93,14 @@ def test_cross_entropy_is_the_mean_over_labelled_positions() -> None:
         labels[at] = True
     log_p = logits.log_softmax(1)
     expected = -sum(float(log_p[at]) for at in chosen) / 3
-    result = full_losses(Fixed(logits), {"image": torch.zeros(2, 3, 25, 25), "cues": labels})
-    assert float(result.losses["cross_entropy"]) == pytest.approx(expected)
-    assert int(result.labelled) == 3
+    losses, labelled = cross_entropy_losses(
+        Fixed(logits), {"image": torch.zeros(2, 3, 25, 25), "cues": labels}
+    )
+    assert float(losses["cross_entropy"]) == pytest.approx(expected)
+    assert int(labelled) == 3
     empty = {"image": torch.zeros(2, 3, 25, 25), "cues": torch.zeros_like(labels)}
-    result = full_losses(Fixed(logits), empty)
-    assert (float(result.losses["cross_entropy"]), int(result.labelled)) == (0.0, 0)
+    losses, labelled = cross_entropy_losses(Fixed(logits), empty)
+    assert (float(losses["cross_entropy"]), int(labelled)) == (0.0, 0)
 
 
 def test_balanced_loss_weighs_objects_and_background_alike() -> None:
@@ -101,6 +112,8 @@ def test_balanced_loss_weighs_objects_and_background_alike() -> None:
     each = -p.gather(1, ids[:, None])[:, 0].log()
     first = (each[0, 0, 0] + each[0, 0, 1] + each[0, 1, 0]) / 3 + each[0, 1, 1]
     second = each[1].mean()  # no background
-    result = balanced_losses(Fixed(logits), {"image": torch.zeros(2, 3, 9, 9), "cues": labels})
-    assert float(result.losses["balanced"]) == pytest.approx(float(first + second) / 2, rel=1e-5)
-    assert int(result.labelled) == 8
+    losses, labelled = balanced_losses(
+        Fixed(logits), {"image": torch.zeros(2, 3, 9, 9), "cues": labels}
+    )
+    assert float(losses["balanced"]) == pytest.approx(float(first + second) / 2, rel=1e-5)
+    assert int(labelled) == 8

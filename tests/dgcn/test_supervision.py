@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from dgcn.supervision import GraphCutSupervision, StaticSupervision
+from dgcn.supervision import GraphCut, Static
 from dgcn.supervision.graph_cut import t_links
 
 Links = dict[tuple[int, int], float]
@@ -82,7 +82,7 @@ def cut_by_trying_all(links: Links, source: list[float], sink: list[float]) -> N
 
 
 def supervise(
-    options: GraphCutSupervision,
+    options: GraphCut,
     probabilities: NDArray[np.float64],
     features: NDArray[np.float64],
     cues: NDArray[np.bool_],
@@ -92,14 +92,14 @@ def supervise(
     """One image (L, h, w) by loops over classes and positions."""
     classes = len(probabilities)
     p = probabilities.reshape(classes, -1)
-    if options.belief == "present":
+    if options.image_labels_only:
         p = p * present[:, None]
         p = p / p.sum(0)
     x = features.reshape(len(features), -1).T
     seeds = cues.reshape(classes, -1)
-    links = links_of(x, options.k, options.n_links, options.sigma2)
-    capacity = options.seed_weight
-    if options.seeds == "hard":
+    links = links_of(x, options.k, options.edge_weights, options.sigma2)
+    capacity = options.cue_capacity
+    if capacity == "hard":
         at = [sum(w for pair, w in links.items() if i in pair) for i in range(len(x))]
         capacity = 1 + max(at)
     result = seeds.copy()
@@ -144,18 +144,19 @@ def tensors(*arrays: NDArray[np.float64] | NDArray[np.bool_]) -> list[Tensor]:
     ]
 
 
-@pytest.mark.parametrize("n_links", ["unit", "gaussian"])
-@pytest.mark.parametrize("seeds", ["soft", "hard"])
+@pytest.mark.parametrize("edge_weights", ["unit", "gaussian"])
+@pytest.mark.parametrize("cue_capacity", [3.3, "hard"])
 @pytest.mark.parametrize("theta", [0.0, 0.3, 0.7])
-def test_equals_pymaxflow_on_a_batch(n_links: str, seeds: str, theta: float) -> None:
+def test_equals_pymaxflow_on_a_batch(
+    edge_weights: str, cue_capacity: float | str, theta: float
+) -> None:
     rng = np.random.default_rng(5)
-    # A seed weight that no sum of unit links equals: PyMaxflow's choice between equal cuts differs.
-    options = GraphCutSupervision(
+    # A capacity that no sum of unit weights equals: PyMaxflow's choice between equal cuts differs.
+    options = GraphCut(
         k=4,
         theta=theta,
-        n_links=n_links,  # type: ignore[arg-type]
-        seeds=seeds,  # type: ignore[arg-type]
-        seed_weight=3.3,
+        edge_weights=edge_weights,  # type: ignore[arg-type]
+        cue_capacity=cue_capacity,  # type: ignore[arg-type]
     )
     items = [scene(rng, 5, 9, 7, 6, sharpness) for sharpness in (0.5, 1.5, 3.0, 6.0)]
     expected = np.stack([supervise(options, *item) for item in items])
@@ -167,15 +168,15 @@ def test_equals_pymaxflow_on_a_batch(n_links: str, seeds: str, theta: float) -> 
     assert changed, "a case in which the cuts change nothing proves nothing"
 
 
-@pytest.mark.parametrize("belief", ["all", "present"])
+@pytest.mark.parametrize("image_labels_only", [False, True])
 @pytest.mark.parametrize("cut_background", [False, True])
-def test_variants_equal_pymaxflow(belief: str, cut_background: bool) -> None:
+def test_variants_equal_pymaxflow(image_labels_only: bool, cut_background: bool) -> None:
     rng = np.random.default_rng(5)
-    options = GraphCutSupervision(
+    options = GraphCut(
         k=2,
         theta=0.3,
-        seed_weight=2.3,
-        belief=belief,  # type: ignore[arg-type]
+        cue_capacity=2.3,
+        image_labels_only=image_labels_only,
         cut_background=cut_background,
     )
     items = [scene(rng, 5, 9, 7, 6, sharpness) for sharpness in (0.5, 1.5, 3.0)]
@@ -184,25 +185,25 @@ def test_variants_equal_pymaxflow(belief: str, cut_background: bool) -> None:
     expected = np.stack([supervise(options, *item) for item in items])
     batch = [torch.cat(parts) for parts in zip(*(tensors(*item) for item in items), strict=True)]
     np.testing.assert_array_equal(options(*batch).numpy(), expected)
-    plain = GraphCutSupervision(k=2, theta=0.3, seed_weight=2.3)
+    plain = GraphCut(k=2, theta=0.3, cue_capacity=2.3)
     differs = bool((plain(*batch).numpy() != expected).any())
-    assert differs == (belief == "present" or cut_background)
+    assert differs == (image_labels_only or cut_background)
 
 
 def test_marginals_of_the_crf_take_the_place_of_the_networks_probabilities() -> None:
     rng = np.random.default_rng(2)
-    options = GraphCutSupervision(k=2, theta=0.3, seed_weight=2.3, belief="present", unary="crf")
+    options = GraphCut(k=2, theta=0.3, cue_capacity=2.3, image_labels_only=True, unary="crf")
     marginals, features, cues, present = scene(rng, 5, 9, 7, 6, 1.5)
     network = scene(rng, 5, 9, 7, 6, 1.5)[0]
     expected = supervise(options, marginals, features, cues, present)
     batch = tensors(network, features, cues, present)
-    found = options(*batch, refined=lambda: tensors(marginals)[0])
+    found = options(*batch, marginals=lambda: tensors(marginals)[0])
     np.testing.assert_array_equal(found[0].numpy(), expected)
     assert (supervise(options, network, features, cues, present) != expected).any()
-    with pytest.raises(ValueError, match='refined must be given: a cut with unary "crf" goes'):
+    with pytest.raises(ValueError, match='marginals must be given: unary "crf" reads'):
         options(*batch)
-    with pytest.raises(ValueError, match="refined must give the shape of probabilities"):
-        options(*batch, refined=lambda: tensors(marginals[1:])[0])
+    with pytest.raises(ValueError, match="marginals must give the shape of probabilities"):
+        options(*batch, marginals=lambda: tensors(marginals[1:])[0])
 
 
 @pytest.mark.parametrize("cut_background", [False, True])
@@ -211,7 +212,7 @@ def test_cutting_for_absent_classes_changes_nothing(
 ) -> None:
     """On CUDA, where nobody waits for how many classes the fullest image has, all have a cut."""
     rng = np.random.default_rng(6)
-    options = GraphCutSupervision(k=3, theta=0.2, cut_background=cut_background)
+    options = GraphCut(k=3, theta=0.2, cut_background=cut_background)
     items = [scene(rng, 6, 7, 8, 5, sharpness) for sharpness in (0.5, 1.5, 3.0)]
     items[1][2][1:] = items[1][3][1:] = False  # an image of background alone
     batch = [torch.cat(parts) for parts in zip(*(tensors(*item) for item in items), strict=True)]
@@ -226,8 +227,8 @@ def test_cutting_for_absent_classes_changes_nothing(
 def test_solvers_agree(solver: str) -> None:
     rng = np.random.default_rng(7)
     batch = tensors(*scene(rng, 4, 9, 9, 6, 1.5))
-    expected = GraphCutSupervision(k=4, theta=0.2, seed_weight=3.3)(*batch)
-    found = GraphCutSupervision(k=4, theta=0.2, seed_weight=3.3, solver=solver)(*batch)
+    expected = GraphCut(k=4, theta=0.2, cue_capacity=3.3)(*batch)
+    found = GraphCut(k=4, theta=0.2, cue_capacity=3.3, solver=solver)(*batch)
     torch.testing.assert_close(found, expected, rtol=0, atol=0)
 
 
@@ -235,7 +236,7 @@ def test_solvers_agree(solver: str) -> None:
 def test_equals_trying_every_labelling(seed: int) -> None:
     rng = np.random.default_rng(seed)
     item = scene(rng, 3, 3, 4, 3, 2.0)
-    options = GraphCutSupervision(k=3, theta=0.2, seed_weight=2.0)
+    options = GraphCut(k=3, theta=0.2, cue_capacity=2.0)
     expected = supervise(options, *item, cut=cut_by_trying_all)
     np.testing.assert_array_equal(options(*tensors(*item))[0].numpy(), expected)
 
@@ -244,7 +245,7 @@ def test_given_sigma2_is_used() -> None:
     rng = np.random.default_rng(1)
     item = scene(rng, 4, 8, 8, 4, 2.0)
     for sigma2 in (0.05, 0.5, 50.0):
-        options = GraphCutSupervision(k=5, theta=0.1, n_links="gaussian", sigma2=sigma2)
+        options = GraphCut(k=5, theta=0.1, edge_weights="gaussian", sigma2=sigma2)
         expected = supervise(options, *item)
         np.testing.assert_array_equal(options(*tensors(*item))[0].numpy(), expected)
 
@@ -264,7 +265,7 @@ def test_cue_spreads_to_its_neighbours_in_feature_space_only() -> None:
     arguments = row(
         [0.75, 0.75, 0.75, 0.75, 0.75, 0.75], [0.0, 9.0, 0.1, 9.1, 0.2, 9.2], {0: 1, 1: 0}
     )
-    found = GraphCutSupervision(k=2)(*arguments)[0, :, 0]
+    found = GraphCut(k=2)(*arguments)[0, :, 0]
     assert found[1].tolist() == [True, False, True, False, True, False]
     assert found[0].tolist() == [False, True, False, False, False, False]
 
@@ -272,9 +273,9 @@ def test_cue_spreads_to_its_neighbours_in_feature_space_only() -> None:
 def test_probability_must_exceed_theta() -> None:
     # In float32, 0.75 and 0.5 are exact: equality is not enough.
     arguments = row([0.75, 0.75, 0.5, 0.875], [0.0, 0.1, 0.2, 0.3], {0: 1})
-    found = GraphCutSupervision(k=2, theta=0.75)(*arguments)[0, 1, 0]
+    found = GraphCut(k=2, theta=0.75)(*arguments)[0, 1, 0]
     assert found.tolist() == [True, False, False, True]  # the cue stays a cue whatever H says
-    found = GraphCutSupervision(k=2, theta=0.4)(*arguments)[0, 1, 0]
+    found = GraphCut(k=2, theta=0.4)(*arguments)[0, 1, 0]
     assert found.tolist() == [True, True, True, True]
 
 
@@ -282,10 +283,10 @@ def test_soft_seed_can_be_outvoted_and_hard_seed_cannot() -> None:
     # Position 0 is a background cue among positions that are surely class 1.
     sure = 1 - 2**-20
     arguments = row([sure] * 6, [0.0, 0.1, 0.2, 0.3, 0.4, 0.5], {0: 0})
-    soft = GraphCutSupervision(k=5, seed_weight=2.0)(*arguments)[0]
+    soft = GraphCut(k=5, cue_capacity=2.0)(*arguments)[0]
     assert soft[1, 0].all()
     assert not soft[0, 0].any()
-    hard = GraphCutSupervision(k=5, seeds="hard")(*arguments)[0]
+    hard = GraphCut(k=5, cue_capacity="hard")(*arguments)[0]
     assert hard[0, 0].tolist() == [True, False, False, False, False, False]
     assert hard[1, 0].tolist() == [False, True, True, True, True, True]
 
@@ -306,7 +307,7 @@ def test_image_without_foreground_keeps_its_cues_beside_one_with_three_classes()
     first[3][:] = True
     second[3][1:] = False
     second[2][1:] = False
-    options = GraphCutSupervision(k=3, theta=0.2)
+    options = GraphCut(k=3, theta=0.2)
     batch = [torch.cat(parts) for parts in zip(tensors(*first), tensors(*second), strict=True)]
     found = options(*batch).numpy()
     np.testing.assert_array_equal(found[0], supervise(options, *first))
@@ -318,7 +319,7 @@ def test_image_without_foreground_keeps_its_cues_beside_one_with_three_classes()
 def test_result_does_not_depend_on_the_batch_or_the_gradient() -> None:
     rng = np.random.default_rng(3)
     items = [tensors(*scene(rng, 4, 7, 7, 5, 2.0)) for _ in range(3)]
-    options = GraphCutSupervision(k=4, theta=0.3)
+    options = GraphCut(k=4, theta=0.3)
     together = options(*(torch.cat(parts) for parts in zip(*items, strict=True)))
     for index, item in enumerate(items):
         item[0].requires_grad_()
@@ -329,16 +330,16 @@ def test_result_does_not_depend_on_the_batch_or_the_gradient() -> None:
 def test_inputs_are_left_as_they_are() -> None:
     arguments = tensors(*scene(np.random.default_rng(2), 3, 6, 6, 4, 4.0))
     before = [argument.clone() for argument in arguments]
-    GraphCutSupervision(k=3, theta=0.1)(*arguments)
+    GraphCut(k=3, theta=0.1)(*arguments)
     assert all(torch.equal(a, b) for a, b in zip(arguments, before, strict=True))
 
 
 def test_static_returns_the_cues() -> None:
     arguments = tensors(*scene(np.random.default_rng(0), 3, 5, 5, 4, 1.0))
-    assert torch.equal(StaticSupervision()(*arguments), arguments[2])
+    assert torch.equal(Static()(*arguments), arguments[2])
 
 
-@pytest.mark.parametrize("kind", [StaticSupervision(), GraphCutSupervision(k=3)])
+@pytest.mark.parametrize("kind", [Static(), GraphCut(k=3)])
 @pytest.mark.parametrize(
     ("position", "shape", "name"),
     [
@@ -349,7 +350,7 @@ def test_static_returns_the_cues() -> None:
     ],
 )
 def test_wrong_shape_is_named(
-    kind: StaticSupervision | GraphCutSupervision, position: int, shape: tuple[int, ...], name: str
+    kind: Static | GraphCut, position: int, shape: tuple[int, ...], name: str
 ) -> None:
     arguments = tensors(*scene(np.random.default_rng(0), 3, 5, 5, 4, 1.0))
     arguments[position] = torch.zeros(shape, dtype=arguments[position].dtype)
@@ -361,10 +362,10 @@ def test_two_cues_at_one_position_are_refused() -> None:
     arguments = tensors(*scene(np.random.default_rng(0), 3, 5, 5, 4, 1.0))
     arguments[2][0, :, 3, 2] = True
     with pytest.raises(ValueError, match=r"cues: image 0 has two classes at row 3, column 2"):
-        GraphCutSupervision(k=3)(*arguments)
+        GraphCut(k=3)(*arguments)
 
 
 def test_more_neighbours_than_positions_are_refused() -> None:
     arguments = tensors(*scene(np.random.default_rng(0), 3, 3, 3, 4, 1.0))
-    with pytest.raises(ValueError, match="k must be below the number of positions 9, got 9"):
-        GraphCutSupervision(k=9)(*arguments)
+    with pytest.raises(ValueError, match="k must be below the number of cells 9, got 9"):
+        GraphCut(k=9)(*arguments)

@@ -10,8 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from dgcn.engine.stopwatch import Stopwatch
-from dgcn.engine.throughput import Row, figures, read_rows, sentence, write_rows
+from dgcn.training.throughput import Row, Stopwatch, figures, read_rows, sentence, write_rows
 
 
 def test_parts_within_parts_are_not_counted_twice() -> None:

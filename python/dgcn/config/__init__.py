@@ -2,37 +2,46 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 
-from dgcn.config.crf import CRFConfig
+from dgcn.config.cues import CuesConfig
 from dgcn.config.data import DataConfig
 from dgcn.config.evaluate import EvaluateConfig
 from dgcn.config.model import ModelConfig
-from dgcn.config.optimisation import ClassifyConfig, Optimisation, RetrainConfig, TrainConfig
+from dgcn.config.optimisation import (
+    ClassifyConfig,
+    Optimisation,
+    RetrainConfig,
+    SegmenterOptimisation,
+    TrainConfig,
+)
 from dgcn.config.runtime import RuntimeConfig
-from dgcn.config.supervision import SeedsConfig, SupervisionConfig
+from dgcn.config.supervision import SupervisionConfig, SupervisionSection
+from dgcn.crf import CRF
 
 __all__ = [
+    "CRF",
     "SECTIONS",
-    "CRFConfig",
     "ClassifyConfig",
     "Config",
+    "CuesConfig",
     "DataConfig",
     "EvaluateConfig",
     "ModelConfig",
     "Optimisation",
     "RetrainConfig",
     "RuntimeConfig",
-    "SeedsConfig",
+    "SegmenterOptimisation",
     "SupervisionConfig",
+    "SupervisionSection",
     "TrainConfig",
 ]
 
 
-@dataclass
+@dataclass(frozen=True)
 class Config:
-    """All settings of a run; `check` has passed on construction.
+    """All settings of a run; every section is checked when it is made.
 
     Raises
     ------
@@ -46,17 +55,15 @@ class Config:
     data: DataConfig = field(default_factory=DataConfig)
     model: ModelConfig = field(default_factory=ModelConfig)
     classify: ClassifyConfig = field(default_factory=ClassifyConfig)
-    seeds: SeedsConfig = field(default_factory=SeedsConfig)
-    supervision: SupervisionConfig = field(default_factory=SupervisionConfig)
+    cues: CuesConfig = field(default_factory=CuesConfig)
+    supervision: SupervisionSection = field(default_factory=SupervisionConfig)
     train: TrainConfig = field(default_factory=TrainConfig)
     retrain: RetrainConfig = field(default_factory=RetrainConfig)
-    crf: CRFConfig = field(default_factory=CRFConfig)
+    crf: CRF = field(default_factory=CRF)
     evaluate: EvaluateConfig = field(default_factory=EvaluateConfig)
     runtime: RuntimeConfig = field(default_factory=RuntimeConfig)
 
     def __post_init__(self) -> None:
-        for name in SECTIONS:
-            getattr(self, name).check()
         for section in ("classify", "train", "retrain"):
             batch: int = getattr(self, section).batch_size
             if batch % self.runtime.devices:
@@ -67,14 +74,8 @@ class Config:
 
 
 SECTIONS: dict[str, type] = {
-    "data": DataConfig,
-    "model": ModelConfig,
-    "classify": ClassifyConfig,
-    "seeds": SeedsConfig,
-    "supervision": SupervisionConfig,
-    "train": TrainConfig,
-    "retrain": RetrainConfig,
-    "crf": CRFConfig,
-    "evaluate": EvaluateConfig,
-    "runtime": RuntimeConfig,
+    each.name: each.default_factory  # type: ignore[misc]
+    for each in fields(Config)
+    if each.name != "out"
 }
+"""Sections by name, in the order of the files."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import struct
-import uuid
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from dgcn.atomic import atomic_file
 from dgcn.data.errors import DataError
 from dgcn.data.palette import voc_palette
 
@@ -141,7 +141,7 @@ def write_mask(path: str | os.PathLike[str], mask: NDArray[np.uint8]) -> None:
     Parameters
     ----------
     path : path
-        Ends in ``.png``; the folder exists.
+        Ends in ``.png``.
     mask : numpy.ndarray, shape (H, W), uint8
         Class ids; 255 is void.
 
@@ -160,12 +160,8 @@ def write_mask(path: str | os.PathLike[str], mask: NDArray[np.uint8]) -> None:
         raise ValueError(f"path must end in .png, got {path.name!r}")
     indexed = Image.fromarray(np.ascontiguousarray(mask)).convert("L")
     indexed.putpalette(voc_palette().tobytes())
-    partial = path.with_name(f".{path.name}.{uuid.uuid4().hex}.partial")
-    try:
-        indexed.save(partial, format="PNG", optimize=False)
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
+    with atomic_file(path) as file:
+        indexed.save(file, format="PNG", optimize=False)
 
 
 def resize_image(image: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:

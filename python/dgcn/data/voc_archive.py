@@ -6,12 +6,12 @@ import gzip
 import io
 import os
 import tarfile
-import uuid
 from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 
+from dgcn.atomic import atomic_file
 from dgcn.data.errors import DataError
 from dgcn.data.images import read_mask
 from dgcn.data.voc import VOC_CLASSES
@@ -52,23 +52,17 @@ def write_voc_archive(path: str | os.PathLike[str], masks: Iterable[Path]) -> in
     files = sorted(masks)
     if not files:
         raise DataError(f"masks: there is none to be packed into {path}")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{uuid.uuid4().hex}.partial")
-    try:
-        # No times, owners or names of this machine: the same masks give the same bytes.
-        with (
-            partial.open("wb") as raw,
-            gzip.GzipFile("", "wb", fileobj=raw, mtime=0) as packed,
-            tarfile.open(fileobj=packed, mode="w", format=tarfile.USTAR_FORMAT) as archive,
-        ):
-            for file in files:
-                if (worst := int(np.max(read_mask(file)))) >= len(VOC_CLASSES):
-                    raise DataError(f"{file}: holds value {worst}, VOC's class ids are 0..20")
-                content = file.read_bytes()
-                entry = tarfile.TarInfo(f"{FOLDER}/{file.name}")
-                entry.size = len(content)
-                archive.addfile(entry, io.BytesIO(content))
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
+    # No times, owners or names of this machine: the same masks give the same bytes.
+    with (
+        atomic_file(path) as raw,
+        gzip.GzipFile("", "wb", fileobj=raw, mtime=0) as packed,
+        tarfile.open(fileobj=packed, mode="w", format=tarfile.USTAR_FORMAT) as archive,
+    ):
+        for file in files:
+            if (worst := int(np.max(read_mask(file)))) >= len(VOC_CLASSES):
+                raise DataError(f"{file}: holds value {worst}, VOC's class ids are 0..20")
+            content = file.read_bytes()
+            entry = tarfile.TarInfo(f"{FOLDER}/{file.name}")
+            entry.size = len(content)
+            archive.addfile(entry, io.BytesIO(content))
     return len(files)

@@ -18,8 +18,8 @@ from dgcn.data.voc import find_voc
 from dgcn.doctor.duplicates import Fingerprint, fingerprint, near_duplicates
 from dgcn.doctor.finding import Finding
 from dgcn.doctor.names import LISTED, check_names, some_of
-from dgcn.engine.progress import Screen
-from dgcn.engine.run import dataset_of
+from dgcn.pipeline.run import dataset_of
+from dgcn.training.console import Console
 
 _FEW = 5  # training images of a class
 _UNEVEN = 20  # times as many of one class as of another
@@ -63,7 +63,7 @@ _LAYOUT = _Lists(
 )
 
 
-def check_dataset(config: Config, root: Path, screen: Screen) -> Iterator[Finding]:
+def check_dataset(config: Config, root: Path, console: Console) -> Iterator[Finding]:
     """Everything about a data set that a run would stumble over, or suffer from in silence."""
     try:
         dataset = dataset_of(config, root)
@@ -85,7 +85,7 @@ def check_dataset(config: Config, root: Path, screen: Screen) -> Iterator[Findin
         yield from check_names(dataset)
     yield from _classes(dataset, train, val, lists)
     yield from _masks(train, val, lists)
-    examined = list(_examined(dataset, screen))
+    examined = list(_examined(dataset, console))
     yield from _files(examined, lists)
     yield from _sizes(examined)
     yield from _shared(examined, train, val)
@@ -163,7 +163,7 @@ def _masks(train: Sequence[Record], val: Sequence[Record], lists: _Lists) -> Ite
         yield Finding("ok", "no masks: masks are predicted, not scored; training needs none")
 
 
-def _examined(dataset: ImageDataset, screen: Screen) -> Iterator[_Examined]:
+def _examined(dataset: ImageDataset, console: Console) -> Iterator[_Examined]:
     records = dataset.split("all")
 
     def examine(record: Record) -> _Examined:
@@ -177,7 +177,7 @@ def _examined(dataset: ImageDataset, screen: Screen) -> Iterator[_Examined]:
 
     with (
         ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1)) as pool,
-        screen.bar("doctor: reading every image", len(records)) as advance,
+        console.bar("doctor: reading every image", len(records)) as advance,
     ):
         for each in pool.map(examine, records):
             advance("")

@@ -11,20 +11,20 @@ from dgcn.doctor.dataset import check_dataset
 from dgcn.doctor.finding import Finding
 from dgcn.doctor.kernels import check_kernels
 from dgcn.doctor.machine import check_machine
-from dgcn.engine.progress import Screen
 from dgcn.models import build_backbone
+from dgcn.training.console import Console
 
 _COLOURS = {"ok": "green", "warning": "yellow", "error": "red"}
 
 
-def examine(config: Callable[[], Config], screen: Screen) -> int:
+def examine(config: Callable[[], Config], console: Console) -> int:
     """Show every finding.
 
     Parameters
     ----------
     config : callable
         Makes the settings, or raises what is wrong with them.
-    screen : Screen
+    console : Console
 
     Returns
     -------
@@ -32,13 +32,13 @@ def examine(config: Callable[[], Config], screen: Screen) -> int:
         0, or 1 where there is an error.
     """
     counts = {"ok": 0, "warning": 0, "error": 0}
-    for title, findings in _sections(config, screen):
-        screen.console.print(Text(title, style="bold"))
+    for title, findings in _sections(config, console):
+        console.rich.print(Text(title, style="bold"))
         for finding in findings:
             counts[finding.level] += 1
-            _show(finding, screen)
+            _show(finding, console)
     errors, warnings = counts["error"], counts["warning"]
-    screen.line(f"{_number(errors, 'error')}, {_number(warnings, 'warning')}")
+    console.line(f"{_number(errors, 'error')}, {_number(warnings, 'warning')}")
     return 1 if errors else 0
 
 
@@ -60,7 +60,7 @@ def check_settings(config: Config) -> Iterator[Finding]:
 
 
 def _sections(
-    config: Callable[[], Config], screen: Screen
+    config: Callable[[], Config], console: Console
 ) -> Iterator[tuple[str, Iterator[Finding]]]:
     yield "Machine", check_machine()
     yield "Kernels", check_kernels()
@@ -77,14 +77,14 @@ def _sections(
         yield "Data set", iter([none])
         return
     yield "Settings", check_settings(settings)
-    yield "Data set", check_dataset(settings, settings.data.root, screen)
+    yield "Data set", check_dataset(settings, settings.data.root, console)
 
 
-def _show(finding: Finding, screen: Screen) -> None:
+def _show(finding: Finding, console: Console) -> None:
     level = (f"{finding.level:<8}", _COLOURS[finding.level])
-    screen.console.print(Text.assemble("  ", level, finding.what))
+    console.rich.print(Text.assemble("  ", level, finding.what))
     if finding.fix:
-        screen.console.print(Text.assemble("          ", ("fix: ", "bold"), finding.fix))
+        console.rich.print(Text.assemble("          ", ("fix: ", "bold"), finding.fix))
 
 
 def _number(count: int, noun: str) -> str:

@@ -12,7 +12,6 @@ from torch import Tensor
 import graphcut_ext as gx
 from dgcn.doctor.finding import Finding
 
-SOLVERS = ("auto", "bk", "ibfs", "push_relabel", "hpf")
 _REINSTALL = (
     "the compiled core does not suit this machine: build it here, "
     "pip install --force-reinstall --no-deps --no-binary graphcut-ext graphcut-ext"
@@ -24,7 +23,7 @@ def check_kernels() -> Iterator[Finding]:
     devices = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
     for device in devices:
         yield _tried(f"neighbours on {device} against brute force", _knn, device)
-    for solver in SOLVERS:
+    for solver in gx.SOLVERS:
         yield _tried(f"minimum cut by {solver!r} against all labellings", _maxflow, solver)
     yield _tried("dense CRF", _crf)
 

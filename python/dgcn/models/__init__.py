@@ -1,7 +1,7 @@
 """Networks: backbones, the classifier that makes activation maps, the segmentation network."""
 
 from dgcn.models.backbone import Backbone, HeadKind
-from dgcn.models.build import BACKBONES, build_backbone
+from dgcn.models.build import BACKBONES, build_backbone, find_backbone
 from dgcn.models.classifier import Classifier
 from dgcn.models.features import aggregate
 from dgcn.models.groups import param_groups
@@ -31,6 +31,7 @@ __all__ = [
     "WeightsError",
     "aggregate",
     "build_backbone",
+    "find_backbone",
     "load_weights",
     "make_head",
     "param_groups",

@@ -11,6 +11,7 @@ from dgcn.models.small import SmallNet
 from dgcn.models.squeezenet import SqueezeNet
 from dgcn.models.vgg16 import VGG16
 from dgcn.models.weights import load_weights
+from dgcn.registry import find
 
 BACKBONES: dict[str, type[Backbone]] = {
     "small": SmallNet,
@@ -21,7 +22,19 @@ BACKBONES: dict[str, type[Backbone]] = {
     "resnet101": ResNet101,
     "resnet38": ResNet38,
 }
-"""Names and classes of the backbones."""
+"""The registry: a class here is a value of ``model.backbone``."""
+
+
+def find_backbone(name: str) -> type[Backbone]:
+    """A backbone by its key in `BACKBONES`, or the user's own as ``package.module:Class``.
+
+    Raises
+    ------
+    ValueError
+        As `dgcn.registry.find`.
+    """
+    backbone: type[Backbone] = find(BACKBONES, name, "backbone", Backbone)
+    return backbone
 
 
 def build_backbone(name: str, weights: str | os.PathLike[str] | None = None) -> Backbone:
@@ -30,7 +43,7 @@ def build_backbone(name: str, weights: str | os.PathLike[str] | None = None) -> 
     Parameters
     ----------
     name : str
-        A key of `BACKBONES`.
+        As `find_backbone`.
     weights : path or None, default None
         File for `load_weights`. The ImageNet classifier of a published file (the backbone's
         `left_out`) is not read. None: random initialisation.
@@ -43,13 +56,11 @@ def build_backbone(name: str, weights: str | os.PathLike[str] | None = None) -> 
     Raises
     ------
     ValueError
-        Unknown name.
+        As `find_backbone`.
     FileNotFoundError, WeightsError
         As `load_weights`.
     """
-    if name not in BACKBONES:
-        raise ValueError(f"name must be one of {', '.join(BACKBONES)}, got {name!r}")
-    backbone = BACKBONES[name]()
+    backbone = find_backbone(name)()
     if weights is not None:
         load_weights(backbone, weights, ignore=backbone.left_out)
     return backbone

@@ -67,6 +67,6 @@ class Classifier(nn.Module):
         Returns
         -------
         Tensor, shape (B, L - 1, h, w)
-            Not negative, not normalised; see `dgcn.seeds.normalised_cam`.
+            Not negative, not normalised; see `dgcn.cues.normalised_cam`.
         """
         return functional.conv2d(self.backbone(x)[-1], self.head.weight).relu()

@@ -15,7 +15,7 @@ def param_groups(
     model: Classifier | Segmenter,
     lr: float,
     *,
-    new_layer_factor: float = 10.0,
+    head_lr_factor: float = 10.0,
     weight_decay: float = 5e-4,
 ) -> list[dict[str, Any]]:
     """Groups for `torch.optim.SGD`: the backbone, and the layers it does not have.
@@ -25,7 +25,7 @@ def param_groups(
     model : Classifier or Segmenter
     lr : float
         Learning rate of the backbone, positive.
-    new_layer_factor : float, default 10
+    head_lr_factor : float, default 10
         Factor on `lr` for the layers outside the backbone, positive.
     weight_decay : float, default 5e-4
         L2 penalty of both groups, not negative.
@@ -33,7 +33,7 @@ def param_groups(
     Returns
     -------
     list of dict
-        Two groups with the keys "params", "lr", "weight_decay" and "name" ("backbone", "new").
+        Two groups with the keys "params", "lr", "weight_decay" and "name" ("backbone", "head").
         Frozen parameters are left out; every other one is in exactly one group.
 
     Raises
@@ -41,7 +41,7 @@ def param_groups(
     ValueError
         A number is out of range or not finite.
     """
-    for name, value in (("lr", lr), ("new_layer_factor", new_layer_factor)):
+    for name, value in (("lr", lr), ("head_lr_factor", head_lr_factor)):
         if not 0 < value < math.inf:
             raise ValueError(f"{name} must be positive and finite, got {value}")
     if not 0 <= weight_decay < math.inf:
@@ -54,5 +54,5 @@ def param_groups(
             (backbone if id(parameter) in old else new).append(parameter)
     return [
         {"params": backbone, "lr": lr, "weight_decay": weight_decay, "name": "backbone"},
-        {"params": new, "lr": lr * new_layer_factor, "weight_decay": weight_decay, "name": "new"},
+        {"params": new, "lr": lr * head_lr_factor, "weight_decay": weight_decay, "name": "head"},
     ]

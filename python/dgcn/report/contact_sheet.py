@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
+from dgcn.atomic import atomic_file
 from dgcn.report.colours import class_colours
 from dgcn.report.legend import INK, PAPER, QUIET, font_of, legend, shortened
 
@@ -120,13 +120,8 @@ def contact_sheet(
             _draw_panel(sheet, row.panels.get(name), (left, top + _CAPTION), (panel, height))
         top += _CAPTION + height + _ROW_GAP
 
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{uuid.uuid4().hex}.partial")
-    try:
-        sheet.save(partial, format="PNG")
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
+    with atomic_file(path) as file:
+        sheet.save(file, format="PNG")
     return path
 
 

@@ -1,6 +1,6 @@
-"""Pictures small enough to be carried in a page: a photograph, and layers that lie over it.
+"""Images small enough to be carried in a page: an image, and layers that lie over it.
 
-A photograph is sent once, as JPEG; labels and activations are transparent PNG of few colours, which
+An image is sent once, as JPEG; labels and activations are transparent PNG of few colours, which
 take one to four KB each and are laid over it by the browser.
 """
 
@@ -13,22 +13,22 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from dgcn.data.images import VOID
 from dgcn.report.colours import class_colours
 from dgcn.report.panels import (
     EDGE_ALPHA,
     FADE,
     FADE_TO,
     HEAT,
-    NO_LABEL,
     enlarge,
     interpolate,
     outline_of,
 )
 
-__all__ = ["fitted", "heat_layer", "label_layer", "photograph"]
+__all__ = ["fitted", "heat_layer", "image_uri", "label_layer"]
 
 TINT = 0.6
-"""Strength of a class's colour over the photograph."""
+"""Strength of a class's colour over the image."""
 
 _HEAT_LEVELS = 48
 
@@ -39,32 +39,32 @@ def fitted(height: int, width: int, side: int) -> tuple[int, int]:
     return max(1, round(height * factor)), max(1, round(width * factor))
 
 
-def photograph(image: NDArray[np.uint8], size: tuple[int, int]) -> str:
-    """Data URI of a picture (H, W, 3) as JPEG of `size` (height, width)."""
+def image_uri(image: NDArray[np.uint8], size: tuple[int, int]) -> str:
+    """Data URI of an image (H, W, 3) as JPEG of `size` (height, width)."""
     small = Image.fromarray(image).resize(size[::-1], Image.Resampling.LANCZOS)
     return _uri(small, "jpeg", quality=78, optimize=True)
 
 
 def label_layer(label_map: NDArray[np.integer], size: tuple[int, int], classes: int) -> str:
-    """Data URI of a label map as transparent PNG: what `overlay` draws, without the photograph.
+    """Data URI of a label map as transparent PNG: what `overlay` draws, without the image.
 
     Parameters
     ----------
     label_map : numpy.ndarray of int, shape (h, w)
-        Class ids, 255 = no label. A grid's corners lie on the picture's corners.
+        Class ids, 255 = no label. A grid's corners lie on the image's corners.
     size : tuple of int
-        Height and width of the photograph that it is laid over.
+        Height and width of the image that it is laid over.
     classes : int
         Number of classes with the background.
     """
     labels = enlarge(label_map, *size)
-    edge = outline_of(labels) & (labels != 0) & (labels != NO_LABEL)
+    edge = outline_of(labels) & (labels != 0) & (labels != VOID)
     used, flat = np.unique(labels * 2 + edge, return_inverse=True)
     colours = np.zeros((256, 3))
     colours[:classes] = class_colours(classes)
-    colours[NO_LABEL] = FADE_TO
+    colours[VOID] = FADE_TO
     strength = np.full(256, TINT)
-    strength[0], strength[NO_LABEL] = 1.2 * TINT, FADE
+    strength[0], strength[VOID] = 1.2 * TINT, FADE
     alpha = np.where(used % 2 == 1, EDGE_ALPHA, strength[used // 2])
     return _indexed(flat.reshape(size), colours[used // 2], alpha)
 
@@ -72,7 +72,7 @@ def label_layer(label_map: NDArray[np.integer], size: tuple[int, int], classes: 
 def heat_layer(cam: NDArray[np.floating], size: tuple[int, int]) -> str:
     """Data URI of an activation map (h, w), not negative, as transparent PNG.
 
-    It has half the photograph's resolution; the colours are those of `heat`.
+    It has half the image's resolution; the colours are those of `heat`.
     """
     half = (max(1, size[0] // 2), max(1, size[1] // 2))
     peak = float(cam.max())

@@ -12,32 +12,32 @@ from typing import Any
 
 from dgcn.report.colours import class_colours
 
-__all__ = ["Page", "Panel", "Picture", "Scores", "render_page"]
+__all__ = ["Layer", "Page", "PageImage", "Scores", "render_page"]
 
 _TEMPLATE = Path(__file__).parent / "template"
 
 
 @dataclass(frozen=True)
-class Panel:
-    """One layer over a photograph.
+class Layer:
+    """One layer over an image.
 
     Attributes
     ----------
     title : str
         Caption.
-    layer : str or None
-        Data URI of a transparent picture; None: the photograph itself.
+    uri : str or None
+        Data URI of a transparent PNG; None: the image itself.
     heat : bool, default False
-        Whether the photograph under it is shown grey.
+        Whether the image under it is shown grey.
     """
 
     title: str
-    layer: str | None = None
+    uri: str | None = None
     heat: bool = False
 
 
 @dataclass(frozen=True)
-class Picture:
+class PageImage:
     """One image of the browser.
 
     Attributes
@@ -46,10 +46,10 @@ class Picture:
     labels : sequence of str
         Foreground classes it is labelled with.
     size : tuple of int
-        Height and width of the photograph as it is carried.
-    photograph : str
+        Height and width of the image as it is carried.
+    uri : str
         Data URI.
-    panels : sequence of Panel
+    layers : sequence of Layer
     scores : mapping
         By training: "mean" IoU, None where undefined, and "classes", IoU by class name.
     """
@@ -58,14 +58,14 @@ class Picture:
     split: str
     labels: Sequence[str]
     size: tuple[int, int]
-    photograph: str
-    panels: Sequence[Panel]
+    uri: str
+    layers: Sequence[Layer]
     scores: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Scores:
-    """Scores of one training on one split, as `dgcn.engine.quality.quality` gives them.
+    """Scores of one training on one split, as `dgcn.metrics.score` gives them.
 
     Attributes
     ----------
@@ -93,10 +93,10 @@ class Page:
     scores : sequence of Scores
         Of the networks; the first is the headline.
     labellings : mapping from str to mapping
-        Scores of cues and supervision by name, each as `dgcn.engine.quality.quality`.
+        Scores of cues and supervision by name, each as `dgcn.metrics.score`.
     charts : sequence of str
         From `dgcn.report.curves.line_chart`.
-    pictures : sequence of Picture
+    images : sequence of PageImage
     notes : sequence of str
         What the reader should know: parts missing, images left out.
     settings : mapping from str to str
@@ -110,7 +110,7 @@ class Page:
     scores: Sequence[Scores] = ()
     labellings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     charts: Sequence[str] = ()
-    pictures: Sequence[Picture] = ()
+    images: Sequence[PageImage] = ()
     notes: Sequence[str] = ()
     settings: Mapping[str, str] = field(default_factory=dict)
     footer: str = ""
@@ -135,7 +135,7 @@ def render_page(page: Page) -> str:
             for name, text in page.settings.items()
         ),
         footer=_text(page.footer),
-        pictures=_json([_plain(picture) for picture in page.pictures]),
+        images=_json([_plain(image) for image in page.images]),
         script=read["order.js"] + read["browser.js"],
     )
 
@@ -232,10 +232,10 @@ def _labelling_table(labellings: Mapping[str, Mapping[str, Any]]) -> str:
 
 
 def _browser(page: Page, template: str) -> str:
-    if not page.pictures:
+    if not page.images:
         return "<p>There are no images in this report.</p>"
-    trainings = list(dict.fromkeys(name for each in page.pictures for name in each.scores))
-    splits = dict.fromkeys(each.split for each in page.pictures)
+    trainings = list(dict.fromkeys(name for each in page.images for name in each.scores))
+    splits = dict.fromkeys(each.split for each in page.images)
     legend = "".join(
         f'<li><span class="swatch class-{index}"></span>{_text(name)}</li>'
         for index, name in enumerate(page.classes)
@@ -253,16 +253,16 @@ def _options(names: Sequence[str]) -> str:
     return "".join(f"<option>{_text(name)}</option>" for name in names)
 
 
-def _plain(picture: Picture) -> dict[str, Any]:
+def _plain(image: PageImage) -> dict[str, Any]:
     return {
-        "name": picture.name,
-        "split": picture.split,
-        "labels": list(picture.labels),
-        "height": picture.size[0],
-        "width": picture.size[1],
-        "photograph": picture.photograph,
-        "panels": [vars(panel) for panel in picture.panels],
-        "scores": picture.scores,
+        "name": image.name,
+        "split": image.split,
+        "labels": list(image.labels),
+        "height": image.size[0],
+        "width": image.size[1],
+        "uri": image.uri,
+        "layers": [vars(layer) for layer in image.layers],
+        "scores": image.scores,
     }
 
 

@@ -8,11 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from dgcn.data.images import VOID
 from dgcn.report.colours import class_colours
 
 __all__ = ["heat", "overlay"]
 
-NO_LABEL = 255
 EDGE_ALPHA = 0.95
 FADE = 0.62
 FADE_TO = np.array([236, 238, 242], dtype=np.float64)
@@ -76,22 +76,22 @@ def overlay(
     if not 0 <= alpha <= 1:
         raise ValueError(f"alpha must be in 0..1, got {alpha}")
     count = classes if isinstance(classes, int) else len(classes)
-    wrong = ((labels < 0) | (labels >= count)) & (labels != NO_LABEL)
+    wrong = ((labels < 0) | (labels >= count)) & (labels != VOID)
     if wrong.any():
         raise ValueError(
-            f"label_map must hold class ids 0..{count - 1} or {NO_LABEL}, got {labels[wrong][0]}"
+            f"label_map must hold class ids 0..{count - 1} or {VOID}, got {labels[wrong][0]}"
         )
     height, width = image.shape[:2]
     full = enlarge(labels, height, width)
     photograph = image.astype(np.float64)
     colours = np.zeros((256, 3))
     colours[:count] = class_colours(count)
-    colours[NO_LABEL] = FADE_TO
+    colours[VOID] = FADE_TO
     strength = np.full(256, alpha)
     strength[0] = min(1.0, 1.2 * alpha)
-    strength[NO_LABEL] = FADE
+    strength[VOID] = FADE
     weight = strength[full]
-    outline = outline_of(full) & (full != 0) & (full != NO_LABEL)
+    outline = outline_of(full) & (full != 0) & (full != VOID)
     weight = np.where(outline, max(alpha, EDGE_ALPHA), weight)[..., None]
     return _to_bytes(photograph * (1 - weight) + colours[full] * weight)
 

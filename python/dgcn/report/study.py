@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from dgcn.atomic import atomic_file
+
 COLUMNS = {
     "mIoU": "miou",
     "pixel accuracy": "pixel_accuracy",
@@ -21,7 +23,7 @@ def study_table(result: dict[str, Any]) -> str:
     Parameters
     ----------
     result : dict
-        As `dgcn.engine.ablate.ablate` returns it.
+        As `dgcn.pipeline.study.ablate` returns it.
 
     Returns
     -------
@@ -63,7 +65,7 @@ def plot_study(result: dict[str, Any], path: Path) -> None:
     Parameters
     ----------
     result : dict
-        As `dgcn.engine.ablate.ablate` returns it.
+        As `dgcn.pipeline.study.ablate` returns it.
     path : Path
     """
     # Imported late, and without a display: only studies draw diagrams.
@@ -97,9 +99,8 @@ def plot_study(result: dict[str, Any], path: Path) -> None:
         axes.set_xlabel("mIoU, percent")
         axes.set_xlim(_range(means, errors))
     axes.set_title(result["title"])
-    temporary = path.with_name(f".{path.name}")
-    figure.savefig(temporary, format="png", dpi=150)
-    temporary.replace(path)
+    with atomic_file(path) as file:
+        figure.savefig(file, format="png", dpi=150)
 
 
 def _range(means: list[float], errors: list[float]) -> tuple[float, float]:

@@ -2,19 +2,45 @@
 
 from __future__ import annotations
 
-from dgcn.supervision.base import Refined, Supervision
-from dgcn.supervision.graph_cut import GraphCutSupervision
-from dgcn.supervision.joint_cut import JointCutSupervision
-from dgcn.supervision.most_probable import MostProbableSupervision
-from dgcn.supervision.region_growing import RegionGrowingSupervision
-from dgcn.supervision.static import StaticSupervision
+from collections.abc import Callable
+
+from dgcn.registry import find
+from dgcn.supervision.base import Marginals, Supervision
+from dgcn.supervision.graph_cut import GraphCut
+from dgcn.supervision.joint_cut import JointCut
+from dgcn.supervision.most_probable import MostProbable
+from dgcn.supervision.region_growing import RegionGrowing
+from dgcn.supervision.static import Static
 
 __all__ = [
-    "GraphCutSupervision",
-    "JointCutSupervision",
-    "MostProbableSupervision",
-    "Refined",
-    "RegionGrowingSupervision",
-    "StaticSupervision",
+    "KINDS",
+    "GraphCut",
+    "JointCut",
+    "Marginals",
+    "MostProbable",
+    "RegionGrowing",
+    "Static",
     "Supervision",
+    "find_supervision",
 ]
+
+KINDS: dict[str, type[Supervision]] = {
+    "graph_cut": GraphCut,
+    "joint_cut": JointCut,
+    "most_probable": MostProbable,
+    "region_growing": RegionGrowing,
+    "static": Static,
+}
+"""The registry: a class here is a kind of ``supervision.kind`` and a section of its own."""
+
+
+def find_supervision(name: str) -> Callable[..., Supervision]:
+    """A kind by name, or a class of the user's own as ``package.module:Class``.
+
+    Raises
+    ------
+    ValueError
+        As `dgcn.registry.find`.
+    """
+    kind: Callable[..., Supervision] = find(KINDS, name, "kind", Supervision)
+    return kind

@@ -2,27 +2,47 @@
 
 from __future__ import annotations
 
+from abc import ABCMeta, abstractmethod
 from collections.abc import Callable
-from typing import Protocol
+from dataclasses import dataclass
+from typing import ClassVar
 
 from torch import Tensor
 
 import graphcut_ext as gx
 
-Refined = Callable[[], Tensor]
+Marginals = Callable[[], Tensor]
 """Gives the CRF's marginals of the network's probabilities, (B, L, h, w); computed when called."""
 
 
-class Supervision(Protocol):
-    """Decides, at every step, which positions the network is trained on and as what."""
+@dataclass(frozen=True)
+class Supervision(metaclass=ABCMeta):
+    """Decides, at every step, which cells the network is trained on and as what.
 
+    A kind of supervision is a frozen dataclass: its fields are the settings of its section, the
+    text below a field is the help of its option.
+
+    Attributes
+    ----------
+    rebuilt : bool
+        Whether the supervision depends on the network; False: it is the cues.
+    """
+
+    rebuilt: ClassVar[bool] = True
+
+    @property
+    def reads_marginals(self) -> bool:
+        """Whether the result depends on the CRF's marginals."""
+        return False
+
+    @abstractmethod
     def __call__(
         self,
         probabilities: Tensor,
         features: Tensor,
         cues: Tensor,
         present: Tensor,
-        refined: Refined | None = None,
+        marginals: Marginals | None = None,
     ) -> Tensor:
         """Supervision of a batch.
 
@@ -33,18 +53,35 @@ class Supervision(Protocol):
         features : Tensor, shape (B, C, h, w)
             Features of the same forward pass.
         cues : Tensor of bool, shape (B, L, h, w)
-            Static cues, at most one class a position.
+            Static cues, at most one class a cell.
         present : Tensor of bool, shape (B, L)
             Classes each image is labelled with; the background always is.
-        refined : Refined or None, default None
-            Called by a supervision that goes by the CRF's marginals, and by no other.
+        marginals : Marginals or None, default None
+            Called by a supervision that reads the CRF's marginals, and by no other.
 
         Returns
         -------
         Tensor of bool, shape (B, L, h, w)
-            At most one class a position; none where the position is not to be trained on.
+            At most one class a cell; none where the cell is not to be trained on.
+
+        Raises
+        ------
+        ValueError
+            A shape does not fit, a cell has cues of two classes (not looked at on CUDA within
+            `graphcut_ext.no_value_checks`), or `marginals` is missing.
         """
-        ...
+
+
+def check_inputs(probabilities: Tensor, features: Tensor, cues: Tensor, present: Tensor) -> None:
+    """Raise `ValueError` for a shape that does not fit the others, or cues of two classes."""
+    check_shapes(probabilities, features, cues, present)
+    # Looking at values waits for the device.
+    if cues.is_cuda and not gx.values_are_checked():
+        return
+    counts = cues.sum(1)
+    if bool((counts > 1).any()):
+        b, row, column = (counts > 1).nonzero()[0].tolist()
+        raise ValueError(f"cues: image {b} has two classes at row {row}, column {column}")
 
 
 def check_shapes(probabilities: Tensor, features: Tensor, cues: Tensor, present: Tensor) -> None:
@@ -65,16 +102,3 @@ def check_shapes(probabilities: Tensor, features: Tensor, cues: Tensor, present:
         )
     if present.shape != (b, classes):
         raise ValueError(f"present must have shape ({b}, {classes}), got {tuple(present.shape)}")
-
-
-def refuse_double_cues(cues: Tensor) -> None:
-    """Raise `ValueError` naming the first position with cues of two classes.
-
-    Does nothing on CUDA within `graphcut_ext.no_value_checks`: looking waits for the device.
-    """
-    if cues.is_cuda and not gx.values_are_checked():
-        return
-    counts = cues.sum(1)
-    if bool((counts > 1).any()):
-        b, row, column = (counts > 1).nonzero()[0].tolist()
-        raise ValueError(f"cues: image {b} has two classes at row {row}, column {column}")

@@ -7,26 +7,26 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from dgcn.supervision.base import Refined, check_shapes, refuse_double_cues
-from dgcn.supervision.belief import Belief, believed
+from dgcn.checks import require
+from dgcn.supervision.base import Marginals, Supervision, check_inputs
+from dgcn.supervision.probabilities import among_image_labels
 
 
 @dataclass(frozen=True)
-class MostProbableSupervision:
+class MostProbable(Supervision):
     """The most probable of the image's classes where it is probable enough, elsewhere the cue.
 
-    The control of the cuts: the same probabilities and the same threshold without a graph.
-
-    Parameters
-    ----------
-    theta : float, default 0.7
-        Probability above which a label is accepted; a cue always stays.
-    belief : {"all", "present"}, default "present"
-        As `dgcn.supervision.graph_cut.GraphCutSupervision`.
+    The control of the cuts: the same probabilities and the same threshold without a graph. A cue
+    always stays.
     """
 
     theta: float = 0.7
-    belief: Belief = "present"
+    """A label is accepted where the network's probability of it exceeds this."""
+    image_labels_only: bool = True
+    """Whether probabilities are taken over the image's labels alone."""
+
+    def __post_init__(self) -> None:
+        require(self, "theta", 0 <= self.theta <= 1, "in [0, 1]")
 
     @torch.no_grad()
     def __call__(
@@ -35,18 +35,11 @@ class MostProbableSupervision:
         features: Tensor,
         cues: Tensor,
         present: Tensor,
-        refined: Refined | None = None,
+        marginals: Marginals | None = None,
     ) -> Tensor:
-        """Supervision of a batch; as `dgcn.supervision.base.Supervision`.
-
-        Raises
-        ------
-        ValueError
-            A shape does not fit, or a position has cues of two classes.
-        """
-        check_shapes(probabilities, features, cues, present)
-        refuse_double_cues(cues)
-        belief = believed(probabilities, present, self.belief)
-        best, label = belief.masked_fill(~present[:, :, None, None], -1.0).max(1, keepdim=True)
+        """Supervision of a batch; see `Supervision`."""
+        check_inputs(probabilities, features, cues, present)
+        p = among_image_labels(probabilities, present, self.image_labels_only)
+        best, label = p.masked_fill(~present[:, :, None, None], -1.0).max(1, keepdim=True)
         guessed = torch.zeros_like(cues).scatter_(1, label, best > self.theta)
         return torch.where(cues.any(1, keepdim=True), cues, guessed)

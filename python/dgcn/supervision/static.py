@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import ClassVar
+
 from torch import Tensor
 
-from dgcn.supervision.base import Refined, check_shapes
+from dgcn.supervision.base import Marginals, Supervision, check_shapes
 
 
-class StaticSupervision:
+@dataclass(frozen=True)
+class Static(Supervision):
     """Returns the cues, whatever the network says (Kolesnikov and Lampert 2016, "SEC")."""
+
+    rebuilt: ClassVar[bool] = False
 
     def __call__(
         self,
@@ -16,8 +22,8 @@ class StaticSupervision:
         features: Tensor,
         cues: Tensor,
         present: Tensor,
-        refined: Refined | None = None,
+        marginals: Marginals | None = None,
     ) -> Tensor:
-        """Supervision of a batch; as `dgcn.supervision.base.Supervision`."""
+        """Supervision of a batch; see `Supervision`."""
         check_shapes(probabilities, features, cues, present)
         return cues

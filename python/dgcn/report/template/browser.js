@@ -1,5 +1,5 @@
 (function () {
-  const pictures = JSON.parse(document.getElementById("pictures").textContent);
+  const images = JSON.parse(document.getElementById("images").textContent);
   const byId = (id) => document.getElementById(id);
   const form = byId("choice"), rows = byId("rows"), more = byId("more"), viewer = byId("viewer");
   if (!form) return;
@@ -18,41 +18,41 @@
     return value === null ? "no score" : "IoU " + (100 * value).toFixed(1) + " %";
   }
 
-  function note(picture) {
+  function note(image) {
     const chosen = choice();
     const of = chosen.label ? " (" + chosen.label + ")" : "";
-    return percent(scoreOf(picture, chosen)) + of;
+    return percent(scoreOf(image, chosen)) + of;
   }
 
-  // The photograph with one layer over it.
-  function frame(picture, panel, strength) {
+  // The image with one layer over it.
+  function frame(image, panel, strength) {
     const box = element("div", { className: panel.heat ? "frame grey" : "frame" });
-    box.style.aspectRatio = picture.width + " / " + picture.height;
-    box.append(element("img", { src: picture.photograph, alt: "", decoding: "async" }));
-    if (panel.layer) {
-      const over = element("img", { src: panel.layer, decoding: "async",
-        alt: panel.title + " of " + picture.name });
+    box.style.aspectRatio = image.width + " / " + image.height;
+    box.append(element("img", { src: image.uri, alt: "", decoding: "async" }));
+    if (panel.uri) {
+      const over = element("img", { src: panel.uri, decoding: "async",
+        alt: panel.title + " of " + image.name });
       over.style.opacity = strength;
       box.append(over);
     } else {
-      box.firstChild.alt = "photograph " + picture.name;
+      box.firstChild.alt = "image " + image.name;
     }
     return box;
   }
 
   function row(position) {
-    const picture = pictures[order[position]];
+    const image = images[order[position]];
     const open = element("button", { type: "button", className: "row-open",
-      textContent: picture.name });
+      textContent: image.name });
     open.dataset.position = position;
     open.addEventListener("click", () => show(position));
     const head = element("div", { className: "row-head" }, open,
-      element("span", { className: "score", textContent: note(picture) }),
-      element("span", { className: "split", textContent: picture.split }),
-      element("span", { className: "quiet", textContent: picture.labels.join(", ") || "no label" }));
+      element("span", { className: "score", textContent: note(image) }),
+      element("span", { className: "split", textContent: image.split }),
+      element("span", { className: "quiet", textContent: image.labels.join(", ") || "no label" }));
     const strip = element("div", { className: "strip" });
-    for (const panel of picture.panels) {
-      const figure = element("figure", {}, frame(picture, panel, 1),
+    for (const panel of image.layers) {
+      const figure = element("figure", {}, frame(image, panel, 1),
         element("figcaption", { textContent: panel.title }));
       figure.addEventListener("click", () => { layer = panel.title; show(position); });
       strip.append(figure);
@@ -68,11 +68,11 @@
   }
 
   function restart() {
-    order = orderOf(pictures, choice());
+    order = orderOf(images, choice());
     shown = 0;
     rows.replaceChildren();
-    byId("count").textContent = order.length === pictures.length
-      ? order.length + " images." : order.length + " of " + pictures.length + " images.";
+    byId("count").textContent = order.length === images.length
+      ? order.length + " images." : order.length + " of " + images.length + " images.";
     extend();
   }
 
@@ -87,19 +87,19 @@
   function show(position) {
     if (position < 0 || position >= order.length) return;
     at = position;
-    const picture = pictures[order[at]];
-    const titles = picture.panels.map((panel) => panel.title);
+    const image = images[order[at]];
+    const titles = image.layers.map((panel) => panel.title);
     if (!titles.includes(layer)) {
       layer = titles.find((title) => title.startsWith("prediction")) || titles[0];
     }
-    const panel = picture.panels[titles.indexOf(layer)];
-    const box = frame(picture, panel, byId("viewer-strength").value / 100);
+    const panel = image.layers[titles.indexOf(layer)];
+    const box = frame(image, panel, byId("viewer-strength").value / 100);
     // As large as the window lets it be, below the controls.
-    box.style.width = "min(96vw - 2.4rem, 940px, 58vh * " + picture.width / picture.height + ")";
+    box.style.width = "min(96vw - 2.4rem, 940px, 58vh * " + image.width / image.height + ")";
     byId("viewer-stage").replaceChildren(box);
-    byId("viewer-name").textContent = picture.name;
-    byId("viewer-note").textContent = layer + "; " + note(picture) + "; " + picture.split + "; " +
-      (picture.labels.join(", ") || "no label") + "; " + (at + 1) + " of " + order.length;
+    byId("viewer-name").textContent = image.name;
+    byId("viewer-note").textContent = layer + "; " + note(image) + "; " + image.split + "; " +
+      (image.labels.join(", ") || "no label") + "; " + (at + 1) + " of " + order.length;
     byId("viewer-panels").replaceChildren(...titles.map((title) => {
       const chip = element("button", { type: "button", textContent: title });
       chip.setAttribute("aria-pressed", title === layer);
@@ -116,7 +116,7 @@
   }
 
   function turn(step) {
-    const titles = pictures[order[at]].panels.map((panel) => panel.title);
+    const titles = images[order[at]].layers.map((panel) => panel.title);
     layer = titles[(titles.indexOf(layer) + step + titles.length) % titles.length];
     show(at);
   }

@@ -1,0 +1,44 @@
+"""From activation maps to cues."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from dgcn.checks import require, require_scales
+from dgcn.cues.saliency import find_saliency
+
+
+@dataclass(frozen=True)
+class CuesConfig:
+    """Localisation cues from class activation maps and saliency, or from elsewhere."""
+
+    path: Path | None = None
+    """Cues to be used instead: a pickle of SEC or DSRG with input_list.txt beside it, an .npz file
+    of another run, or a folder of PNG files (class ids on the grid, 255 where there is no cue).
+    None: they are made, as the other fields say."""
+    foreground: float = 0.2
+    """A cell is a cue of class c where its activation exceeds this fraction of the maximum."""
+    background: float = 0.07
+    """A cell is a cue of the background where its saliency, in [0, 1], is below this."""
+    background_fraction: float | None = None
+    """Take this fraction of the cells, the least salient ones, as cues of the background instead.
+    """
+    saliency: str = "border_geodesic"
+    """Saliency prior where data.saliency names no maps: border_geodesic, or a function of your own
+    as package.module:function, from an image (H, W, 3) of uint8 to saliency (H, W) in [0, 1]."""
+    scales: tuple[float, ...] = (1.0,)
+    """Factors on data.size; activation maps are averaged over them."""
+    flip: bool = False
+    """Whether the mirrored image is averaged in as well."""
+
+    def __post_init__(self) -> None:
+        if self.path is not None and not self.path.exists():
+            raise FileNotFoundError(f"path: no such file or folder: {self.path}")
+        require(self, "foreground", 0 <= self.foreground < 1, "in [0, 1)")
+        require(self, "background", 0 <= self.background <= 1, "in [0, 1]")
+        fraction = self.background_fraction
+        valid = fraction is None or 0 < fraction <= 1
+        require(self, "background_fraction", valid, "None or in (0, 1]")
+        find_saliency(self.saliency)
+        require_scales(self, "scales")

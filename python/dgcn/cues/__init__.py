@@ -1,0 +1,28 @@
+"""Localisation cues: foreground from class activation maps, background from saliency."""
+
+from dgcn.cues.cam import cam_multiscale, foreground_cues, normalised_cam
+from dgcn.cues.cue_files import load_cues, save_cues
+from dgcn.cues.cue_images import read_cue_images, write_cue_images
+from dgcn.cues.external import external_cues
+from dgcn.cues.field_pickle import FieldCues, read_field_cues, write_field_cues
+from dgcn.cues.make import make_cues
+from dgcn.cues.saliency import border_geodesic, find_saliency, read_saliency, saliency_to_grid
+
+__all__ = [
+    "FieldCues",
+    "border_geodesic",
+    "cam_multiscale",
+    "external_cues",
+    "find_saliency",
+    "foreground_cues",
+    "load_cues",
+    "make_cues",
+    "normalised_cam",
+    "read_cue_images",
+    "read_field_cues",
+    "read_saliency",
+    "saliency_to_grid",
+    "save_cues",
+    "write_cue_images",
+    "write_field_cues",
+]

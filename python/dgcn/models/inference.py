@@ -1,0 +1,96 @@
+"""Masks of images from a trained segmentation network: several scales, CRF, argmax."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+
+from dgcn.crf import CRF, dense_crf
+from dgcn.data.images import to_tensor
+from dgcn.models.segmenter import Segmenter
+
+
+def scaled_size(size: int, scale: float) -> int:
+    """Side near ``size * scale`` that is 8 n + 1, so that the grid's corners stay the image's."""
+    return max(5, round((size - 1) * scale / 8)) * 8 + 1
+
+
+@torch.no_grad()
+def image_logits(
+    model: Segmenter, image: NDArray[np.uint8], size: int, scales: Sequence[float]
+) -> Tensor:
+    """Logits at image size, summed over scales.
+
+    Parameters
+    ----------
+    model : Segmenter
+        In evaluation mode.
+    image : numpy.ndarray, shape (H, W, 3), uint8
+    size : int
+        Side in pixels that the network was trained at; the image is warped to `scaled_size`.
+    scales : sequence of float
+
+    Returns
+    -------
+    Tensor, shape (L, H, W), float32
+        On the CPU.
+    """
+    device = next(model.parameters()).device
+    total: Tensor | None = None
+    for scale in scales:
+        warped = to_tensor(image, scaled_size(size, scale))
+        logits = model(warped[None].to(device)).logits.float()
+        full = functional.interpolate(logits, image.shape[:2], mode="bilinear", align_corners=True)[
+            0
+        ]
+        total = full if total is None else total + full
+    if total is None:
+        raise ValueError("scales must hold at least one factor")
+    return total.cpu()
+
+
+def predict_image(
+    model: Segmenter,
+    image: NDArray[np.uint8],
+    size: int,
+    *,
+    scales: Sequence[float] = (0.75, 1.0, 1.25),
+    crf: CRF | None = None,
+    labels: Sequence[int] | None = None,
+) -> NDArray[np.uint8]:
+    """Mask of one image: logits summed over scales, softmax, CRF, argmax.
+
+    Parameters
+    ----------
+    model : Segmenter
+        In evaluation mode.
+    image : numpy.ndarray, shape (H, W, 3), uint8
+    size : int
+        Side in pixels that the network was trained at.
+    scales : sequence of float, default (0.75, 1, 1.25)
+        Factors on `size`.
+    crf : CRF or None, default None
+        None: no refinement.
+    labels : sequence of int or None, default None
+        Foreground classes that the mask may have besides the background. None: every one.
+
+    Returns
+    -------
+    numpy.ndarray, shape (H, W), uint8
+        Class ids.
+    """
+    logits = image_logits(model, image, size, scales)
+    if labels is not None:
+        allowed = torch.zeros(len(logits), dtype=torch.bool)
+        allowed[[0, *labels]] = True
+        logits = logits.masked_fill(~allowed[:, None, None], -math.inf)
+    probabilities = logits.softmax(0).numpy()
+    if crf is not None:
+        probabilities = dense_crf(probabilities, image, crf)
+    return np.asarray(probabilities.argmax(0), dtype=np.uint8)

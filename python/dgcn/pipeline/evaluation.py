@@ -1,0 +1,109 @@
+"""Stage 5: scores of predicted masks, each beside the protocol it was obtained by."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from dgcn.atomic import write_text
+from dgcn.boundary import BoundaryScore
+from dgcn.config import Config
+from dgcn.data.images import read_mask
+from dgcn.metrics import Confusion, plain_score, score
+from dgcn.pipeline.run import Run
+from dgcn.pipeline.stage import STAGES, differences
+from dgcn.report import format_table
+
+
+def protocol(config: Config, split: str, images: int) -> str:
+    """How the masks of a split were predicted and scored, in one line."""
+    options, crf = config.evaluate, config.crf
+    scales = ", ".join(f"{scale:g}" for scale in options.scales)
+    refined = f"on ({crf.iterations} iterations, image size)" if options.crf else "off"
+    return (
+        f"{split}, {images} images with masks, warped to {config.data.size} x {config.data.size}; "
+        f"scales {scales}, logits summed at image size; CRF {refined}; network {options.network}, "
+        f"checkpoint {options.checkpoint}; mean over classes that occur in ground truth or "
+        f"predictions"
+    )
+
+
+def evaluate(run: Run) -> dict[str, Any]:
+    """Score the masks that the prediction left of the evaluated split; keep and print the scores.
+
+    Parameters
+    ----------
+    run : Run
+
+    Returns
+    -------
+    dict
+        "protocol"; the scores as in `dgcn.metrics.score`; "boundary_miou" and each class's
+        "boundary_iou" (band of 2 % of the diagonal). Kept under the split's name in metrics.json;
+        the confusion matrix is in confusion_SPLIT.csv.
+
+    Raises
+    ------
+    ValueError
+        The split is not predicted, was predicted with other settings, or has no masks.
+    """
+    split, stage = run.evaluated_split(), STAGES["prediction"]
+    folder = stage.folder(run)
+    finished, known = stage.record(run)
+    if not finished:
+        raise ValueError(f"no predictions in {folder}: run 'dgcn predict' first")
+    changed = list(dict.fromkeys(differences(known, stage.fingerprint(run, as_made=True))))
+    if changed:
+        raise ValueError(
+            f"the predictions in {folder} were made with other settings ({'; '.join(changed)}): "
+            f"run 'dgcn predict' again"
+        )
+    masked = run.masked(split)
+    if not masked:
+        raise ValueError(
+            f"{run.dataset.root}: no image of the split '{split}' has a mask: there is nothing to "
+            f"evaluate against"
+        )
+    confusion, outlines = Confusion(run.classes), BoundaryScore(run.classes)
+    with run.console.bar("scoring", len(masked), brief=True) as advance:
+        for record in masked:
+            assert record.mask is not None
+            truth, guess = read_mask(record.mask), read_mask(folder / f"{record.name}.png")
+            confusion.add(truth, guess)
+            outlines.add(truth, guess)
+            advance("")
+    how = protocol(run.config, split, len(masked))
+    scores = {"protocol": how, **score(confusion, run.dataset.classes)}
+    scores["boundary_miou"] = plain_score(outlines.miou())
+    for name, value in zip(run.dataset.classes, outlines.iou().tolist(), strict=True):
+        scores["classes"][name]["boundary_iou"] = plain_score(value)
+    if run.is_rank_zero:
+        names = run.dataset.classes
+        write_text(run.network_folder / f"confusion_{split}.csv", confusion_csv(confusion, names))
+        path = run.network_folder / "metrics.json"
+        kept = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+        kept[split] = scores
+        write_text(path, json.dumps(kept, indent=2) + "\n")
+    # No process may look for the scores before the first one has written them.
+    run.fabric.barrier()
+    more = {"boundary IoU": outlines.iou()}
+    run.console.line(format_table(confusion, run.dataset.classes, more=more))
+    run.console.line(
+        f"mIoU {100 * confusion.miou():.1f} %, pixel accuracy "
+        f"{100 * confusion.pixel_accuracy():.1f} %, boundary IoU "
+        f"{100 * outlines.miou():.1f} % [{how}]"
+    )
+    return scores
+
+
+def confusion_csv(confusion: Confusion, classes: Sequence[str]) -> str:
+    """Pixels by true class (row) and predicted class (column) as CSV with both's names."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["true class", *classes])
+    for name, row in zip(classes, confusion.counts[:, :-1].tolist(), strict=True):
+        writer.writerow([name, *row])
+    return text.getvalue()

@@ -1,0 +1,223 @@
+"""The networks of a run: made, trained, loaded, looked at, and the masks they predict."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from dgcn.atomic import write_text
+from dgcn.config import Optimisation
+from dgcn.cues import cam_multiscale
+from dgcn.data.batches import TrainingSet
+from dgcn.data.images import read_image, read_mask, to_tensor, write_mask
+from dgcn.metrics import Confusion
+from dgcn.models import Backbone, Classifier, Segmenter, build_backbone
+from dgcn.models.inference import image_logits, predict_image
+from dgcn.pipeline.portable import build_segmenter, describe
+from dgcn.pipeline.run import Run
+from dgcn.training.checkpoint import load_network
+from dgcn.training.fabric import seed_stage
+from dgcn.training.loop import Losses, Training, fit
+from dgcn.training.throughput import Stopwatch
+
+CACHE_BYTES = 512 * 2**20
+"""Decoded training images kept in memory."""
+
+
+def train_network(
+    run: Run,
+    model: Classifier | Segmenter,
+    losses: Losses,
+    folder: Path,
+    fingerprint: dict[str, Any],
+    options: Optimisation,
+    title: str,
+    *,
+    cues: Mapping[str, NDArray[np.bool_]] | None = None,
+    after_epoch: Callable[[int], dict[str, float]],
+    clock: Stopwatch | None = None,
+) -> None:
+    """Train a network of a run on its training images and leave it in a folder.
+
+    Parameters
+    ----------
+    run : Run
+    model : Classifier or Segmenter
+    losses : Losses
+    folder : Path
+        Takes last.pt, best.pt and history.json.
+    fingerprint : dict
+        Of the stage.
+    options : Optimisation
+    title : str
+        Name on the console.
+    cues : mapping from name to numpy.ndarray, shape (L, h, w), bool, optional
+        Of every training image, for a segmentation network.
+    after_epoch, clock
+        As `dgcn.training.loop.Training`.
+    """
+    config = run.config
+    kind: Literal["classifier", "segmenter"]
+    kind = "classifier" if isinstance(model, Classifier) else "segmenter"
+    training = Training(
+        title=title,
+        model=model,
+        samples=TrainingSet(
+            run.records("train"),
+            run.classes,
+            config.data.size,
+            cues=cues,
+            mirror=config.data.mirror,
+            seed=config.runtime.seed,
+            cache_bytes=CACHE_BYTES,
+        ),
+        options=options,
+        losses=losses,
+        after_epoch=after_epoch,
+        folder=folder,
+        fingerprint=fingerprint,
+        network=describe(config, run.dataset.classes, kind),
+        clock=clock or Stopwatch(run.fabric.device),
+    )
+    last = fit(run.fabric, training, config.runtime, run.console)
+    if run.is_rank_zero:
+        write_text(folder / "history.json", json.dumps(last.history, indent=2) + "\n")
+
+
+def new_classifier(run: Run) -> Classifier:
+    """A classifier to be trained."""
+    seed_stage(run.config.runtime.seed, "classifier")
+    return Classifier(_backbone(run), run.classes - 1)
+
+
+def _backbone(run: Run) -> Backbone:
+    """The backbone of the settings with its weights."""
+    options = run.config.model
+    backbone = build_backbone(options.backbone, options.weights)
+    return backbone.freeze_norm() if options.freezes_norm else backbone
+
+
+def new_segmenter(run: Run, init: Literal["classifier", "weights"], dropout: float) -> Segmenter:
+    """A segmentation network to be trained.
+
+    Parameters
+    ----------
+    run : Run
+    init : {"classifier", "weights"}
+        Start of its backbone: the classifier's, or ``model.weights``.
+    dropout : float
+    """
+    seed_stage(run.config.runtime.seed, "segmenter")
+    options = run.config.model
+    if init == "classifier":
+        backbone = load_classifier(run).backbone.train()
+        if options.freezes_norm:
+            backbone.freeze_norm()
+    else:
+        backbone = _backbone(run)
+    return Segmenter(
+        backbone, run.classes, head=options.head, dropout=dropout, dilation=options.dilation
+    )
+
+
+def load_classifier(run: Run) -> Classifier:
+    """The trained classifier of a run, on its device, in evaluation mode.
+
+    Raises
+    ------
+    FileNotFoundError
+        The run has no classifier yet.
+    """
+    model = Classifier(build_backbone(run.config.model.backbone), run.classes - 1)
+    load_network(run.classifier_folder / "last.pt", model)
+    return model.to(run.fabric.device).eval()
+
+
+def load_segmenter(run: Run, which: str) -> Segmenter:
+    """A trained segmentation network of a run, on its device, in evaluation mode.
+
+    Parameters
+    ----------
+    run : Run
+    which : {"last", "best"}
+
+    Raises
+    ------
+    FileNotFoundError
+        The run has no network trained with this kind of supervision yet.
+    """
+    model = build_segmenter(run.config.model, run.classes)
+    load_network(run.network_folder / f"{which}.pt", model)
+    return model.to(run.fabric.device).eval()
+
+
+def activation(run: Run, model: Classifier, image: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Class activation maps (L-1, h, w) of an image, not normalised."""
+    batch = to_tensor(image, run.config.data.size)[None].to(run.fabric.device)
+    options = run.config.cues
+    maps = cam_multiscale(model, batch, scales=options.scales, flip=options.flip)
+    result: NDArray[np.float32] = maps[0].float().cpu().numpy()
+    return result
+
+
+def predict(
+    run: Run, model: Segmenter, image: NDArray[np.uint8], labels: tuple[int, ...] | None = None
+) -> NDArray[np.uint8]:
+    """Mask (H, W) of an image by the protocol of the settings; `labels` as `predict_image`."""
+    options = run.config.evaluate
+    crf = run.config.crf if options.crf else None
+    size = run.config.data.size
+    return predict_image(model, image, size, scales=options.scales, crf=crf, labels=labels)
+
+
+class ToPredict(NamedTuple):
+    """What a mask is to be predicted of."""
+
+    name: str
+    path: Path
+    labels: tuple[int, ...] | None = None
+    """Foreground classes that the mask may have; None: every one."""
+
+
+def write_masks(run: Run, images: list[ToPredict], folder: Path, title: str) -> None:
+    """Predict images into ``folder/<name>.png``, shared among the processes."""
+    model = load_segmenter(run, run.config.evaluate.checkpoint)
+    folder.mkdir(parents=True, exist_ok=True)
+    shard = run.local_shard(images)
+    with run.console.bar(title, len(shard)) as advance:
+        for image in shard:
+            mask = predict(run, model, read_image(image.path), image.labels)
+            write_mask(folder / f"{image.name}.png", mask)
+            advance(image.name)
+    run.fabric.barrier()
+
+
+@torch.no_grad()
+def validate(run: Run, model: Segmenter, title: str, epoch: int, every: int) -> dict[str, float]:
+    """Validation mIoU as "score", at one scale without CRF, in every n-th epoch.
+
+    Empty where there are no masks, or nothing but void in them.
+    """
+    masked = run.masked("val")
+    if not masked or not every or epoch % every:
+        return {}
+    confusion = Confusion(run.classes)
+    shard = run.local_shard(masked)
+    with run.console.bar("validation", len(shard), brief=True) as advance:
+        for record in shard:
+            assert record.mask is not None
+            logits = image_logits(model, read_image(record.image), run.config.data.size, (1.0,))
+            confusion.add(read_mask(record.mask), logits.argmax(0).numpy().astype(np.uint8))
+            advance("")
+    miou = run.total(confusion).miou()
+    if math.isnan(miou):
+        return {}
+    run.console.line(f"{title}: val mIoU {100 * miou:.1f} (1 scale, CRF off)")
+    return {"score": miou}

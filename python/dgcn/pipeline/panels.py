@@ -1,0 +1,214 @@
+"""What every stage made of an image, panel by panel: for the contact sheet and for the report."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from dgcn.cues import load_cues, normalised_cam
+from dgcn.data.batches import TrainingSet
+from dgcn.data.dataset import Record
+from dgcn.data.images import VOID, read_image, read_mask
+from dgcn.models import Classifier, Segmenter
+from dgcn.pipeline.networks import activation, load_classifier, load_segmenter, predict
+from dgcn.pipeline.run import Run
+from dgcn.pipeline.stage import read_record
+from dgcn.report import Row, contact_sheet, heat, overlay
+from dgcn.training.objective import supervise_sample
+
+Labels = Mapping[str, NDArray[np.bool_]]
+"""Labels (L, h, w) of images by name."""
+
+_EPOCHS = 4  # of the recorded supervision, per image and training
+
+
+@dataclass(frozen=True)
+class Training:
+    """A trained segmentation network, and the supervision that is kept of its epochs.
+
+    Attributes
+    ----------
+    title : str
+        Name of the training.
+    run : Run
+        With the training's settings.
+    model : Segmenter
+        In evaluation mode.
+    supervision : mapping from int to Labels
+        By epoch; empty: that of the network as it is.
+    """
+
+    title: str
+    run: Run
+    model: Segmenter
+    supervision: Mapping[int, Labels] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One picture of an image.
+
+    Attributes
+    ----------
+    title : str
+    kind : {"image", "heat", "labels"}
+    values : numpy.ndarray
+        "image": (H, W, 3), uint8. "heat": activation (h, w). "labels": class ids (h, w), 255 where
+        there is none.
+    """
+
+    title: str
+    kind: Literal["image", "heat", "labels"]
+    values: NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Sources:
+    """What panels are made from; a stage that has not run is None or empty."""
+
+    run: Run
+    classifier: Classifier | None
+    cues: Labels
+    trainings: Sequence[Training]
+
+
+def open_training(
+    title: str, run: Run, supervision: Mapping[int, Labels] | None = None
+) -> Training:
+    """A training with the network that the run's settings name."""
+    model = load_segmenter(run, run.config.evaluate.checkpoint)
+    return Training(title, run, model, supervision or {})
+
+
+def open_sources(run: Run, trainings: Sequence[Training]) -> Sources:
+    """The classifier and the cues of a run, where they are there, beside its trainings."""
+    classifier = (run.classifier_folder / "last.pt").is_file()
+    cues = run.cues_folder / "cues.npz"
+    return Sources(
+        run,
+        load_classifier(run) if classifier else None,
+        load_cues(cues) if cues.is_file() else {},
+        trainings,
+    )
+
+
+@torch.no_grad()
+def image_panels(sources: Sources, split: str, record: Record) -> Iterator[Panel]:
+    """Image, activation, cues, each training's supervision and prediction, ground truth.
+
+    Parameters
+    ----------
+    sources : Sources
+    split : str
+        Of the image: a prediction is read where this split is predicted, else made.
+    record : Record
+    """
+    run, trainings = sources.run, sources.trainings
+    image = read_image(record.image)
+    yield Panel("image", "image", image)
+    if sources.classifier is not None and record.labels:
+        maps = activation(run, sources.classifier, image)[[label - 1 for label in record.labels]]
+        yield Panel("class activation", "heat", normalised_cam(maps).max(0))
+    if record.name in sources.cues:
+        yield Panel("cues", "labels", label_map(sources.cues[record.name]))
+        rebuilt = [each for each in trainings if each.run.config.supervision.method.rebuilt]
+        for each in rebuilt:
+            of = f" ({each.title})" if len(trainings) > 1 else ""
+            for at, labels in _supervision(each, sources.cues, record):
+                yield Panel(f"supervision{at}{of}", "labels", label_map(labels))
+    for each in trainings:
+        of = f" ({each.title})" if len(trainings) > 1 else ""
+        yield Panel(f"prediction{of}", "labels", prediction_of(each, split, record, image))
+    if record.mask is not None:
+        yield Panel("ground truth", "labels", read_mask(record.mask))
+
+
+def label_map(labels: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Class ids (h, w) of one-hot labels (L, h, w); 255 where there is none."""
+    return np.where(labels.any(0), labels.argmax(0), VOID).astype(np.int64)
+
+
+def by_image(
+    recorded: Mapping[int, Labels], record: Record, most: int
+) -> dict[int, NDArray[np.bool_]]:
+    """One image's labels at up to `most` epochs: the first, the last and some between."""
+    epochs = [epoch for epoch, labels in recorded.items() if record.name in labels]
+    if len(epochs) > most:
+        places = np.linspace(0, len(epochs) - 1, most).round().astype(int)
+        epochs = [epochs[place] for place in places]
+    return {epoch: recorded[epoch][record.name] for epoch in epochs}
+
+
+def _supervision(
+    training: Training, cues: Labels, record: Record
+) -> list[tuple[str, NDArray[np.bool_]]]:
+    """Labels of the epochs that are kept, else of the network as it is, and which they are."""
+    kept = by_image(training.supervision, record, _EPOCHS)
+    if kept:
+        return [(f", epoch {epoch}", labels) for epoch, labels in kept.items()]
+    config = training.run.config
+    classes = training.run.classes
+    sample = TrainingSet([record], classes, config.data.size, cues=cues, mirror=False)[0]
+    device = training.run.fabric.device
+    method, crf = config.supervision.method, config.crf.on_grid()
+    return [("", supervise_sample(training.model, method, sample, crf, device))]
+
+
+def prediction_of(
+    training: Training, split: str, record: Record, image: NDArray[np.uint8]
+) -> NDArray[np.uint8]:
+    """The mask on disk where the split is predicted, else predicted now."""
+    path = training.run.network_folder / "predictions" / split / f"{record.name}.png"
+    if is_predicted(training.run, split) and path.is_file():
+        return read_mask(path)
+    return predict(training.run, training.model, image)
+
+
+def is_predicted(run: Run, split: str) -> bool:
+    """Whether the network of a run has predicted a split."""
+    return read_record(run.network_folder / "predictions" / split)[0]
+
+
+def draw_contact_sheet(runs: Sequence[Run], path: Path) -> Path:
+    """Draw a few training images with the panels of every stage, as a PNG.
+
+    Parameters
+    ----------
+    runs : sequence of Run
+        Trained networks that share the classifier and the cues.
+    path : Path
+
+    Returns
+    -------
+    Path
+        `path`.
+    """
+    first = runs[0]
+    records = first.shown_records()
+    trainings = [
+        open_training(run.config.supervision.folder.replace("_", " "), run) for run in runs
+    ]
+    sources, classes = open_sources(first, trainings), first.dataset.classes
+    rows = []
+    with first.console.bar("contact sheet", len(records)) as advance:
+        for record in records:
+            image = read_image(record.image)
+            panels = {
+                panel.title: _drawn(image, panel, classes)
+                for panel in image_panels(sources, "train", record)
+            }
+            rows.append(Row(record.name, panels, labels=record.labels))
+            advance(record.name)
+    return contact_sheet(rows, path, classes, title="Training images, stage by stage")
+
+
+def _drawn(image: NDArray[np.uint8], panel: Panel, classes: Sequence[str]) -> NDArray[np.uint8]:
+    if panel.kind == "heat":
+        return heat(image, panel.values)
+    return overlay(image, panel.values, classes) if panel.kind == "labels" else image

@@ -1,0 +1,392 @@
+"""The report of a run: what its folder holds, gathered into one page."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+from numpy.typing import NDArray
+
+from dgcn.atomic import write_text
+from dgcn.config import Config
+from dgcn.data.dataset import Record
+from dgcn.data.images import read_mask
+from dgcn.metrics import Confusion
+from dgcn.options import load_config
+from dgcn.pipeline.panels import (
+    Panel,
+    Sources,
+    Training,
+    image_panels,
+    open_sources,
+    open_training,
+)
+from dgcn.pipeline.run import Run, open_run
+from dgcn.pipeline.segmenter import recorded_supervision
+from dgcn.report.curves import Point, line_chart
+from dgcn.report.layers import fitted, heat_layer, image_uri, label_layer
+from dgcn.report.page import Layer, Page, PageImage, Scores, render_page
+from dgcn.training.checkpoint import load_checkpoint
+from graphcut_ext import __version__
+
+PAGE = "report.html"
+BUDGET = 28 * 10**6
+"""Bytes that the images of a page may take."""
+
+_MANY = 120  # images from which on they are shown smaller
+
+_GONE = ("--model.weights=null", "--data.saliency=null", "--cues.path=null")
+
+# Figure of the history: title of its chart, whether it is a share.
+_CHARTS = {
+    "seeding": ("Seeding loss", False),
+    "boundary": ("Boundary loss", False),
+    "cross_entropy": ("Retraining: cross-entropy", False),
+    "balanced": ("Retraining: balanced loss", False),
+    "score": ("Mean IoU on val (one scale, no CRF), percent", True),
+    "supervision_miou": ("Mean IoU of the supervision, training images, percent", True),
+    "supervision_coverage": ("Share of cells supervised, percent", True),
+}
+
+
+@dataclass(frozen=True)
+class Report:
+    """What `report` has written.
+
+    Attributes
+    ----------
+    path : Path
+        The page.
+    images : int
+    notes : tuple of str
+        What is missing from it, and why.
+    """
+
+    path: Path
+    images: int
+    notes: tuple[str, ...]
+
+
+def report(
+    folder: Path, *, page: Path | None = None, images: int = 500, root: Path | None = None
+) -> Report:
+    """Write the report of a run as one HTML page.
+
+    Parameters
+    ----------
+    folder : Path
+        Run folder (or the folder of one training in it). An unfinished run is reported as far as
+        it has come.
+    page : Path or None, default None
+        File to write; None: report.html in the run folder.
+    images : int, default 500
+        At most this many images, evenly spread over the evaluated ones; not negative.
+    root : Path or None, default None
+        The data set, where it has been moved since.
+
+    Raises
+    ------
+    FileNotFoundError
+        There is no run in the folder, or its data set is not where it was.
+    ValueError
+        ``images`` is negative, or the data set is damaged.
+    """
+    if images < 0:
+        raise ValueError(f"images must be 0 or more, got {images}")
+    folder = run_folder(folder)
+    run = opened(folder, root)
+    trainings = _trainings(run)
+    notes = [] if trainings else ["No segmentation network is trained in this run yet."]
+    notes += [
+        f"The training on {each.title} is not finished: {each.run.trained_folder} has no metrics."
+        for each in trainings
+        if not (each.run.trained_folder / "metrics.json").is_file()
+    ]
+    shown, more = page_images(run, trainings, images)
+    notes += more
+    dataset = run.dataset
+    made = datetime.now().astimezone().strftime("%Y-%m-%d %H:%M")
+    content = Page(
+        title=f"dgcn report: {folder.resolve().name}",
+        subtitle=(
+            f"{len(dataset.classes) - 1} classes and background; "
+            f"{len(dataset.split('train'))} training and {len(dataset.split('val'))} validation "
+            f"images in {dataset.root}"
+        ),
+        classes=dataset.classes,
+        scores=_scores(trainings),
+        labellings=_labellings(run, trainings),
+        charts=_charts(run, trainings),
+        images=shown,
+        notes=notes,
+        settings=_settings(folder, trainings),
+        footer=f"Written by dgcn {__version__} on {made}.",
+    )
+    path = page or folder / PAGE
+    write_text(path, render_page(content))
+    return Report(path, len(shown), tuple(notes))
+
+
+def run_folder(folder: Path) -> Path:
+    """The run folder that `folder` is, or that the training in `folder` belongs to.
+
+    Raises
+    ------
+    FileNotFoundError
+        It is neither.
+    """
+    if not folder.is_dir():
+        raise FileNotFoundError(f"no such run folder: {folder}")
+    parent = folder.resolve().parent
+    if (folder / "last.pt").is_file() and (parent / "config.yaml").is_file():
+        return parent
+    if (folder / "versions.yaml").is_file():
+        return folder
+    if not (folder / "config.yaml").is_file():
+        raise FileNotFoundError(
+            f"{folder} is not a run folder: it has no config.yaml (the folder meant is the one "
+            f"given to 'dgcn run' as --out)"
+        )
+    meant = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
+    raise FileNotFoundError(
+        f"{folder} is not a run folder: its config.yaml has not been run there; with it "
+        f"'dgcn run' writes to {Config.out if not meant else meant.get('out', Config.out)}"
+    )
+
+
+def opened(folder: Path, root: Path | None = None) -> Run:
+    """The run of a folder, for reading: what it was made with need not be there any more."""
+    overrides = ["--out", str(folder), *_GONE]
+    if root is not None:
+        overrides += ["--data.root", str(root)]
+    try:
+        return open_run(load_config(folder / "config.yaml", *overrides), reads_only=True)
+    except FileNotFoundError as error:
+        if root is not None:
+            raise
+        raise FileNotFoundError(f"{error}; --data.root DIR says where the images are now") from None
+
+
+def _trainings(run: Run) -> list[Training]:
+    """Trainings in the run's folder, each opened with its own settings."""
+    found = []
+    for path in sorted(run.config.out.glob("*/last.pt")):
+        settings = path.with_name("config.yaml")
+        if not settings.is_file():  # the classifier's folder
+            continue
+        own = load_config(settings, *_GONE, "--data.root=.")
+        config = replace(
+            own,
+            out=run.config.out,
+            data=replace(own.data, root=run.config.data.root),
+            evaluate=replace(own.evaluate, network="trained"),
+        )
+        trained = replace(run, config=config)
+        if trained.trained_folder.resolve() == path.parent.resolve():
+            kept = recorded_supervision(trained.trained_folder)
+            found.append(open_training(_title(config.supervision.folder), trained, kept))
+    return found
+
+
+def _title(folder: str) -> str:
+    return {"static": "static cues"}.get(folder, folder.replace("_", " "))
+
+
+def _networks(trainings: list[Training]) -> dict[str, Path]:
+    """Folders of the trained networks and of those retrained on their masks, by title."""
+    folders = {}
+    for each in trainings:
+        folders[each.title] = each.run.trained_folder
+        if each.run.retrained_folder.is_dir():
+            folders[f"{each.title}, retrained"] = each.run.retrained_folder
+    return folders
+
+
+def _scores(trainings: list[Training]) -> list[Scores]:
+    return [
+        Scores(title, split, values)
+        for title, folder in _networks(trainings).items()
+        for split, values in (_read(folder / "metrics.json") or {}).items()
+    ]
+
+
+def _labellings(run: Run, trainings: list[Training]) -> dict[str, dict[str, Any]]:
+    files = {"cues": run.cues_folder / "quality.json"}
+    for each in trainings:
+        if each.run.config.supervision.method.rebuilt:
+            files[f"{each.title} supervision"] = each.run.trained_folder / "supervision.json"
+        files[f"{each.title} masks to retrain on"] = each.run.retrained_folder / "supervision.json"
+    found = {name: _read(path) for name, path in files.items()}
+    return {name: values for name, values in found.items() if values is not None}
+
+
+def _charts(run: Run, trainings: list[Training]) -> list[str]:
+    charts = []
+    classifier = history(run.classifier_folder)
+    for key, title, percent in (
+        ("labels", "Classifier: loss", False),
+        ("score", "Classifier: F1 of the labels on val, percent", True),
+    ):
+        line = _series(classifier, key)
+        if line:
+            charts.append(line_chart(title, {"classifier": line}, percent=percent))
+    histories = {title: history(path) for title, path in _networks(trainings).items()}
+    for key, (title, percent) in _CHARTS.items():
+        lines = {name: _series(rows, key) for name, rows in histories.items()}
+        lines = {name: line for name, line in lines.items() if line}
+        # Figures of the last epoch alone stand in the table.
+        if lines and not (key.startswith("supervision") and max(map(len, lines.values())) == 1):
+            charts.append(line_chart(title, lines, percent=percent))
+    return charts
+
+
+def _series(rows: list[dict[str, float]], key: str) -> list[Point]:
+    """Points of a figure; without a score of its own an epoch's is minus the loss: left out."""
+    return [
+        (row["epoch"], row[key])
+        for row in rows
+        if key in row and not (key == "score" and row[key] == -row["loss"])
+    ]
+
+
+def history(folder: Path) -> list[dict[str, float]]:
+    """Figures of the epochs of a training, finished or not; empty where there is none."""
+    rows: list[dict[str, float]] | None = _read(folder / "history.json")
+    if rows is not None:
+        return rows
+    last = folder / "last.pt"
+    return load_checkpoint(last).history if last.is_file() else []
+
+
+def _settings(folder: Path, trainings: list[Training]) -> dict[str, str]:
+    texts = {}
+    for each in trainings:
+        for name in ("config.yaml", "versions.yaml"):
+            path = each.run.trained_folder / name
+            if path.is_file():
+                texts[f"{each.title}: {name}"] = path.read_text(encoding="utf-8")
+    if not texts:
+        texts["config.yaml"] = (folder / "config.yaml").read_text(encoding="utf-8")
+    return texts
+
+
+def _read(path: Path) -> Any:
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+
+
+def page_images(
+    run: Run, trainings: Sequence[Training], most: int
+) -> tuple[list[PageImage], list[str]]:
+    """Images that are predicted, and the training images whose supervision is kept.
+
+    Parameters
+    ----------
+    run : Run
+    trainings : sequence of Training
+    most : int
+        At most this many images of the predicted ones, evenly spread.
+
+    Returns
+    -------
+    images : list of PageImage
+    notes : list of str
+        What has been left out.
+    """
+    picked, notes = _picked(run, trainings, most)
+    if not picked:
+        return [], notes
+    sources = open_sources(run, trainings)
+    side = 320 if len(picked) > _MANY else 448
+    images: list[PageImage] = []
+    taken = 0
+    with run.console.bar("report: images", len(picked)) as advance:
+        for split, record in picked:
+            image = _page_image(sources, split, record, side)
+            taken += len(image.uri) + sum(len(layer.uri or "") for layer in image.layers)
+            if taken > BUDGET:
+                notes.append(
+                    f"The last {len(picked) - len(images)} images are left out: the page would "
+                    f"exceed {BUDGET // 10**6} MB."
+                )
+                break
+            images.append(image)
+            advance(record.name)
+    return images, notes
+
+
+def _picked(
+    run: Run, trainings: Sequence[Training], most: int
+) -> tuple[list[tuple[str, Record]], list[str]]:
+    """(split, record) pairs: some training images first, then what has been predicted."""
+    notes = []
+    train = run.shown_records(most)
+    predicted = {
+        split: records
+        for split in ("val", "train")
+        if any(is_predicted(each.run, split) for each in trainings)
+        and (records := run.dataset.split(split))
+    }
+    picked = [("train", record) for record in train]
+    for split, records in predicted.items():
+        names = {record.name for record in train} if split == "train" else set()
+        others = [record for record in records if record.name not in names]
+        count = min(len(others), max(0, most - len(picked)))
+        if count < len(others):
+            notes.append(
+                f"{len(others) - count} of the {len(records)} {split} images are left out of this "
+                f"page (at most {most} images; --images changes it); every image counts in the "
+                f"scores."
+            )
+        picked += [(split, others[index * len(others) // count]) for index in range(count)]
+    return picked, notes
+
+
+def _page_image(sources: Sources, split: str, record: Record, side: int) -> PageImage:
+    run = sources.run
+    panels = list(image_panels(sources, split, record))
+    image = panels[0].values
+    size = fitted(image.shape[0], image.shape[1], side)
+    scores = {}
+    if record.mask is not None:
+        truth = read_mask(record.mask)
+        predictions = [panel.values for panel in panels if panel.title.startswith("prediction")]
+        for training, mask in zip(sources.trainings, predictions, strict=True):
+            scores[training.title] = image_scores(truth, mask, run.dataset.classes)
+    return PageImage(
+        name=record.name,
+        split=split,
+        labels=[run.dataset.classes[label] for label in record.labels],
+        size=size,
+        uri=image_uri(image, size),
+        layers=[_layer(panel, size, run.classes) for panel in panels],
+        scores=scores,
+    )
+
+
+def _layer(panel: Panel, size: tuple[int, int], classes: int) -> Layer:
+    if panel.kind == "heat":
+        return Layer(panel.title, heat_layer(panel.values, size), heat=True)
+    if panel.kind == "labels":
+        return Layer(panel.title, label_layer(panel.values, size, classes))
+    return Layer(panel.title)
+
+
+def image_scores(
+    truth: NDArray[np.uint8], mask: NDArray[np.uint8], classes: Sequence[str]
+) -> dict[str, Any]:
+    """Mean IoU of one image, over the classes in it or in its prediction, and each class's."""
+    confusion = Confusion(len(classes))
+    confusion.add(truth, mask)
+    ious = {
+        name: round(float(iou), 4)
+        for name, iou in zip(classes, confusion.iou(), strict=True)
+        if not np.isnan(iou)
+    }
+    mean = confusion.miou()
+    return {"mean": None if np.isnan(mean) else round(mean, 4), "classes": ious}

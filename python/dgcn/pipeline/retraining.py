@@ -1,0 +1,122 @@
+"""Stage 6: the trained network's masks of the training images, and a network trained on them."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dgcn.atomic import write_text
+from dgcn.data.images import mask_to_grid, read_mask
+from dgcn.models import Segmenter
+from dgcn.options import save_config
+from dgcn.pipeline.networks import (
+    ToPredict,
+    load_segmenter,
+    new_segmenter,
+    train_network,
+    validate,
+    write_masks,
+)
+from dgcn.pipeline.run import Run
+from dgcn.pipeline.stage import Stage, protocol_fingerprint, training_fingerprint
+from dgcn.training.objective import balanced_losses, cross_entropy_losses
+
+
+def _mask_options(run: Run) -> dict[str, Any]:
+    only = run.config.retrain.image_labels_only
+    return {"masks": {"image_labels_only": only}, **protocol_fingerprint(run)}
+
+
+def _make_masks(run: Run, fingerprint: dict[str, Any]) -> None:
+    """Predict masks of the training images by the trained network."""
+    only = run.config.retrain.image_labels_only
+    images = [
+        ToPredict(record.name, record.image, record.labels if only else None)
+        for record in run.records("train")
+    ]
+    folder = run.trained_folder / "training_masks"
+    write_masks(run.with_network("trained"), images, folder, "masks to retrain on")
+
+
+TRAINING_MASKS = Stage(
+    name="training masks",
+    verb="retrain",
+    folder=lambda run: run.trained_folder / "training_masks",
+    options=_mask_options,
+    needs=lambda run: ("segmenter",),
+    make=_make_masks,
+    derived=True,
+)
+
+
+def _options(run: Run) -> dict[str, Any]:
+    fingerprint = training_fingerprint(run, run.config.retrain, "retrain")
+    for elsewhere in ("enabled", "image_labels_only"):
+        del fingerprint["retrain"][elsewhere]
+    return fingerprint
+
+
+def _needs(run: Run) -> tuple[str, ...]:
+    from_classifier = run.config.retrain.init == "classifier"
+    return ("classifier", "training masks") if from_classifier else ("training masks",)
+
+
+def _make(run: Run, fingerprint: dict[str, Any]) -> None:
+    """Train a network fully supervised by the masks."""
+    options, folder = run.config.retrain, run.retrained_folder
+    if run.is_rank_zero:
+        save_config(run.config, folder)
+    title = f"retraining ({run.config.supervision.folder.replace('_', ' ')})"
+    model = _initial(run)
+    train_network(
+        run,
+        model,
+        balanced_losses if options.loss == "balanced" else cross_entropy_losses,
+        folder,
+        fingerprint,
+        options,
+        title,
+        cues=_targets(run),
+        after_epoch=lambda epoch: validate(run, model, title, epoch, options.validate_every),
+    )
+
+
+def _initial(run: Run) -> Segmenter:
+    options = run.config.retrain
+    if options.init != "trained":
+        return new_segmenter(run, options.init, options.dropout)
+    model = new_segmenter(run, "weights", options.dropout)
+    trained = load_segmenter(run.with_network("trained"), run.config.evaluate.checkpoint)
+    model.load_state_dict(trained.state_dict())
+    return model
+
+
+def _targets(run: Run) -> dict[str, NDArray[np.bool_]]:
+    """One-hot masks (L, h, w) of every training image on the grid; their scores are kept."""
+    ids = np.arange(run.classes)[:, None, None]
+    targets = {}
+    for record in run.records("train"):
+        mask = read_mask(run.trained_folder / "training_masks" / f"{record.name}.png")
+        targets[record.name] = mask_to_grid(mask, run.grid, run.grid)[None] == ids
+    scores = run.score_grid(targets) if run.is_rank_zero else None
+    if scores is not None:
+        path = run.retrained_folder / "supervision.json"
+        write_text(path, json.dumps(scores, indent=2) + "\n")
+        run.console.line(
+            f"masks to retrain on: mIoU {100 * scores['miou']:.1f} % "
+            f"[train, {len(run.masked('train'))} images with masks, {run.grid} x {run.grid} grid]"
+        )
+    return targets
+
+
+RETRAINING = Stage(
+    name="retraining",
+    verb="retrain",
+    folder=lambda run: run.retrained_folder,
+    options=_options,
+    needs=_needs,
+    make=_make,
+)

@@ -1,0 +1,321 @@
+"""A run: its settings, its folder, its data set, and what it computes with."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal, TypeVar
+
+import numpy as np
+import torch
+from filelock import FileLock, Timeout
+from lightning_fabric import Fabric
+from numpy.typing import NDArray
+
+from dgcn.atomic import write_text
+from dgcn.config import Config
+from dgcn.data.dataset import ImageDataset, Record
+from dgcn.data.images import read_mask
+from dgcn.data.open import open_dataset
+from dgcn.data.synthetic import write_synthetic
+from dgcn.metrics import Confusion, score
+from dgcn.options import save_config
+from dgcn.training.console import Console
+from dgcn.training.fabric import make_fabric
+
+Item = TypeVar("Item")
+
+
+@dataclass(frozen=True)
+class Run:
+    """Everything a stage is given; a context manager that holds the lock of the run's folder.
+
+    The folder of a run::
+
+        config.yaml, versions.yaml
+        data/                     the synthetic set, where no data.root is given; COCO's masks
+        classifier/               last.pt, best.pt, history.json
+        cues/                     cues.npz, quality.json
+        graph_cut/, static/       one training each, sharing the classifier and the cues:
+          config.yaml, versions.yaml, last.pt, best.pt, history.json, throughput.json
+          supervision.json, supervision/epoch_N.json
+          supervision/            a few images' supervision after every epoch
+          predictions/val/        one palette PNG an image
+          metrics.json, confusion_val.csv, contact_sheet.png
+          training_masks/         masks of the training images, to retrain on
+          retrained/              the retrained network, and all of the above once more
+
+    A finished stage has a stage.json: what it was made with.
+
+    Attributes
+    ----------
+    config : Config
+    fabric : Fabric
+    dataset : ImageDataset
+    console : Console
+    overwrite : bool
+        Whether a stage that was made with other settings may be replaced.
+    lock : FileLock or None
+        Held by the first process of a run that writes.
+    """
+
+    config: Config
+    fabric: Fabric
+    dataset: ImageDataset
+    console: Console
+    overwrite: bool = False
+    lock: FileLock | None = None
+
+    def __enter__(self) -> Run:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self.lock is not None:
+            self.lock.release()
+
+    @property
+    def classifier_folder(self) -> Path:
+        """Folder of the classifier."""
+        return self.config.out / "classifier"
+
+    @property
+    def cues_folder(self) -> Path:
+        """Folder of the cues."""
+        return self.config.out / "cues"
+
+    @property
+    def trained_folder(self) -> Path:
+        """Folder of the segmentation network, named after its supervision."""
+        return self.config.out / self.config.supervision.folder
+
+    @property
+    def retrained_folder(self) -> Path:
+        """Folder of the network that is retrained on the trained one's masks."""
+        return self.trained_folder / "retrained"
+
+    @property
+    def network_folder(self) -> Path:
+        """Folder of the network to predict with: the trained or the retrained one."""
+        trained = self.config.evaluate.network == "trained"
+        return self.trained_folder if trained else self.retrained_folder
+
+    @property
+    def classes(self) -> int:
+        """Number of classes with the background."""
+        return len(self.dataset.classes)
+
+    @property
+    def grid(self) -> int:
+        """Cells a side of the network's output at the training size."""
+        return (self.config.data.size - 1) // 8 + 1
+
+    @property
+    def uses_classifier(self) -> bool:
+        """Whether the run has a classifier: for the cues, or as the start of a training."""
+        config = self.config
+        retrained = config.retrain.enabled and config.retrain.init == "classifier"
+        return config.cues.path is None or config.train.init == "classifier" or retrained
+
+    @property
+    def is_rank_zero(self) -> bool:
+        """Whether this process writes files: the first of a parallel run, or the only one."""
+        return bool(self.fabric.is_global_zero)
+
+    def records(self, split: str) -> list[Record]:
+        """Images of a split, at least one.
+
+        Raises
+        ------
+        ValueError
+            The split is empty.
+        """
+        records = self.dataset.split(split)
+        if not records:
+            raise ValueError(f"{self.dataset.root}: the split '{split}' has no images")
+        return records
+
+    def shown_records(self, most: int | None = None) -> list[Record]:
+        """Training images for people to look at: evenly spread, with a foreground label if any.
+
+        As many as ``evaluate.pictures`` says, and at most `most`.
+        """
+        records = self.dataset.split("train")
+        labelled = [record for record in records if record.labels] or records
+        wanted = self.config.evaluate.pictures
+        count = min(wanted if most is None else min(wanted, most), len(labelled))
+        return [labelled[index * len(labelled) // count] for index in range(count)]
+
+    def masked(self, split: str) -> list[Record]:
+        """Images of a split that have a mask; there may be none."""
+        return [record for record in self.dataset.split(split) if record.mask is not None]
+
+    def evaluated_split(self) -> str:
+        """The split of the settings, or "train" where the data set has no validation images."""
+        split = self.config.evaluate.split
+        if split == "val" and not self.dataset.split("val"):
+            self.console.line("the data set has no validation images: predicting the training set")
+            return "train"
+        return split
+
+    def local_shard(self, items: list[Item]) -> list[Item]:
+        """Every n-th of the items for this process, n the number of processes."""
+        return items[self.fabric.global_rank :: self.fabric.world_size]
+
+    def total(self, confusion: Confusion) -> Confusion:
+        """The sum of every process's counts."""
+        counts = torch.from_numpy(confusion.counts)
+        summed = torch.as_tensor(self.fabric.all_reduce(counts, reduce_op="sum"))
+        result = Confusion(confusion.classes)
+        result.add_counts(summed.cpu().numpy())
+        return result
+
+    def score_grid(self, labels: Mapping[str, NDArray[np.bool_]]) -> dict[str, Any] | None:
+        """Scores of labels (L, h, w) of the training images; None where none has a mask."""
+        masked = self.masked("train")
+        if not masked:
+            return None
+        confusion = Confusion(self.classes)
+        for record in masked:
+            assert record.mask is not None
+            confusion.add_grid(read_mask(record.mask), labels[record.name])
+        return score(confusion, self.dataset.classes)
+
+    def with_supervision(self, kind: str, name: str | None = None, **changes: Any) -> Run:
+        """The same run with another supervision: same classifier, cues and data."""
+        supervision = self.config.supervision.of(kind, name, **changes)
+        return replace(self, config=replace(self.config, supervision=supervision))
+
+    def with_network(self, network: Literal["trained", "retrained"]) -> Run:
+        """The same run, predicting with the trained or with the retrained network."""
+        evaluate = replace(self.config.evaluate, network=network)
+        return replace(self, config=replace(self.config, evaluate=evaluate))
+
+
+def open_run(
+    config: Config,
+    *,
+    console: Console | None = None,
+    fabric: Fabric | None = None,
+    overwrite: bool = False,
+    reads_only: bool = False,
+) -> Run:
+    """Make the run's folder, lock it, open its data set and check every image of it once.
+
+    Parameters
+    ----------
+    config : Config
+    console : Console or None, default None
+        None: standard output, on the first process only.
+    fabric : Fabric or None, default None
+        None: made from ``config.runtime``.
+    overwrite : bool, default False
+        Whether stages that were made with other settings may be replaced.
+    reads_only : bool, default False
+        Take no lock, leave the folder's config.yaml and versions.yaml, do not read the images.
+
+    Raises
+    ------
+    ValueError
+        A file of the data set is damaged or contradicts another; the message names it. Or another
+        process works in the folder.
+    FileNotFoundError
+        The data set, or a part of it, is not there.
+    """
+    fabric = fabric or make_fabric(config.runtime)
+    console = console or Console(quiet=not fabric.is_global_zero)
+    lock = None if reads_only else _locked(config.out, fabric)
+    data = config.data
+    root = data.root
+    if root is None:
+        counts = f"{data.synthetic_images}-{data.synthetic_val_images}-{data.synthetic_size}"
+        root = config.out / "data" / f"shapes-{counts}-{config.runtime.seed}"
+        if fabric.is_global_zero and not root.is_dir():
+            write_synthetic(
+                root,
+                images=data.synthetic_images,
+                val_images=data.synthetic_val_images,
+                size=data.synthetic_size,
+                seed=config.runtime.seed,
+            )
+            console.line(
+                f"data: no data.root is given (--config or --data.root for images of your own): "
+                f"wrote a synthetic set to {root}"
+            )
+        fabric.barrier()
+    run = Run(config, fabric, dataset_of(config, root), console, overwrite, lock)
+    run.records("train")
+    if run.is_rank_zero and not reads_only:
+        save_config(config, config.out)
+        _check_once(run)
+    fabric.barrier()
+    return run
+
+
+def _locked(folder: Path, fabric: Fabric) -> FileLock | None:
+    """The lock of a folder, on the first process; every process fails where it is held."""
+    lock, free = None, True
+    if fabric.is_global_zero:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(folder / ".lock")
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            free = False
+    if not fabric.broadcast(free):
+        raise ValueError(
+            f"{folder}: another dgcn process works in this folder: wait for it, or name another "
+            f"folder by --out"
+        )
+    return lock
+
+
+def dataset_of(config: Config, root: Path) -> ImageDataset:
+    """The data set in a folder, opened as ``config.data`` says.
+
+    Raises
+    ------
+    FileNotFoundError, DataError
+        As `dgcn.data.open_dataset`.
+    """
+    data = config.data
+    return open_dataset(
+        root,
+        kind=data.kind,
+        train_list=data.train_list,
+        val_list=data.val_list,
+        labels=data.labels,
+        masks=data.masks or config.out / "data" / "masks",
+        saliency=data.saliency,
+    )
+
+
+def digest(records: Sequence[Record]) -> str:
+    """Short hash of the names and labels of some images."""
+    lines = [f"{record.name} {' '.join(map(str, record.labels))}" for record in records]
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
+
+
+def _check_once(run: Run) -> None:
+    """Read every image and mask, unless the same ones have been read before."""
+    path = run.config.out / "data" / "checked.json"
+    records = run.dataset.split("all")
+    checked = {
+        "root": str(run.dataset.root.resolve()),
+        "images": digest(records),
+        "masks": str(run.config.data.masks),
+    }
+    if path.is_file() and json.loads(path.read_text(encoding="utf-8")) == checked:
+        run.dataset.prepare(records)  # what was prepared may be gone
+        return
+    with run.console.bar("data: reading every image", len(records)) as advance:
+        run.dataset.check(records, progress=lambda done, total: advance(""))
+    write_text(path, json.dumps(checked, indent=2) + "\n")

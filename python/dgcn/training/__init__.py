@@ -1,0 +1,1 @@
+"""The training loop, the objectives it minimises, checkpoints, and what is shown meanwhile."""

@@ -1,0 +1,101 @@
+"""Checkpoints: written whole or not at all, read without running what is in them."""
+
+from __future__ import annotations
+
+import pickle
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from dgcn.atomic import atomic_file
+
+FORMAT = 1
+
+
+@dataclass
+class Checkpoint:
+    """State of a training after some steps.
+
+    The random state is not in it: every step starts from a seed that is a function of the run's
+    seed, the epoch and the step (`dgcn.training.fabric.seed_step`).
+
+    Attributes
+    ----------
+    model, optimizer : dict
+        Their ``state_dict``.
+    epoch : int
+        Epochs done.
+    fingerprint : dict
+        What the training depends on, in plain types; a checkpoint is resumed only by a training
+        with the same fingerprint.
+    score : float or None
+        The figure "best" is chosen by, larger is better.
+    precision : dict
+        State of the loss scaler (precision "16-mixed"), otherwise empty.
+    history : list of dict
+        Figures of each epoch.
+    network : dict
+        What the network is, with its classes and the protocol it is meant to predict by, so that
+        the file can be used alone (`dgcn.pipeline.portable`).
+    step : int
+        Steps done of the epoch after those.
+    sums : dict
+        Sums of the losses over these steps.
+    """
+
+    model: dict[str, Tensor]
+    optimizer: dict[str, Any]
+    epoch: int
+    fingerprint: dict[str, Any]
+    score: float | None = None
+    precision: dict[str, Any] = field(default_factory=dict)
+    history: list[dict[str, float]] = field(default_factory=list)
+    network: dict[str, Any] = field(default_factory=dict)
+    step: int = 0
+    sums: dict[str, float] = field(default_factory=dict)
+
+
+def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
+    """Write a checkpoint: a crash at any moment leaves the former one or the new one."""
+    with atomic_file(path) as file:
+        torch.save({"format": FORMAT, **vars(checkpoint)}, file)
+
+
+def load_checkpoint(path: Path) -> Checkpoint:
+    """Read a checkpoint onto the CPU; only tensors and plain types are admitted.
+
+    Raises
+    ------
+    FileNotFoundError
+        There is no such file.
+    ValueError
+        The file is damaged, or not a checkpoint of this program.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"no such checkpoint: {path}")
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except (RuntimeError, pickle.UnpicklingError, EOFError, OSError) as error:
+        reason = str(error).strip().splitlines()[:1]
+        raise ValueError(f"damaged or foreign checkpoint {path}: {' '.join(reason)}") from error
+    if not isinstance(content, dict) or content.pop("format", None) != FORMAT:
+        raise ValueError(f"{path} is not a dgcn checkpoint of format {FORMAT}")
+    return Checkpoint(**content)
+
+
+def load_network(path: Path, model: nn.Module) -> None:
+    """Give a network the parameters of a checkpoint.
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        As `load_checkpoint`; or the checkpoint is of another network.
+    """
+    try:
+        model.load_state_dict(load_checkpoint(path).model)
+    except RuntimeError as error:
+        reason = " ".join(str(error).split())[:200]
+        raise ValueError(f"{path} does not fit the network of these settings: {reason}") from error

@@ -1,0 +1,134 @@
+"""What a run shows meanwhile: lines, bars with the time left, curves for TensorBoard."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import rich.console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+Advance = Callable[[str], None]
+"""Called after every item with a short remark (the loss, a file name), which may be empty."""
+
+
+class Console:
+    """Where a run reports; silent on every process but the first of a parallel run.
+
+    Parameters
+    ----------
+    quiet : bool, default False
+        Print nothing.
+    rich_console : rich.console.Console or None, default None
+        None: standard output.
+    """
+
+    def __init__(
+        self, *, quiet: bool = False, rich_console: rich.console.Console | None = None
+    ) -> None:
+        self.rich = rich_console or rich.console.Console(
+            quiet=quiet, highlight=False, soft_wrap=True
+        )
+
+    def line(self, text: str) -> None:
+        """Print one line as it is."""
+        self.rich.print(text, markup=False)
+
+    @contextmanager
+    def bar(self, title: str, total: int, *, brief: bool = False) -> Iterator[Advance]:
+        """Show the progress of `total` items; on no terminal, one line when they are done.
+
+        Parameters
+        ----------
+        title : str
+        total : int
+        brief : bool, default False
+            Leave nothing behind: no line on no terminal, no bar that stays on one.
+
+        Yields
+        ------
+        Advance
+            To be called once per item.
+        """
+        if not self.rich.is_terminal or self.rich.is_dumb_terminal:
+            start = time.perf_counter()
+            remarks = [""]
+
+            def remember(remark: str) -> None:
+                remarks[0] = remark
+
+            yield remember
+            seconds = time.perf_counter() - start
+            tail = f", {remarks[0]}" if remarks[0] else ""
+            if not brief:
+                self.line(f"{title}: {total} done in {seconds:.1f} s{tail}")
+            return
+        columns = (
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TextColumn("eta"),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[remark]}", markup=False),
+        )
+        with Progress(*columns, console=self.rich, transient=brief) as progress:
+            task = progress.add_task(title, total=total, remark="")
+            yield lambda remark: progress.update(task, advance=1, remark=remark)
+
+
+class Curves:
+    """Writer of ``tensorboard/`` in a training's folder; without TensorBoard it writes nothing.
+
+    Parameters
+    ----------
+    folder : Path
+        The training's folder.
+    writes : bool
+        Whether this process writes at all.
+    step : int
+        Steps done before: curves of a broken-off training beyond it are dropped.
+    """
+
+    def __init__(self, folder: Path, writes: bool, step: int) -> None:
+        self._writer: Any = _writer(folder / "tensorboard", step) if writes else None
+
+    def add(self, step: int, figures: Mapping[str, float]) -> None:
+        """Add a point to the curve of each figure."""
+        if self._writer is not None:
+            for name, value in figures.items():
+                self._writer.add_scalar(name, value, step)
+
+    def __enter__(self) -> Curves:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._writer is not None:
+            self._writer.close()
+
+
+def _writer(folder: Path, step: int) -> Any:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            from torch.utils.tensorboard import SummaryWriter
+    except ImportError:
+        return None
+    return SummaryWriter(str(folder), purge_step=step)
