@@ -8,8 +8,8 @@ knn_maxflow
     Minimum cuts over K-nearest-neighbour graphs, many cuts per graph.
 knn
     K nearest neighbours of every point, or of queries, batched.
-knn_graph
-    Weights of the links between neighbours.
+knn_weights
+    Weights of the edges between neighbours.
 dense_crf
     Marginals of a fully connected CRF over images, by mean field.
 alpha_expansion, alpha_beta_swap
@@ -39,7 +39,7 @@ from graphcut_ext._dimacs.dimacs import read_dimacs, write_dimacs
 from graphcut_ext._dimacs.problem import FlowProblem
 from graphcut_ext._graph.graph import Graph
 from graphcut_ext._knn.knn import KNN, KNNMeasured, knn
-from graphcut_ext._knn.weights import knn_graph
+from graphcut_ext._knn.weights import knn_weights
 from graphcut_ext._maxflow.cut import MinCut, MinCutFlow
 from graphcut_ext._maxflow.knn_maxflow import knn_maxflow
 from graphcut_ext._maxflow.maxflow import maxflow
@@ -64,8 +64,8 @@ __all__ = [
     "build_info",
     "dense_crf",
     "knn",
-    "knn_graph",
     "knn_maxflow",
+    "knn_weights",
     "maxflow",
     "no_value_checks",
     "read_dimacs",

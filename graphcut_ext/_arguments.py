@@ -33,7 +33,7 @@ def check_tensor(name: str, value: object) -> Tensor:
 def check_no_tangents(**tensors: Tensor) -> None:
     """Refuse derivatives in forward mode.
 
-    torch calls an operator that has none as if its inputs had no tangent, so that the derivative
+    An operator without them would be called as if its inputs had no tangent, and the derivative
     would silently be zero.
     """
     if torch.compiler.is_compiling() or forward_ad._current_level < 0:

@@ -166,9 +166,9 @@ def knn_search_rounded(
 KNN_MULTIPLIES_PAIRS: bool
 KNN_PANEL: int
 KNN_SEGMENT: int
-KNN_MOST_RUNNING: int
-KNN_MOST_TILE_CHANNELS: int
-KNN_MOST_TILE_NEIGHBOURS: int
+KNN_MAX_ROUNDED_NEIGHBOURS: int
+KNN_MAX_TILE_CHANNELS: int
+KNN_MAX_TILE_NEIGHBOURS: int
 
 # The CUDA kernels' source by emulated warps.
 def knn_select_emulated(

@@ -14,7 +14,7 @@ from graphcut_ext._crf.lattice import infer_lattice
 from graphcut_ext._operator import Operator
 from graphcut_ext._value_checks import values_are_checked
 
-MOST_SPREAD = 1e5  # standard deviations: beyond, float32 cannot tell places in a lattice apart
+MAX_SPREAD = 1e5  # standard deviations: farther, float32 cannot tell lattice points apart
 
 
 def _kernel(
@@ -92,16 +92,16 @@ def _output_dtype(dtype: torch.dtype, method: str) -> torch.dtype:
 
 
 def _near_zero(image: Tensor, kernels: Kernels) -> Tensor:
-    """Images whose colours lie far from 0 less their least one, which changes no distance.
+    """Subtract its least colour from an image whose colours lie far from 0.
 
-    Coordinates of a lattice are rounded to integers; far from 0 float32 has none in between.
+    That changes no distance. Far from 0, float32 cannot hold the fractions of lattice coordinates.
     """
     if kernels.appearance_weight == 0:
         return image
     least, most = (
         extreme((1, 2, 3), keepdim=True).double() for extreme in (image.amin, image.amax)
     )
-    far = torch.maximum(least.abs(), most.abs()) > MOST_SPREAD * kernels.appearance_rgb
+    far = torch.maximum(least.abs(), most.abs()) > MAX_SPREAD * kernels.appearance_rgb
     return image.double() - torch.where(far, least, 0.0)
 
 
@@ -113,7 +113,7 @@ def _check_values(
     kernels: Kernels,
     dtype: torch.dtype,
 ) -> None:
-    """Refuse what is out of range, also in ``dtype``, in which sums are made."""
+    """Refuse values that are out of range, or leave the range of ``dtype``."""
     name, rule = ("unary", "finite") if unary else ("probabilities", "finite and not negative")
     valid = scores.isfinite() if unary else scores.isfinite() & (scores >= 0)
     _require(name, scores, valid, rule)
@@ -123,7 +123,7 @@ def _check_values(
         _require_in_range("image", image, dtype)
     if kernels.appearance_weight > 0 and image.numel() > 0:
         low, high = (float(value) for value in image.aminmax())
-        if not high - low <= MOST_SPREAD * kernels.appearance_rgb:
+        if not high - low <= MAX_SPREAD * kernels.appearance_rgb:
             raise ValueError(
                 f"bilateral: sigma_rgb {kernels.appearance_rgb} is too small for an image with "
                 f"values from {low} to {high}"
@@ -133,7 +133,7 @@ def _check_values(
         ("bilateral", kernels.appearance_xy, kernels.appearance_weight),
     ):
         extent = max(image.shape[-2:])
-        if weight > 0 and not extent <= MOST_SPREAD * sigma:
+        if weight > 0 and not extent <= MAX_SPREAD * sigma:
             raise ValueError(
                 f"{field}: sigma_xy {sigma} is too small for an image of {extent} pixels"
             )

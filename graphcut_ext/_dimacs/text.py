@@ -22,10 +22,10 @@ from graphcut_ext._dimacs.arcs import INT64_MAX, Arcs, parse_arcs
 BLOCK = 1 << 18  # bytes parsed at once; its arrays stay in the cache
 LONGEST_LINE = 1 << 20
 MAX_NODES: int = _core.MAX_NODES
-BEYOND = 10**30  # stands for integers of more digits than that: above every limit
+BEYOND = 10**30  # stands for integers of more than 30 digits, above every limit
 
 WHOLE = re.compile(rb"[+-]?[0-9]+")
-# A token of a megabyte is matched in linear time: no run of digits can be split in two ways.
+# No run of digits can be split in two ways, so that matching takes linear time.
 DECIMAL = re.compile(rb"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)(e[+-]?[0-9]+)?|\+?inf(inity)?", re.I)
 
 

@@ -125,12 +125,12 @@ class Graph:
         """
         layout = grid(shape, connectivity, periodic)
         graph = cls(dtype)
-        weights = layout.per_edge("capacity", capacity, graph._dtype)
-        back = weights
+        forward = layout.per_edge("capacity", capacity, graph._dtype)
+        back = forward
         if reverse_capacity is not None:
             back = layout.per_edge("reverse_capacity", reverse_capacity, graph._dtype)
         graph._core.add_nodes(layout.nodes.size)
-        graph._core.add_edges(*layout.ends(), weights, back)
+        graph._core.add_edges(*layout.ends(), forward, back)
         graph._grid = layout
         return graph
 
@@ -170,8 +170,8 @@ class Graph:
             raise ValueError(
                 f"tail and head must broadcast with each other, not {tails.shape} and {heads.shape}"
             ) from None
-        links = self._links(capacity, reverse_capacity, tails.shape)
-        first = self._core.add_edges(tails.ravel(), heads.ravel(), *links)
+        capacities = self._both_ways(capacity, reverse_capacity, tails.shape)
+        first = self._core.add_edges(tails.ravel(), heads.ravel(), *capacities)
         return np.arange(first, first + tails.size, dtype=np.int64).reshape(tails.shape)
 
     def add_terminals(self, nodes: ArrayLike, source: ArrayLike = 0, sink: ArrayLike = 0) -> None:
@@ -227,7 +227,7 @@ class Graph:
         """
         ids = index_array("edges", edges)
         self._core.set_capacities(
-            ids.reshape(-1), *self._links(capacity, reverse_capacity, ids.shape)
+            ids.reshape(-1), *self._both_ways(capacity, reverse_capacity, ids.shape)
         )
 
     @property
@@ -366,7 +366,7 @@ class Graph:
         """
         return self._core.cut_edges()
 
-    def _links(
+    def _both_ways(
         self, capacity: ArrayLike, reverse_capacity: ArrayLike | None, shape: tuple[int, ...]
     ) -> tuple[NDArray[Any], NDArray[Any]]:
         forward = capacity_array("capacity", capacity, self._dtype, shape)

@@ -1,8 +1,8 @@
 """The search behind :func:`graphcut_ext.knn` on the CPU.
 
-Products discard points, the core measures the rest. Where the processor adds up products of 16-bit
-integers, they are those of points rounded to such; items whose points lie too close for these are
-searched again with torch's products.
+Products of points discard those that are no neighbours, and the core measures the rest. Where the
+processor multiplies 16-bit integers fast, points are rounded to such first. Items whose points lie
+too close together for that are searched again with torch's products.
 """
 
 from __future__ import annotations
@@ -26,23 +26,23 @@ from graphcut_ext._knn.clouds import (
 # A block stays in the cache.
 BUDGET = Budget(whole=32 << 20, block=4 << 20, centred=24 << 20)
 SYMMETRY_POINTS = 512
-"""From this size on only one half of the symmetric product of an item is computed..."""
+"""From so many points on, only one half of the symmetric product of an item is computed."""
 SYMMETRY_BLOCKS = 5
-"""...in so many blocks of rows, each a multiple of the core's CHUNK_ROWS."""
+"""Into so many blocks of rows that half is divided, each a multiple of CHUNK_ROWS."""
 CHUNK_ROWS: int = _core.KNN_CHUNK_ROWS
 PANEL: int = _core.KNN_PANEL
 """Points that the core multiplies together."""
 SEGMENT: int = _core.KNN_SEGMENT
-MOST_RUNNING: int = _core.KNN_MOST_RUNNING
-"""The core searches items of more rounded points for at most so many neighbours."""
+MAX_ROUNDED_NEIGHBOURS: int = _core.KNN_MAX_ROUNDED_NEIGHBOURS
+"""The core searches items of more than SEGMENT rounded points for at most so many neighbours."""
 HALF_CHANNELS = 256
-"""From here on half the product of rounded points pays, though it goes through memory."""
+"""From so many channels on, half a product of rounded points, kept in memory, beats a whole one."""
 ROUNDS: bool = _core.KNN_MULTIPLIES_PAIRS
 """Whether points are rounded first."""
 
 
-def most_measured(k: int) -> int:
-    """Distances that a row of rounded points may need on average, else its item is given up."""
+def max_measured(k: int) -> int:
+    """Return how many distances a row may need on average before its item is given up."""
     return 3 * k + 16
 
 
@@ -59,7 +59,7 @@ def search_cpu(clouds: Clouds, k: int) -> Found:
     with torch.autocast("cpu", enabled=False):
         if suits_rounding(clouds, k):
             rounded = RoundedSearch(clouds, found, min(group, batch), rows, threads)
-            # What it is of no use for most items, it is hardly for the rest.
+            # Rounding is given up once half of the items had to be searched again.
             while first < batch and 2 * len(given_up) <= first:
                 given_up += rounded.search(first, min(first + group, batch))
                 first += group
@@ -76,7 +76,7 @@ def search_cpu(clouds: Clouds, k: int) -> Found:
 
 def suits_rounding(clouds: Clouds, k: int) -> bool:
     """Whether rounded points are searched first."""
-    most = MOST_RUNNING if clouds.x.shape[1] > SEGMENT else clouds.x.shape[1]
+    most = MAX_ROUNDED_NEIGHBOURS if clouds.x.shape[1] > SEGMENT else clouds.x.shape[1]
     return (
         ROUNDS
         and work_dtype(clouds.x) == torch.float32
@@ -86,7 +86,7 @@ def suits_rounding(clouds: Clouds, k: int) -> bool:
 
 
 class Search:
-    """By torch's products: memory for some items, ``rows`` rows of these at a time."""
+    """The search by torch's products, of some items and ``rows`` of their rows at a time."""
 
     def __init__(self, clouds: Clouds, found: Found, items: int, rows: int, threads: int) -> None:
         self.clouds, self.found, self.rows, self.threads = clouds, found, rows, threads
@@ -101,7 +101,7 @@ class Search:
         self.centred = self.memory(items)
 
     def memory(self, items: int) -> Tensor:
-        """For centred points."""
+        """Return memory for the centred points."""
         return torch.empty((items, self.points, self.clouds.x.shape[2]), dtype=self.work)
 
     def search(self, first: int, last: int) -> list[int]:
@@ -141,7 +141,7 @@ class Search:
         return block
 
     def select(self, cloud: Tensor, some: slice) -> list[int]:
-        """Write the neighbours of centred items; return those that were given up, none."""
+        """Write the neighbours of centred items; return those that were given up: none here."""
         items = len(cloud)
         lengths = None if self.clouds.lengths is None else self.clouds.lengths[some]
         for start in range(self.points - self.results, self.points, self.rows):
@@ -167,7 +167,7 @@ class Search:
 
 
 class RoundedSearch(Search):
-    """By the core's products of rounded points."""
+    """The search by the core's products of rounded points."""
 
     def __init__(self, clouds: Clouds, found: Found, items: int, rows: int, threads: int) -> None:
         points, channels = clouds.x.shape[1:]
@@ -179,7 +179,7 @@ class RoundedSearch(Search):
         self.largest_errors = torch.empty(items)
 
     def memory(self, items: int) -> Tensor:
-        """For the rounded points, in panels."""
+        """Return memory for the rounded points, in panels."""
         panels = -(-self.searched // PANEL) + -(-(self.points - self.searched) // PANEL)
         pairs = (self.clouds.x.shape[2] + 1) // 2
         return torch.empty((items, panels, pairs, PANEL), dtype=torch.int32)
@@ -202,7 +202,7 @@ class RoundedSearch(Search):
         """Write the neighbours of centred items; return those that were given up."""
         items = len(cloud)
         lengths = None if self.clouds.lengths is None else self.clouds.lengths[some]
-        most = most_measured(self.found.indices.shape[2])
+        most = max_measured(self.found.indices.shape[2])
         rounded: dict[str, Any] = {
             "x": cloud.numpy(),
             "norm": self.norms[:items].numpy(),

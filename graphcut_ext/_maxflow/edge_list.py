@@ -96,16 +96,16 @@ def _kernel(
 
 
 @np.errstate(over="ignore")
-def _beyond_every_cut(links: list[Any], terminals: list[Any]) -> Any:
+def _beyond_every_cut(edges: list[Any], terminals: list[Any]) -> Any:
     """Return (cuts, 1) or (1,): above every finite cut, and so above what an edge can carry."""
 
     def total(rows: Any) -> Any:
         return np.where(np.isfinite(rows), rows, 0).sum(-1, dtype=float, keepdims=True)
 
-    given = [t for t in links if t is not None]
+    given = [t for t in edges if t is not None]
     everything = sum(map(total, [*given, *terminals]))
     most = everything
-    for rows in terminals:  # no flow is more than one of them comes to
+    for rows in terminals:  # a flow is at most the sum of either terminal's capacities
         finite = np.isfinite(rows).all(-1, keepdims=True)
         most = np.minimum(most, np.where(finite, total(rows), everything))
     if not np.isfinite(2 * most).all() and not all(np.isfinite(t).all() for t in given):

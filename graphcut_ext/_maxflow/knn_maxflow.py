@@ -26,10 +26,10 @@ def knn_maxflow(
     solver: Solver = "auto",
     num_threads: int | None = None,
 ) -> MinCut:
-    """Minimum cuts over K-nearest-neighbour graphs: L cuts per item over the same links.
+    """Minimum cuts over K-nearest-neighbour graphs: L cuts per item over the same edges.
 
-    Node i of item b is linked to each of ``indices[b, i]``. A link is undirected, and a pair that
-    lists each other gets one link with both weights summed. As in :func:`graphcut_ext.maxflow`,
+    An edge joins node i of item b to each of ``indices[b, i]``. Edges are undirected. A pair that
+    lists each other gets one edge with both weights summed. As in :func:`graphcut_ext.maxflow`,
     ``source`` is paid where a node ends on the sink side and ``sink`` where it ends on the source
     side.
 
@@ -37,16 +37,16 @@ def knn_maxflow(
     ----------
     indices : Tensor, shape (B, N, K), int64
         Neighbours of every node, as returned by :func:`graphcut_ext.knn`. A node that lists itself
-        or -1 gains no link.
+        or -1 gains no edge.
     weights : Tensor, shape (B, N, K), float32, float64, int32 or int64
-        Capacities of the links, >= 0; ``inf`` means "never cut". See
-        :func:`graphcut_ext.knn_graph`.
+        Edge weights, >= 0, the capacities both ways; ``inf`` means "never cut". See
+        :func:`graphcut_ext.knn_weights`.
     source, sink : Tensor, shape (B, L, N), same dtype
         Terminal capacities, >= 0, of L cuts per item (one per class, say).
     solver : name of a solver, default "auto"
         One of ``graphcut_ext.SOLVERS``.
         ``"push_relabel"`` is the fastest on small maps, ``"ibfs"`` on large ones; ``"bk"`` is
-        Boykov-Kolmogorov, ``"hpf"`` Hochbaum's pseudoflow, for few terminal links. ``"auto"``
+        Boykov-Kolmogorov, ``"hpf"`` Hochbaum's pseudoflow, for few terminal arcs. ``"auto"``
         chooses by the form of the graph. CUDA tensors are solved on the device by
         ``"push_relabel"``, on the host by all others; see Notes.
     num_threads : int, optional
@@ -79,8 +79,8 @@ def knn_maxflow(
 
     Integer capacities are taken as they are. Floats count in units of a power of two below
     2^-57 P, where P bounds the flow: the smaller of what sources and sinks can send through the
-    links of their nodes. Capacities above 2^-33 P (float32) or 2^-4 P (float64) are exact, others
-    rounded by less than a unit, so that the cut costs at most one unit per link and node more than
+    edges of their nodes. Capacities above 2^-33 P (float32) or 2^-4 P (float64) are exact, others
+    rounded by less than a unit, so that the cut costs at most one unit per edge and node more than
     the best; of cuts that are equal up to this, another may be found than on the CPU. Where all
     capacities are small multiples of a power of two, 32-bit numbers are used.
 

@@ -85,7 +85,7 @@ def maxflow(
         ``"bk"`` is Boykov-Kolmogorov, the fastest on grids whose edges are directed;
         ``"ibfs"``, incremental breadth-first search with excesses, on other grids and on large
         neighbour graphs; ``"hpf"``, Hochbaum's pseudoflow, highest label first, where few nodes
-        hang on a terminal (flow networks, scribbled pictures) and on grids with weak terminals;
+        hang on a terminal (flow networks, scribbled images) and on grids with weak terminals;
         ``"push_relabel"`` elsewhere. ``"auto"`` chooses so. All give the same answer as far as
         sums are exact: where floats round, a node may lie on either side of a near tie.
     return_flow : bool, default False
