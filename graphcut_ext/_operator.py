@@ -54,19 +54,24 @@ class Operator:
             torch.library.register_vmap(qualified, vmap, lib=LIBRARY)
         self.kernel = kernel
         self.dispatched: Callable[..., Any] = getattr(torch.ops.graphcut_ext, name).default
-        self.differentiable: Callable[..., Any] = self.dispatched
+        self.differentiated = self.transformed = self.dispatched
         if backward is not None and setup_context is not None:
-            function = _function(self, setup_context, backward)
+            differentiated, transformed = _functions(self, setup_context, backward)
             torch.library.register_autograd(
-                qualified, function.backward, setup_context=function.setup_context, lib=LIBRARY
+                qualified,
+                transformed.backward,
+                setup_context=transformed.setup_context,
+                lib=LIBRARY,
             )
-            self.differentiable = function.apply
+            self.differentiated, self.transformed = differentiated.apply, transformed.apply
 
     def __call__(self, *arguments: Any) -> Any:
         """Compute the outputs, by the dispatcher only where somebody looks on."""
-        if torch.compiler.is_compiling():
-            return self.dispatched(*arguments)
-        if torch._C._len_torch_dispatch_stack() or torch._C._get_tracing_state():
+        if (
+            torch.compiler.is_compiling()
+            or torch._C._len_torch_dispatch_stack()
+            or torch._C._get_tracing_state()
+        ):
             return self.dispatched(*arguments)
         requires_grad = False
         for argument in arguments:
@@ -74,18 +79,32 @@ class Operator:
                 if type(argument) not in PLAIN or not (argument.is_cpu or argument.is_cuda):
                     return self.dispatched(*arguments)
                 requires_grad = requires_grad or argument.requires_grad
-        transformed = torch._C._are_functorch_transforms_active()
-        if transformed or (requires_grad and torch.is_grad_enabled()):
-            return self.differentiable(*arguments)
+        if torch._C._are_functorch_transforms_active():
+            return self.transformed(*arguments)
+        if requires_grad and torch.is_grad_enabled():
+            return self.differentiated(*arguments)
         return self.kernel(*arguments)
 
 
-def _function(
+def _functions(
     operator: Operator, setup: Callable[..., None], gradients: Callable[..., Any]
-) -> type[torch.autograd.Function]:
-    """Return the operator as a function of autograd, which torch.func transforms too."""
+) -> tuple[type[torch.autograd.Function], type[torch.autograd.Function]]:
+    """Return the operator as functions of autograd: the faster one, and one for torch.func."""
 
-    class Differentiable(torch.autograd.Function):
+    class Differentiated(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx: Any, *arguments: Any) -> Any:
+            output = operator.kernel(*arguments)
+            remember(ctx, arguments, output)
+            return output
+
+        @staticmethod
+        def backward(ctx: Any, *grads: Tensor | None) -> Any:
+            if grads[0] is None:
+                return (None,) * len(ctx.needs_input_grad)
+            return gradients(ctx, *grads)
+
+    class Transformed(Differentiated):
         generate_vmap_rule = True
 
         @staticmethod
@@ -95,14 +114,11 @@ def _function(
 
         @staticmethod
         def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
-            ctx.mark_non_differentiable(*output[1:])
-            ctx.set_materialize_grads(False)
-            setup(ctx, inputs, output)
+            remember(ctx, inputs, output)
 
-        @staticmethod
-        def backward(ctx: Any, *grads: Tensor | None) -> Any:
-            if grads[0] is None:
-                return (None,) * len(ctx.needs_input_grad)
-            return gradients(ctx, *grads)
+    def remember(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
+        ctx.mark_non_differentiable(*output[1:])
+        ctx.set_materialize_grads(False)
+        setup(ctx, inputs, output)
 
-    return Differentiable
+    return Differentiated, Transformed

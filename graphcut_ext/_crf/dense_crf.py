@@ -8,7 +8,13 @@ import torch
 from torch import Tensor
 
 from graphcut_ext import _core
-from graphcut_ext._arguments import check_devices, check_num_threads, check_tensor, dtype_name
+from graphcut_ext._arguments import (
+    check_devices,
+    check_integer,
+    check_num_threads,
+    check_tensor,
+    dtype_name,
+)
 from graphcut_ext._crf.operator import infer_marginals
 
 Method = Literal["auto", "lattice", "exact"]
@@ -116,12 +122,9 @@ def dense_crf(
     check_tensor("image", image)
     if image.dtype != torch.uint8 and image.dtype not in DTYPES:
         raise TypeError(f"image must be uint8 or floating point, not {dtype_name(image.dtype)}")
-    check_devices(**{name: scores, "image": image})
+    check_devices({name: scores, "image": image})
     _check_shapes(name, scores, image)
-    if isinstance(iterations, bool) or not isinstance(iterations, int):
-        raise TypeError(f"iterations must be an int, not {type(iterations).__name__}")
-    if iterations < 0:
-        raise ValueError(f"iterations must not be negative, not {iterations}")
+    iterations = check_integer("iterations", iterations, 0)
     smooth = _check_kernel("gaussian", gaussian, ("sigma_xy", "weight"))
     appearance = _check_kernel("bilateral", bilateral, ("sigma_xy", "sigma_rgb", "weight"))
     if not 0 < floor < 1:
@@ -205,7 +208,7 @@ def _check_compatibility(compatibility: Literal["potts"] | Tensor, scores: Tenso
     if compatibility.dtype not in DTYPES:
         dtype = dtype_name(compatibility.dtype)
         raise TypeError(f"compatibility must be floating point, not {dtype}")
-    check_devices(image=scores, compatibility=compatibility)
+    check_devices({"image": scores, "compatibility": compatibility})
     labels = scores.shape[-3]
     if compatibility.shape != (labels, labels):
         raise ValueError(

@@ -205,7 +205,7 @@ def knn(
 
 def _check_points(x: Tensor, query: Tensor | None, lengths: Tensor | None) -> None:
     check_tensor("x", x)
-    check_no_tangents(x=x)
+    check_no_tangents({"x": x})
     if x.dtype not in DTYPES:
         raise TypeError(
             f"x must be float16, bfloat16, float32 or float64, not {str(x.dtype)[len('torch.') :]}"
@@ -216,10 +216,10 @@ def _check_points(x: Tensor, query: Tensor | None, lengths: Tensor | None) -> No
         raise ValueError(f"x must have at least one channel, not shape {tuple(x.shape)}")
     if query is not None:
         check_tensor("query", query)
-        check_no_tangents(query=query)
+        check_no_tangents({"query": query})
         if query.dtype != x.dtype:
             raise TypeError(f"query must have the dtype of x, {x.dtype}, not {query.dtype}")
-        check_devices(x=x, query=query)
+        check_devices({"x": x, "query": query})
         batch = x.shape[:-2]
         if query.dim() != x.dim() or query.shape[:-2] != batch or query.shape[-1] != x.shape[-1]:
             expected = ", ".join(map(str, [*batch, "M", x.shape[-1]]))
@@ -227,7 +227,7 @@ def _check_points(x: Tensor, query: Tensor | None, lengths: Tensor | None) -> No
     if lengths is not None:
         check_tensor("lengths", lengths)
         check_index_dtype("lengths", lengths)
-        check_devices(x=x, lengths=lengths)
+        check_devices({"x": x, "lengths": lengths})
         if x.dim() != 3:
             raise ValueError("lengths needs x of shape (B, N, C)")
         if lengths.shape != x.shape[:1]:

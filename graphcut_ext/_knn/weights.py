@@ -70,7 +70,7 @@ def knn_weights(
     check_tensor("distances", distances)
     if distances.dtype not in (torch.float32, torch.float64):
         raise TypeError(f"distances must be float32 or float64, not {distances.dtype}")
-    check_devices(indices=indices, distances=distances)
+    check_devices({"indices": indices, "distances": distances})
     if indices.dim() < 2:
         raise ValueError(f"indices must have shape (..., N, K), not {tuple(indices.shape)}")
     if distances.shape != indices.shape:

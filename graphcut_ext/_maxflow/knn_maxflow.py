@@ -4,14 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from graphcut_ext._arguments import (
-    check_capacity_dtypes,
-    check_devices,
-    check_index_dtype,
-    check_no_tangents,
-    check_num_threads,
-    check_tensor,
-)
+from graphcut_ext._arguments import check_graph, check_no_tangents, check_num_threads
 from graphcut_ext._maxflow.cut import MinCut
 from graphcut_ext._maxflow.neighbours import cut_neighbours
 from graphcut_ext._maxflow.solvers import Solver, check_solver
@@ -101,12 +94,8 @@ def knn_maxflow(
     Sci. China Inf. Sci. 2021, for the construction.
     """
     capacities = {"weights": weights, "source": source, "sink": sink}
-    for name, tensor in {"indices": indices, **capacities}.items():
-        check_tensor(name, tensor)
-    check_index_dtype("indices", indices)
-    check_capacity_dtypes(**capacities)
-    check_no_tangents(**capacities)
-    check_devices(indices=indices, **capacities)
+    check_graph({"indices": indices}, capacities)
+    check_no_tangents(capacities)
     if indices.dim() != 3:
         raise ValueError(f"indices must have shape (B, N, K), not {tuple(indices.shape)}")
     if weights.shape != indices.shape:

@@ -18,7 +18,7 @@ def _kernel(
     indices: Tensor, weights: Tensor, source: Tensor, sink: Tensor, solver: str, num_threads: int
 ) -> tuple[Tensor, Tensor]:
     nodes, k = indices.shape[1:]
-    check_sizes(("indices", nodes), ("indices", nodes * k))
+    check_sizes("indices", nodes, "indices", nodes * k)
     threads = thread_count(num_threads)
     graphs = (indices, weights, source, sink)
     if source.is_cpu:

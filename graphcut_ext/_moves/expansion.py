@@ -7,7 +7,7 @@ from typing import cast
 import torch
 from torch import Tensor
 
-from graphcut_ext._arguments import check_num_threads
+from graphcut_ext._arguments import check_integer, check_num_threads
 from graphcut_ext._maxflow.cut import value_dtype
 from graphcut_ext._maxflow.solvers import Solver, check_solver
 from graphcut_ext._moves.labelling import Labelling, check_arguments, host_labels, host_problem
@@ -218,20 +218,12 @@ def _minimise(
     num_threads: int | None,
 ) -> Labelling:
     check_arguments(edge_index, unary, weights, pairwise, init)
-    _check_max_cycles(max_cycles)
+    if max_cycles is not None:
+        max_cycles = check_integer("max_cycles", max_cycles, 0)
     check_solver(solver)
     threads = check_num_threads(num_threads)
     costs = (None if t is None else t.detach() for t in (unary, weights, pairwise))
     return Labelling(*make_moves(edge_index, *costs, init, move, max_cycles, solver, threads))
-
-
-def _check_max_cycles(max_cycles: int | None) -> None:
-    if max_cycles is None:
-        return
-    if isinstance(max_cycles, bool) or not isinstance(max_cycles, int):
-        raise TypeError(f"max_cycles must be an int or None, not {type(max_cycles).__name__}")
-    if max_cycles < 0:
-        raise ValueError(f"max_cycles must be at least 0, not {max_cycles}")
 
 
 def _kernel(
