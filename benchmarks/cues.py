@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from dgcn.data import VOC_CLASSES
 from dgcn.cues.cue_files import one_hot
 from dgcn.cues.field_pickle import read_field_cues, read_list
+from dgcn.data import VOC_CLASSES
 
 GRID = 41
 

@@ -11,16 +11,14 @@ from pathlib import Path
 
 import torch
 
-from dgcn.data.batches import TrainingSet
-from dgcn.models.inference import load_segmenter
-from dgcn.metrics import add_grid, quality
-from dgcn.pipeline.run import open_run
-from dgcn.training.objective import CRFMarginals
-from dgcn.losses import floored_softmax
-from dgcn.metrics import Confusion
-from dgcn.models import aggregate
-from dgcn.options import load_config
 from dgcn.cues import load_cues
+from dgcn.data.batches import TrainingSet
+from dgcn.losses import floored_softmax
+from dgcn.metrics import Confusion, add_grid, quality
+from dgcn.models import aggregate
+from dgcn.models.inference import load_segmenter
+from dgcn.options import load_config
+from dgcn.pipeline.run import open_run
 from dgcn.supervision import (
     GraphCut,
     JointCut,
@@ -29,15 +27,14 @@ from dgcn.supervision import (
     Static,
     Supervision,
 )
+from dgcn.training.objective import CRFMarginals
 
 RULES: dict[str, Supervision] = {
     "static cues": Static(),
     "cut, all classes, theta 0.7 (paper)": GraphCut(),
     "cut, all classes, theta 0": GraphCut(theta=0.0),
     "cut, present classes, theta 0.7": GraphCut(image_labels_only=True),
-    "cut, present classes and background": GraphCut(
-        image_labels_only=True, cut_background=True
-    ),
+    "cut, present classes and background": GraphCut(image_labels_only=True, cut_background=True),
     "the same, by the CRF's marginals": GraphCut(
         image_labels_only=True, cut_background=True, unary="crf"
     ),

@@ -8,8 +8,8 @@ knn_maxflow
     Minimum cuts over K-nearest-neighbour graphs, many cuts per graph.
 knn
     K nearest neighbours of every point, or of queries, batched.
-knn_graph
-    Weights of the links between neighbours.
+knn_weights
+    Weights of the edges between neighbours.
 dense_crf
     Marginals of a fully connected CRF over images, by mean field.
 alpha_expansion, alpha_beta_swap
@@ -18,6 +18,8 @@ read_dimacs, write_dimacs
     Maximum-flow problems in files of the DIMACS format.
 Graph
     One graph in NumPy arrays: solve, change capacities, solve again from where it was.
+SOLVERS, Solver
+    The names that ``solver=`` takes, as a tuple and as a type.
 no_value_checks, values_are_checked
     A context in which operators on CUDA never wait for the device, and whether one is in it.
 build_info
@@ -27,25 +29,23 @@ build_info
 try:
     from graphcut_ext import _core as _core
 except ImportError as error:
-    raise ImportError(
-        f"the compiled core of graphcut_ext is missing from {__path__[0]}: either this is the "
-        "source tree, which has to be installed first (pip install -e .), or the build does not "
-        "fit this Python; leave the source tree or reinstall"
-    ) from error
+    from graphcut_ext._missing_core import explanation
 
-from graphcut_ext._arguments import SOLVERS
+    raise ImportError(explanation(__path__[0], error)) from error
+
 from graphcut_ext._build import __version__, build_info
-from graphcut_ext._dense_crf import dense_crf
-from graphcut_ext._dimacs import read_dimacs, write_dimacs
-from graphcut_ext._expansion import alpha_beta_swap, alpha_expansion
-from graphcut_ext._flow_problem import FlowProblem
-from graphcut_ext._graph import Graph
-from graphcut_ext._knn import KNN, KNNMeasured, knn
-from graphcut_ext._knn_graph import knn_graph
-from graphcut_ext._knn_maxflow import knn_maxflow
-from graphcut_ext._labelling import Labelling
-from graphcut_ext._maxflow import maxflow
-from graphcut_ext._mincut import MinCut, MinCutFlow
+from graphcut_ext._crf.dense_crf import dense_crf
+from graphcut_ext._dimacs.dimacs import read_dimacs, write_dimacs
+from graphcut_ext._dimacs.problem import FlowProblem
+from graphcut_ext._graph.graph import Graph
+from graphcut_ext._knn.knn import KNN, KNNMeasured, knn
+from graphcut_ext._knn.weights import knn_weights
+from graphcut_ext._maxflow.cut import MinCut, MinCutFlow
+from graphcut_ext._maxflow.knn_maxflow import knn_maxflow
+from graphcut_ext._maxflow.maxflow import maxflow
+from graphcut_ext._maxflow.solvers import SOLVERS, Solver
+from graphcut_ext._moves.expansion import alpha_beta_swap, alpha_expansion
+from graphcut_ext._moves.labelling import Labelling
 from graphcut_ext._value_checks import no_value_checks, values_are_checked
 
 __all__ = [
@@ -57,14 +57,15 @@ __all__ = [
     "Labelling",
     "MinCut",
     "MinCutFlow",
+    "Solver",
     "__version__",
     "alpha_beta_swap",
     "alpha_expansion",
     "build_info",
     "dense_crf",
     "knn",
-    "knn_graph",
     "knn_maxflow",
+    "knn_weights",
     "maxflow",
     "no_value_checks",
     "read_dimacs",

@@ -24,7 +24,7 @@ from benchmarks.plot import plot
 from benchmarks.probe import probe
 from benchmarks.problem import Batch, Problem
 from benchmarks.report import family_result, rows
-from graphcut_ext._arguments import SOLVERS
+from graphcut_ext import SOLVERS
 
 SCALE, GRAPHS = 0.07, 2
 ROOT = Path(__file__).parents[1]
@@ -217,8 +217,8 @@ def test_the_supervision_command_runs(tmp_path):
     content = json.loads(stored.read_text())
     assert content["machine"]["operations_of_products"] == 2 * 2 * 144**2 * 32
     rows = content["results"]
-    assert {"knn", "knn_graph", "t-links", "knn_maxflow", "rule of theta", "whole"} <= set(rows)
-    assert rows["knn_graph"]["bytes"] == 2 * 2 * 144 * 9 * 4
+    assert {"knn", "knn_weights", "t-links", "knn_maxflow", "rule of theta", "whole"} <= set(rows)
+    assert rows["knn_weights"]["bytes"] == 2 * 2 * 144 * 9 * 4
 
 
 def test_crf_contenders_agree_and_others_are_refused():

@@ -37,7 +37,7 @@ void dense_crf(const Floats& energy, const Floats& image,
   }
   const py::ssize_t labels = energy.shape(1);
   const py::ssize_t corners = image.shape(1) + 3;
-  if (corners - 1 > crf::kMostDimensions ||
+  if (corners - 1 > crf::kMaxDimensions ||
       energy.shape(2) * energy.shape(3) >= (std::int64_t{1} << 31) / corners) {
     throw std::invalid_argument("image: too large");
   }
@@ -64,6 +64,7 @@ void dense_crf(const Floats& energy, const Floats& image,
 }  // namespace
 
 void bind_crf(py::module_& module) {
+  module.attr("CRF_MAX_CHANNELS") = crf::kMaxDimensions - 2;  // two are positions
   module.def("dense_crf", &dense_crf, py::arg("energy").noconvert(), py::arg("image").noconvert(),
              py::arg("compatibility").noconvert(), py::arg("iterations"), py::arg("smoothness_xy"),
              py::arg("smoothness_weight"), py::arg("appearance_xy"), py::arg("appearance_value"),

@@ -34,14 +34,18 @@ struct NoLedger {
 template <class R, class Ledger = NoLedger>
 class BoykovKolmogorov {
  public:
-  // Requires non-negative residuals and no path of infinite capacity from source to sink.
-  void solve(Graph<R>& graph) {
+  // Requires non-negative residuals and no path of infinite capacity from source to sink. Always
+  // returns true: nothing is summed.
+  bool solve(Graph<R>& graph) {
     attach(graph);
     plant();
     run();
+    return true;
   }
 
   bool in_source_set(std::int32_t i) const { return nodes_[i].tree == Tree::source; }
+  // Whether residual arcs lead from the node to the sink: in no minimum cut's source set.
+  bool in_sink_set(std::int32_t i) const { return nodes_[i].tree == Tree::sink; }
 
  protected:
   enum class Tree : std::uint8_t { free, source, sink };

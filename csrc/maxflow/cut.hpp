@@ -8,22 +8,18 @@
 #include <string>
 #include <vector>
 
-#include "maxflow/boykov_kolmogorov.hpp"
 #include "maxflow/graph.hpp"
-#include "maxflow/incremental_bfs.hpp"
 #include "maxflow/method.hpp"
-#include "maxflow/pseudoflow.hpp"
-#include "maxflow/push_relabel.hpp"
+#include "maxflow/solver_list.hpp"
 
 namespace graphcut::maxflow {
 
 // The solvers, each with the memory it keeps from one cut to the next.
 template <class R>
 struct Solvers {
-  BoykovKolmogorov<R> boykov_kolmogorov;
-  IncrementalBfs<R> incremental_bfs;
-  PushRelabel<R> push_relabel;
-  Pseudoflow<R> pseudoflow;
+#define GRAPHCUT_ENTRY(name, method, Solver) Solver<R> method;
+  GRAPHCUT_SOLVERS(GRAPHCUT_ENTRY)
+#undef GRAPHCUT_ENTRY
 };
 
 template <class Solver>
@@ -48,24 +44,26 @@ std::int64_t set_excess(const Capacity* source, const Capacity* sink, std::int32
 }
 
 // Solves `graph`, whose residuals and excess are the capacities, or what flow sent before has left
-// of them, and writes the minimal source set to `side`.
+// of them, and writes the minimal source set to `side`. Where the solver that was asked for cannot
+// go on, Boykov-Kolmogorov takes over: it sums nothing, so it can take any capacities.
 template <class R>
 void cut(Graph<R>& graph, Solvers<R>& solvers, Method used, bool* side) {
-  const std::int32_t n = graph.nodes();
-  if (used == Method::push_relabel && solvers.push_relabel.solve(graph)) {
-    write_side(solvers.push_relabel, n, side);
-    return;
+  const auto solved_by = [&](auto& solver) {
+    if (!solver.solve(graph)) return false;
+    write_side(solver, graph.nodes(), side);
+    return true;
+  };
+  switch (used) {
+#define GRAPHCUT_ENTRY(name, method, Solver) \
+  case Method::method:                       \
+    if (solved_by(solvers.method)) return;   \
+    break;
+    GRAPHCUT_SOLVERS(GRAPHCUT_ENTRY)
+#undef GRAPHCUT_ENTRY
+    case Method::automatic:
+      break;
   }
-  if (used == Method::incremental_bfs && solvers.incremental_bfs.solve(graph)) {
-    write_side(solvers.incremental_bfs, n, side);
-    return;
-  }
-  if (used == Method::pseudoflow && solvers.pseudoflow.solve(graph)) {
-    write_side(solvers.pseudoflow, n, side);
-    return;
-  }
-  solvers.boykov_kolmogorov.solve(graph);  // sums nothing, so it can take any capacities
-  write_side(solvers.boykov_kolmogorov, n, side);
+  solved_by(solvers.boykov_kolmogorov);
 }
 
 // Capacity of the terminal arcs in the cut.

@@ -150,6 +150,7 @@ void DynamicCut<Capacity>::load_capacities() {
         },
         [this](std::int64_t e, std::int32_t a) { slot_[static_cast<std::size_t>(e)] = a; });
     side_.resize(network_.source.size());
+    sink_side_.resize(network_.source.size());
     laid_out_ = true;
   }
   for (std::size_t e = 0; e < slot_.size(); ++e) {
@@ -198,6 +199,7 @@ void DynamicCut<Capacity>::read_cut() {
   for (std::size_t i = 0; i < side_.size(); ++i) {
     const bool inside = solver_.in_source_set(static_cast<std::int32_t>(i));
     side_[i] = static_cast<std::uint8_t>(inside);
+    sink_side_[i] = static_cast<std::uint8_t>(solver_.in_sink_set(static_cast<std::int32_t>(i)));
     value_ += static_cast<Wide>(inside ? network_.sink[i] : network_.source[i]);
   }
   for (std::size_t e = 0; e < network_.tail.size(); ++e) {
@@ -245,6 +247,11 @@ typename DynamicCut<Capacity>::Wide DynamicCut<Capacity>::solve(bool reuse) {
 template <class Capacity>
 void DynamicCut<Capacity>::write_source_side(bool* side) const {
   for (std::size_t i = 0; i < side_.size(); ++i) side[i] = side_[i] != 0;
+}
+
+template <class Capacity>
+void DynamicCut<Capacity>::write_sink_side(bool* side) const {
+  for (std::size_t i = 0; i < sink_side_.size(); ++i) side[i] = sink_side_[i] != 0;
 }
 
 template <class Capacity>

@@ -53,7 +53,8 @@ class DynamicCut {
 
   // Of the last solve; all require solved().
   Wide value() const { return value_; }
-  void write_source_side(bool* side) const;                  // (nodes)
+  void write_source_side(bool* side) const;                  // (nodes): the minimal source set
+  void write_sink_side(bool* side) const;                    // (nodes): the minimal sink set
   void write_flow(Capacity* flow) const;                     // (edges): net, tail to head
   void write_residual(Wide* forward, Wide* backward) const;  // (edges) each
   std::vector<std::int64_t> cut_edges() const;               // ascending
@@ -82,7 +83,8 @@ class DynamicCut {
   bool reparameterised_ = false;       // since the restart: the flow may exceed terminals
   double rounding_ = 0;                // bound of what changes since the restart rounded away
 
-  std::vector<std::uint8_t> side_;  // (nodes)
+  std::vector<std::uint8_t> side_;       // (nodes): whether in the minimal source set
+  std::vector<std::uint8_t> sink_side_;  // (nodes): whether in the minimal sink set
   Wide value_{0};
   bool solved_ = false, reused_ = false;
 };

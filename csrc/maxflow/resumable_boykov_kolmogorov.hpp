@@ -50,7 +50,9 @@ class ResumableBoykovKolmogorov : private BoykovKolmogorov<R, FlowLedger<R>> {
   using typename Base::Tree;
 
  public:
-  using Base::in_source_set;  // valid from a solve or resume until this object is copied or moved
+  // Valid from a solve or resume until this object is copied or moved.
+  using Base::in_sink_set;
+  using Base::in_source_set;
 
   // As BoykovKolmogorov::solve; all that was known before is forgotten.
   void solve(Graph<R>& graph) {

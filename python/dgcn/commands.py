@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -12,7 +13,6 @@ from jsonargparse import ArgumentParser, Namespace
 
 if TYPE_CHECKING:
     from dgcn.config import Config
-    from dgcn.pipeline.run import Run
 
 CONFIGS = Path(__file__).parent / "configs"
 
@@ -95,57 +95,33 @@ def config_of(options: Namespace, base: Mapping[str, Any] | Path | None = None) 
     return config if out is None else replace(config, out=out)
 
 
-def _on_run(work: Callable[[Run, Namespace], object], base: Path | None = None) -> Any:
-    """A command that opens the run of its settings and works on it."""
+def _on_run(*work: str, base: Path | None = None, report: bool = False) -> Any:
+    """A command that opens the run of its settings and works on it.
+
+    Parameters
+    ----------
+    *work : str
+        Names in `dgcn.pipeline.chain`, called one after the other with the run.
+    base : Path or None, default None
+        Settings that those given stand on.
+    report : bool, default False
+        Whether to say how the result can be looked at.
+    """
 
     def perform(options: Namespace) -> int:
+        from dgcn.pipeline import chain
         from dgcn.pipeline.run import open_run
 
         config = config_of(options, base)
         with open_run(config, overwrite=options.get("overwrite", False)) as run:
-            work(run, options)
+            for name in work:
+                attrgetter(name)(chain)(run)
             run.console.line(f"run folder: {config.out}")
+            if report:
+                run.console.line(f"to look at it: dgcn report {shlex.quote(str(config.out))}")
         return 0
 
     return perform
-
-
-def _stage(name: str) -> Any:
-    """A command that makes one stage."""
-
-    def work(run: Run, options: Namespace) -> None:
-        from dgcn.pipeline import chain
-
-        getattr(chain, name).perform(run)
-
-    return _on_run(work)
-
-
-def _run(run: Run, options: Namespace) -> None:
-    from dgcn.pipeline.chain import run_pipeline
-
-    run_pipeline(run)
-    run.console.line(f"to look at it: dgcn report {shlex.quote(str(run.config.out))}")
-
-
-def _demo(run: Run, options: Namespace) -> None:
-    from dgcn.pipeline.chain import demonstrate
-
-    demonstrate(run)
-    run.console.line(f"to look at it: dgcn report {shlex.quote(str(run.config.out))}")
-
-
-def _retrain(run: Run, options: Namespace) -> None:
-    from dgcn.pipeline.chain import RETRAINING, TRAINING_MASKS
-
-    TRAINING_MASKS.ensure(run)
-    RETRAINING.perform(run)
-
-
-def _evaluate(run: Run, options: Namespace) -> None:
-    from dgcn.pipeline.chain import evaluate
-
-    evaluate(run)
 
 
 def _prediction_options(parser: ArgumentParser) -> None:
@@ -176,17 +152,17 @@ def _predict(options: Namespace) -> int:
     if options.get("checkpoint") is not None:
         raise CommandError("--checkpoint needs --images: files, folders or globs of images")
 
-    def work(run: Run, options: Namespace) -> None:
-        from dgcn.pipeline.chain import PREDICTION
+    from dgcn.pipeline.chain import PREDICTION
+    from dgcn.pipeline.run import open_run
 
+    with open_run(config_of(options), overwrite=options.get("overwrite", False)) as run:
         PREDICTION.perform(run)
         folder = PREDICTION.folder(run)
         run.console.line(f"masks: {folder}")
         if run.is_rank_zero:
             records = run.records(run.evaluated_split())
             _pack(options, [folder / f"{record.name}.png" for record in records])
-
-    return int(_on_run(work)(options))
+    return 0
 
 
 def _predict_images(options: Namespace) -> int:
@@ -310,37 +286,13 @@ def _init_options(parser: ArgumentParser) -> None:
 
 
 def _init(options: Namespace) -> int:
-    from dgcn.starter import start
+    from dgcn.starter import next_steps, start
 
-    folder: Path = options["folder"]
-    weights = options.get("weights")
+    folder, weights = options["folder"], options.get("weights")
     begun = start(
         folder, weights=weights, val=options.get("val", 0.2), force=options.get("force", False)
     )
-    for path in begun.written:
-        print(f"wrote {path}")
-    for path in begun.kept:
-        print(f"kept {path}, which was there already (--force writes it anew)")
-    for remark in begun.remarks:
-        print(remark)
-    config = shlex.quote(str(folder / "config.yaml"))
-    if folder / "labels.csv" in begun.kept:
-        print(f"next: dgcn doctor --config {config}")
-    elif begun.classes:
-        print(
-            f"{begun.images} images, {begun.held_out} of them held out, "
-            f"{len(begun.classes)} classes: {', '.join(begun.classes)}"
-        )
-        print(f"next: dgcn doctor --config {config}")
-    else:
-        print(f"{begun.images} images, no labels yet. Next:")
-        print(f"  1. open {folder / 'labels.csv'} in a spreadsheet or an editor and write behind")
-        print("     every image the classes in it, separated by spaces: beach.jpg,dog boat")
-        print("     (nothing where there is only background)")
-        print(f"  2. dgcn doctor --config {config}")
-    print(f"then: dgcn run --config {config}")
-    if weights is None and folder / "config.yaml" in begun.written:
-        print("Without ImageNet weights the masks will be poor: set model.weights, or --weights.")
+    print("\n".join(next_steps(begun, folder, weights)))
     return 0
 
 
@@ -388,22 +340,24 @@ def _export(options: Namespace) -> int:
 COMMANDS: dict[str, Command] = {
     "run": Command(
         "The whole chain: classify, cues, train, predict, evaluate. Finished stages are kept.",
-        _on_run(_run),
+        _on_run("run_pipeline", report=True),
     ),
     "demo": Command(
         "Static cues against graph cut on a synthetic set: a table and a contact sheet.",
-        _on_run(_demo, CONFIGS / "demo.yaml"),
+        _on_run("demonstrate", base=CONFIGS / "demo.yaml", report=True),
     ),
-    "classify": Command("Train the classifier on image labels.", _stage("CLASSIFIER")),
+    "classify": Command("Train the classifier on image labels.", _on_run("CLASSIFIER.perform")),
     "cues": Command(
-        "Make cues of the training images from activation maps and saliency.", _stage("CUES")
+        "Make cues of the training images from activation maps and saliency.",
+        _on_run("CUES.perform"),
     ),
     "train": Command(
-        "Train the segmentation network on supervision rebuilt at every step.", _stage("SEGMENTER")
+        "Train the segmentation network on supervision rebuilt at every step.",
+        _on_run("SEGMENTER.perform"),
     ),
     "retrain": Command(
         "Train the network again, fully supervised by its own masks of the training images.",
-        _on_run(_retrain),
+        _on_run("TRAINING_MASKS.ensure", "RETRAINING.perform"),
     ),
     "predict": Command(
         "Write a mask of every image of a split, or of a folder given by --images.",
@@ -411,7 +365,7 @@ COMMANDS: dict[str, Command] = {
         _prediction_options,
     ),
     "evaluate": Command(
-        "Score predicted masks against true ones: mIoU, pixel accuracy.", _on_run(_evaluate)
+        "Score predicted masks against true ones: mIoU, pixel accuracy.", _on_run("evaluate")
     ),
     "ablate": Command(
         "A study of the paper over random seeds: supervision, k or theta; a table, a plot.",

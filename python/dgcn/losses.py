@@ -20,7 +20,7 @@ def floored_softmax(logits: Tensor, floor: float = 1e-4) -> Tensor:
     """Softmax over dimension 1 with a floor, renormalised: (softmax + floor) / (1 + L floor).
 
     The floor is added, as in the published code of SEC and DSRG: clipping at it would stop the
-    gradient exactly where a seed is contradicted most.
+    gradient exactly where a cue is contradicted most.
 
     Parameters
     ----------
@@ -46,13 +46,13 @@ def floored_softmax(logits: Tensor, floor: float = 1e-4) -> Tensor:
 
 
 def seeding_loss(probabilities: Tensor, supervision: Tensor) -> Tensor:
-    """Balanced seeding loss: mean -log p over the foreground's seeds plus the background's.
+    """Balanced seeding loss: mean -log p over the foreground's cells plus the background's.
 
-    For each image, with S_c the positions supervised as class c, sums over c > 0 and u in S_c::
+    For each image, with S_c the cells supervised as class c, sums over c > 0 and u in S_c::
 
         - sum log p_u,c / sum |S_c|  -  sum_{u in S_0} log p_u,0 / |S_0|
 
-    A term without seeds is 0. The images' losses are averaged.
+    A term without cells is 0. The images' losses are averaged.
 
     Parameters
     ----------
@@ -83,7 +83,7 @@ def seeding_loss(probabilities: Tensor, supervision: Tensor) -> Tensor:
 
 
 def boundary_loss(probabilities: Tensor, crf_marginals: Tensor) -> Tensor:
-    """Divergence of the network from the CRF: mean over positions of sum_c q log clip(q / p).
+    """Divergence of the network from the CRF: mean over cells of sum_c q log clip(q / p).
 
     q / p is clipped to `RATIO_RANGE`; where it is clipped no gradient flows into p. None flows into
     q at all.

@@ -1,4 +1,4 @@
-"""A configuration for a folder of pictures, and a list of labels where the layout has none."""
+"""A configuration for a folder of images, and a list of labels where the layout has none."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dgcn.atomic import write_text
+from dgcn.class_folders import csv_of, gather, sources
 from dgcn.data.coco import find_year
 from dgcn.data.lists import BACKGROUND, read_labels
 from dgcn.data.open import Layout, detect_layout, open_dataset
 from dgcn.data.voc import find_voc
-from dgcn.pictures import csv_of, gather, sources
 
 CONFIG, LABELS, VAL = "config.yaml", "labels.csv", "val.txt"
 TEMPLATE = Path(__file__).parent / "configs" / "folder.yaml"
@@ -53,11 +53,11 @@ class Start:
     Attributes
     ----------
     images : int
-        Pictures.
+        Images.
     classes : tuple of str
         Labels: names of the class folders, or what labels.csv has of a flat folder.
     held_out : int
-        Pictures in val.txt.
+        Images in val.txt.
     written, kept : tuple of Path
         Files written, and files that were there before and have been left.
     remarks : tuple of str
@@ -75,27 +75,27 @@ class Start:
 def start(
     folder: Path, *, weights: Path | None = None, val: float = 0.2, force: bool = False
 ) -> Start:
-    """Write config.yaml, labels.csv and val.txt into a folder of pictures.
+    """Write config.yaml, labels.csv and val.txt into a folder of images.
 
     A folder in the layout of PASCAL VOC or COCO has labels and splits already: config.yaml alone is
     written, with the paper's supervision, and with SBD's train_aug.txt where it lies among VOC's
     lists.
 
-    One folder a class gives every picture its folder's name as label; a picture that lies in two
-    of them (same name, same bytes) gets both. Pictures that are not in ``images/`` are linked there
+    One folder a class gives every image its folder's name as label; an image that lies in two
+    of them (same name, same bytes) gets both. Images that are not in ``images/`` are linked there
     (hard links, copies where the file system has none); nothing is moved.
 
     Parameters
     ----------
     folder : Path
-        With pictures in folders named after their class, or all in one place.
+        With images in folders named after their class, or all in one place.
     weights : Path or None, default None
         ImageNet weights to name in the configuration.
     val : float, default 0.2
         Share of every class to hold out, in [0, 1); 0: no val.txt. VOC and COCO have their own.
     force : bool, default False
         Write files anew that are there; labels that were filled in for a flat folder stay, and a
-        former labels.csv is kept as labels.csv.bak, a val.txt that would hold out pictures where
+        former labels.csv is kept as labels.csv.bak, a val.txt that would hold out images where
         none are to be, as val.txt.bak.
 
     Raises
@@ -103,7 +103,7 @@ def start(
     FileNotFoundError
         There is no such folder, or no such weights.
     ValueError
-        It holds no picture, or `val` is out of range.
+        It holds no image, or `val` is out of range.
     DataError
         The labels.csv of a flat folder is malformed; the folder is in the layout of VOC or COCO,
         and not whole; or it has the parts of two layouts.
@@ -124,7 +124,7 @@ def start(
     if not any(labels.values()):
         labels = _given(folder / LABELS, labels)
     if linked:
-        remarks.append(f"{linked} pictures linked into {folder / 'images'}; nothing was moved")
+        remarks.append(f"{linked} images linked into {folder / 'images'}; nothing was moved")
     held_out = hold_out(labels, val)
     contents = {
         LABELS: csv_of(labels),
@@ -161,8 +161,40 @@ def start(
     )
 
 
+def next_steps(begun: Start, folder: Path, weights: Path | None) -> list[str]:
+    """What `start` did and what comes next, as lines for a person."""
+    lines = [f"wrote {path}" for path in begun.written]
+    lines += [
+        f"kept {path}, which was there already (--force writes it anew)" for path in begun.kept
+    ]
+    lines += begun.remarks
+    config = shlex.quote(str(folder / CONFIG))
+    if folder / LABELS in begun.kept:
+        lines.append(f"next: dgcn doctor --config {config}")
+    elif begun.classes:
+        lines.append(
+            f"{begun.images} images, {begun.held_out} of them held out, "
+            f"{len(begun.classes)} classes: {', '.join(begun.classes)}"
+        )
+        lines.append(f"next: dgcn doctor --config {config}")
+    else:
+        lines += [
+            f"{begun.images} images, no labels yet. Next:",
+            f"  1. open {folder / LABELS} in a spreadsheet or an editor and write behind",
+            "     every image the classes in it, separated by spaces: beach.jpg,dog boat",
+            "     (nothing where there is only background)",
+            f"  2. dgcn doctor --config {config}",
+        ]
+    lines.append(f"then: dgcn run --config {config}")
+    if weights is None and folder / CONFIG in begun.written:
+        lines.append(
+            "Without ImageNet weights the masks will be poor: set model.weights, or --weights."
+        )
+    return lines
+
+
 def _given(path: Path, labels: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
-    """Labels that a person has written for pictures that no folder says anything of."""
+    """Labels that a person has written for images that no folder says anything of."""
     rows = read_labels(path) if path.is_file() else []
     given = {row.image: tuple(sorted(set(row.labels) - {BACKGROUND})) for row in rows}
     return {name: given.get(name, given.get(Path(name).stem, ())) for name in labels}
@@ -258,9 +290,9 @@ def configuration(
     body = text[text.index("out:") :]
     config = shlex.quote(str(folder / CONFIG))
     return (
-        f"# Settings for the pictures in {folder.resolve()}, written by 'dgcn init'.\n"
+        f"# Settings for the images in {folder.resolve()}, written by 'dgcn init'.\n"
         f"#\n"
-        f"#   dgcn doctor --config {config}    checks pictures, labels and machine\n"
+        f"#   dgcn doctor --config {config}    checks images, labels and machine\n"
         f"#   dgcn run --config {config}       trains, predicts, scores\n"
         f"#   dgcn report {shlex.quote(f'runs/{name}')}\n"
         f"#\n"
@@ -304,19 +336,19 @@ def filled(text: str, values: Mapping[str, object]) -> str:
 
 
 def hold_out(labels: Mapping[str, Sequence[str]], share: float) -> list[str]:
-    """Every n-th picture of each class, n = 1 / share, so that a class keeps most of its own.
+    """Every n-th image of each class, n = 1 / share, so that a class keeps most of its own.
 
     Parameters
     ----------
     labels : mapping from str to sequence of str
-        Labels of every picture; the first decides which class it is counted with.
+        Labels of every image; the first decides which class it is counted with.
     share : float
         In [0, 1).
 
     Returns
     -------
     list of str
-        Sorted; a class of one picture has none held out.
+        Sorted; a class of one image has none held out.
     """
     by_class: dict[str, list[str]] = {}
     for name, row in sorted(labels.items()):

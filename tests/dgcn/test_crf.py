@@ -28,7 +28,7 @@ ONE_STEP, ONE_STEP_MEAN = 0.12, 0.008
 def scene(
     seed: int, height: int = 14, width: int = 17, classes: int = 3
 ) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
-    """Noisy probabilities over a picture of two flat halves with a little noise."""
+    """Noisy probabilities over an image of two flat halves with a little noise."""
     rng = np.random.default_rng(seed)
     image = np.empty((height, width, 3))
     image[:, : width // 2], image[:, width // 2 :] = (40, 90, 60), (170, 120, 80)

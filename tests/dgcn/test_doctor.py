@@ -133,7 +133,7 @@ def sick(tmp_path: Path) -> Path:
     Image.fromarray(np.tile(scene(32), (1, 4, 1))).save(images / "long.png")
     Image.fromarray(scene(7)).save(images / "copy.jpg", quality=70)
     Image.fromarray(scene(33)).save(images / "unlisted.png")
-    (images / "broken.jpg").write_bytes(b"\xff\xd8 no picture")
+    (images / "broken.jpg").write_bytes(b"\xff\xd8 no image")
     lines += ["dog0.png,dog", "tiny.png,", "long.png,", "copy.jpg,cat", "broken.jpg,cat"]
     (tmp_path / "labels.csv").write_text("\n".join(lines) + "\n")
     (tmp_path / "classes.txt").write_text("background\ncat\ndog\nbird\n")
@@ -150,7 +150,7 @@ def test_every_ill_is_found_with_a_fix(sick: Path) -> None:
     assert "cat0.png: the mask is 5 x 5 pixels" in errors
     assert errors.count("\n") == 1
     for part in (
-        "pictures not in labels.csv, which are not used (1): unlisted.png",
+        "images not in labels.csv, which are not used (1): unlisted.png",
         "no training image is labelled bird",
         "fewer than 5 training images: dog",
         "31 training images of cat, 1 of dog",
@@ -243,7 +243,7 @@ def test_voc_layout_is_checked_like_a_folder(tmp_path: Path) -> None:
     assert "classes.txt" not in warnings
 
     first, held_out = ids["train_00000"], ids["val_00000"]
-    (root / "JPEGImages" / f"{first}.jpg").write_bytes(b"\xff\xd8 no picture")
+    (root / "JPEGImages" / f"{first}.jpg").write_bytes(b"\xff\xd8 no image")
     write_mask(root / "SegmentationClass" / f"{held_out}.png", np.zeros((5, 5), dtype=np.uint8))
     errors = said(findings(tmp_path), "error")
     assert f"{first}.jpg: cannot be read as an image" in errors

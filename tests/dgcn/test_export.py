@@ -37,7 +37,7 @@ def said(about: dict[str, object]) -> None:
     assert about["size"] == 81
     assert about["scales"] == [1.0]
     assert about["epoch"] == 2
-    # What `to_tensor` does to a picture, from the numbers in the file alone.
+    # What `to_tensor` does to an image, from the numbers in the file alone.
     rng = np.random.default_rng(0)
     rgb = rng.integers(0, 256, (81, 81, 3), dtype=np.uint8)
     mean, std = np.array(about["mean"]), np.array(about["std"])

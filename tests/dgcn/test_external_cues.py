@@ -1,4 +1,4 @@
-"""Cues made elsewhere: pickles of the field, files of another run, folders of pictures."""
+"""Cues made elsewhere: pickles of the field, files of another run, folders of images."""
 
 from __future__ import annotations
 

@@ -129,7 +129,7 @@ def test_cmyk_is_read_by_its_meaning(tmp_path):
 def test_bad_files_are_named(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"image file not found: .*none\.jpg"):
         read_image(tmp_path / "none.jpg")
-    (tmp_path / "text.jpg").write_text("no picture")
+    (tmp_path / "text.jpg").write_text("no image")
     with pytest.raises(DataError, match=r"text\.jpg: cannot be read as an image"):
         read_image(tmp_path / "text.jpg")
     (tmp_path / "empty.png").write_bytes(b"")

@@ -1,4 +1,4 @@
-"""Prediction of any pictures by a checkpoint alone."""
+"""Prediction of any images by a checkpoint alone."""
 
 from __future__ import annotations
 
@@ -159,7 +159,7 @@ def test_damaged_picture_is_named_and_the_others_are_done(
 def test_missing_picture_does_not_stop_the_others(
     tiny_run: Path, tmp_path: Path, devices: int
 ) -> None:
-    """Nor does a folder that is named like a picture; every process says what any has missed."""
+    """Nor does a folder that is named like an image; every process says what any has missed."""
     folder = tmp_path / "in"
     (folder / "album.jpg").mkdir(parents=True)
     Image.fromarray(np.zeros((20, 30, 3), np.uint8)).save(folder / "a.png")

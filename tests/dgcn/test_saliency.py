@@ -1,4 +1,4 @@
-"""The border prior on pictures whose answer is plain, and against path lengths found by hand."""
+"""The border prior on images whose answer is plain, and against path lengths found by hand."""
 
 from __future__ import annotations
 
@@ -147,7 +147,7 @@ def test_border_geodesic_errors() -> None:
 
 
 def test_grid_of_a_plane_is_the_plane_at_its_positions() -> None:
-    """Averaging keeps a plane, but for the margin where the picture ends."""
+    """Averaging keeps a plane, but for the margin where the image ends."""
     y, x = np.mgrid[:81, :121]
     found = saliency_to_grid(0.002 * y + 0.005 * x, 11, 16)
     wanted = 0.002 * 8 * np.arange(11)[:, None] + 0.005 * 8 * np.arange(16)
@@ -202,7 +202,7 @@ def test_read_saliency_errors_name_the_file(tmp_path: Path) -> None:
         read_saliency(tmp_path, "a")
     with pytest.raises(FileNotFoundError, match="no such saliency folder"):
         read_saliency(tmp_path / "none", "a")
-    (tmp_path / "a.png").write_bytes(b"no picture")
+    (tmp_path / "a.png").write_bytes(b"no image")
     with pytest.raises(DataError, match=r"a\.png: cannot be read as an image"):
         read_saliency(tmp_path, "a")
     coloured = np.zeros((4, 4, 3), np.uint8)

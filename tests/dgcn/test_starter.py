@@ -36,9 +36,9 @@ def test_folder_a_class_gives_labels(tmp_path: Path, capsys: pytest.CaptureFixtu
         draw(tmp_path / "polar bear" / f"b{index}.png", 50 + index)
     draw(tmp_path / "Background" / "sky.png", 200)
     draw(tmp_path / "cat" / "both.png", 100)
-    draw(tmp_path / "polar bear" / "both.png", 100)  # the same picture: both labels
+    draw(tmp_path / "polar bear" / "both.png", 100)  # the same image: both labels
     draw(tmp_path / "cat" / "1.png", 120)
-    draw(tmp_path / "polar bear" / "1.png", 121)  # another picture of that name
+    draw(tmp_path / "polar bear" / "1.png", 121)  # another image of that name
     before = {path: path.read_bytes() for path in tmp_path.rglob("*.png")}
     assert main(["init", str(tmp_path)]) == 0
     printed = capsys.readouterr().out
@@ -116,15 +116,15 @@ def test_labels_that_were_filled_in_stay(
 
 def test_pictures_that_are_not_used_are_counted(tmp_path: Path) -> None:
     (tmp_path / "phone.HEIC").write_bytes(b"")
-    with pytest.raises(ValueError, match=r"1 pictures are not used \(\.heic\): save them as jpg"):
+    with pytest.raises(ValueError, match=r"1 images are not used \(\.heic\): save them as jpg"):
         start(tmp_path)
     draw(tmp_path / "a.jpg", 1)
     draw(tmp_path / "a.png", 2)  # becomes images/a_png.png
-    remark = "1 pictures are not used (.heic): save them as jpg, jpeg or png and begin again"
+    remark = "1 images are not used (.heic): save them as jpg, jpeg or png and begin again"
     assert start(tmp_path, val=0).remarks[0] == remark
     assert start(tmp_path, val=0).remarks == (remark,)
     draw(tmp_path / "new.jpg", 3)
-    assert start(tmp_path, val=0).remarks[1:] == ("1 pictures beside images/ are not used",)
+    assert start(tmp_path, val=0).remarks[1:] == ("1 images beside images/ are not used",)
 
 
 def test_commands_are_as_a_shell_needs_them(

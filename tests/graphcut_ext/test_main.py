@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import graphcut_ext as gx
+from graphcut_ext import SOLVERS
 from graphcut_ext import __main__ as program
 from graphcut_ext.__main__ import main
-from graphcut_ext._arguments import SOLVERS
 
 NETWORK = "p max 5 5\nn 4 s\nn 2 t\na 4 1 5\na 1 3 3\na 3 2 4\na 4 2 2\na 5 2 1\n"
 
@@ -65,12 +64,6 @@ def test_solve(solver, network, capsys):
     assert rows["source side"] == "1 of 3 nodes"
     assert rows["read"].endswith(" s")
     assert rows["solved"].endswith(" s")
-
-
-def test_time_leaves_out_what_torch_sets_up(network, capsys, monkeypatch):
-    monkeypatch.setattr(program, "maxflow", lambda *_: time.sleep(1))
-    assert main(["solve", str(network)]) == 0
-    assert float(table(capsys)["solved"].removesuffix(" s")) < 1
 
 
 def test_value_of_decimal_capacities(network, capsys):

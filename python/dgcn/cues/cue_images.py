@@ -44,7 +44,7 @@ def write_cue_images(folder: str | os.PathLike[str], cues: Mapping[str, NDArray[
 def read_cue_images(
     folder: str | os.PathLike[str], names: Iterable[str], classes: int, grid: int
 ) -> dict[str, NDArray[np.bool_]]:
-    """Read the pictures of some images; those that are not there are left out.
+    """Read the images of some images; those that are not there are left out.
 
     Parameters
     ----------
@@ -53,7 +53,7 @@ def read_cue_images(
     classes : int
         Number of classes L with the background.
     grid : int
-        Cells a side; a picture of any other size is sampled at the cells.
+        Cells a side; an image of any other size is sampled at the cells.
 
     Returns
     -------
@@ -63,7 +63,7 @@ def read_cue_images(
     Raises
     ------
     DataError
-        A picture is damaged or holds a value that is neither a class id nor 255.
+        An image is damaged or holds a value that is neither a class id nor 255.
     """
     cues = {}
     for name in names:

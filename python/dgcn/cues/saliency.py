@@ -1,4 +1,4 @@
-"""Saliency from the border of the picture, or from a folder of maps."""
+"""Saliency from the border of the image, or from a folder of maps."""
 
 from __future__ import annotations
 
@@ -44,14 +44,14 @@ def border_geodesic(
     image : numpy.ndarray, shape (H, W, 3), uint8
         RGB.
     segments : int, default 200
-        Approximate number of superpixels; small pictures get fewer, at least 16 pixels each.
+        Approximate number of superpixels; small images get fewer, at least 16 pixels each.
     tolerance : float, default 1
         Contrast in Lab units that costs nothing, so that gradual shading does not add up.
 
     Returns
     -------
     numpy.ndarray, shape (H, W), float32
-        In [0, 1], scaled to the picture's largest distance; 0 everywhere in a picture without
+        In [0, 1], scaled to the image's largest distance; 0 everywhere in an image without
         contrast, and in one whose superpixels all touch the border.
 
     Raises
@@ -146,7 +146,7 @@ def saliency_to_grid(
 
 
 def read_saliency(folder: Path, name: str) -> NDArray[np.float32]:
-    """Read the saliency map of an image: the grey picture of the same name.
+    """Read the saliency map of an image: the grey image of the same name.
 
     Parameters
     ----------
@@ -192,7 +192,7 @@ def _read_grey(path: Path) -> NDArray[np.float32]:
         return _fraction(np.asarray(picture), 65535)
     if picture.mode not in ("1", "L"):
         channels = np.asarray(picture.convert("RGB")).astype(np.int16)
-        # JPEG stores grey pictures in colour with an error of a level or two.
+        # JPEG stores grey images in colour with an error of a level or two.
         if np.ptp(channels, axis=2).max() > 4:
             raise DataError(f"{path}: a saliency map must be grey, this one is coloured")
     return _fraction(np.asarray(picture.convert("L")), 255)
@@ -209,7 +209,7 @@ def _superpixels(lab: NDArray[np.float64], segments: int) -> NDArray[np.int64]:
     wanted = min(segments, max(1, height * width // 16))
     if wanted == 1:
         return np.zeros((height, width), dtype=np.int64)
-    # slic scales the picture to [0, 1], where this compactness makes cells nearly a lattice: cells
+    # slic scales the image to [0, 1], where this compactness makes cells nearly a lattice: cells
     # that follow thin structures carry the border's colour into objects.
     found = slic(
         lab, n_segments=wanted, compactness=10, convert2lab=False, start_label=0, channel_axis=2

@@ -1,4 +1,4 @@
-"""Data sets: folders of labelled images, pictures and masks, training samples."""
+"""Data sets: folders of labelled images, images and masks, training samples."""
 
 from dgcn.data.batches import Sample, TrainingSet
 from dgcn.data.coco import COCODataset

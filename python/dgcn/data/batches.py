@@ -1,4 +1,4 @@
-"""Training samples: picture, labels and cues of one image, mirrored together."""
+"""Training samples: image, labels and cues of one image, mirrored together."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ class Sample(_Always, total=False):
     key       shape           dtype    meaning
     ========  ==============  =======  =============================================
     image     (3, S, S)       float32  network input, standardised as for ImageNet
-    rgb       (S, S, 3)       uint8    the same picture, for the CRF and for display
+    rgb       (S, S, 3)       uint8    the same image, for the CRF and for display
     present   (L,)            bool     classes in the image, the background always
-    cues      (L, h, w)       bool     seeds on the grid; absent without cues
+    cues      (L, h, w)       bool     cues on the grid; absent without cues
     index     int             int      position of the record
     ========  ==============  =======  =============================================
     """
@@ -43,10 +43,10 @@ class Sample(_Always, total=False):
 class TrainingSet(Dataset[Sample]):
     """Records as samples of one size, mirrored at random.
 
-    A picture is warped to a square with Pillow's bilinear filter. Whether a sample is mirrored
+    An image is warped to a square with Pillow's bilinear filter. Whether a sample is mirrored
     depends on ``(seed, epoch, index)`` and nothing else: not on the order of access, nor on the
-    number of worker processes. Picture and cues are mirrored alike: a grid whose corners lie on the
-    picture's corners maps onto itself.
+    number of worker processes. Image and cues are mirrored alike: a grid whose corners lie on the
+    image's corners maps onto itself.
 
     Parameters
     ----------
@@ -57,21 +57,21 @@ class TrainingSet(Dataset[Sample]):
     size : int
         Side S of the square in pixels.
     cues : mapping from name to numpy.ndarray, shape (L, h, w), bool, optional
-        Seeds of every record, all on one grid.
+        Cues of every record, all on one grid.
     mirror : bool, default True
         Mirror half of the samples left to right.
     seed : int, default 0
         Not negative.
     cache_bytes : int, default 0
-        Keep at most this many bytes of warped pictures (``3 S S`` each) in memory, so that they are
-        decoded once. The limit holds for each worker process; a worker's pictures survive an epoch
+        Keep at most this many bytes of warped images (``3 S S`` each) in memory, so that they are
+        decoded once. The limit holds for each worker process; a worker's images survive an epoch
         only with ``persistent_workers=True``.
 
     Raises
     ------
     ValueError
         No record, an argument out of range, a label that is not in ``1..classes - 1``, a record
-        without cues, cues of another shape or of two classes at one position.
+        without cues, cues of another shape or of two classes at one cell.
     TypeError
         Cues that are not bool.
     """
@@ -143,7 +143,7 @@ class TrainingSet(Dataset[Sample]):
         record = self.records[index]
         rgb = self._picture(index)
         flipped = self._is_mirrored(index)
-        # A copy: the cached picture must not be reachable through the sample.
+        # A copy: the cached image must not be reachable through the sample.
         rgb = rgb[:, ::-1].copy() if flipped else rgb.copy()
         present = torch.zeros(self.classes, dtype=torch.bool)
         present[[0, *record.labels]] = True

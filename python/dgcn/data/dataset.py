@@ -25,11 +25,11 @@ __all__ = [
 ]
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png"})
-"""Endings of a data set's pictures."""
+"""Endings of a data set's images."""
 OTHER_SUFFIXES = frozenset(
     {".heic", ".heif", ".webp", ".avif", ".bmp", ".gif", ".tif", ".tiff", ".jfif"}
 )
-"""Endings of pictures that a data set does not take."""
+"""Endings of images that a data set does not take."""
 SPLITS = ("train", "val")
 
 Progress = Callable[[int, int], None]
@@ -47,7 +47,7 @@ class Record:
     image : Path
         The picture.
     labels : tuple of int
-        Ids of the foreground classes in the picture, ascending; empty = only background.
+        Ids of the foreground classes in the image, ascending; empty = only background.
     mask : Path or None
         The pixel labels, for evaluation only.
     """

@@ -43,7 +43,7 @@ class FolderDataset(ImageDataset):
 
     Without ``classes.txt`` the classes are the background and the sorted names in ``labels.csv``.
     Without any split file every image is in ``train``; with ``val.txt`` alone the others are; with
-    ``train.txt`` alone ``val`` is empty. Only lists are read here, no picture: see `check`.
+    ``train.txt`` alone ``val`` is empty. Only lists are read here, no image: see `check`.
 
     Parameters
     ----------
@@ -59,7 +59,7 @@ class FolderDataset(ImageDataset):
     classes : tuple of str
         Class names by id; 0 is ``background``.
     unlabelled : tuple of Path
-        Pictures in ``images/`` that ``labels.csv`` does not list; they are in no split.
+        Images in ``images/`` that ``labels.csv`` does not list; they are in no split.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Pictures and label masks on disk, and as arrays and tensors."""
+"""Images and label masks on disk, and as arrays and tensors."""
 
 from __future__ import annotations
 
@@ -53,9 +53,9 @@ _GREY_STRETCH = {"L;2": 85, "L;4": 17}
 
 
 def read_image(path: str | os.PathLike[str]) -> NDArray[np.uint8]:
-    """Read a picture as RGB.
+    """Read an image as RGB.
 
-    The EXIF orientation is applied. Grey, 16-bit grey, bilevel, palette and CMYK pictures are
+    The EXIF orientation is applied. Grey, 16-bit grey, bilevel, palette and CMYK images are
     converted to RGB; transparent pixels are laid over white, as an image viewer shows them. Of an
     animation the first frame is taken.
 
@@ -73,7 +73,7 @@ def read_image(path: str | os.PathLike[str]) -> NDArray[np.uint8]:
     FileNotFoundError
         No such file.
     DataError
-        The file is no picture, is damaged, or holds floating-point values, whose white nothing
+        The file is no image, is damaged, or holds floating-point values, whose white nothing
         tells; the message names it.
     """
     path = _existing(path, "image")
@@ -165,7 +165,7 @@ def write_mask(path: str | os.PathLike[str], mask: NDArray[np.uint8]) -> None:
 
 
 def resize_image(image: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
-    """Warp a picture to a square, bilinearly (smoothed where it shrinks).
+    """Warp an image to a square, bilinearly (smoothed where it shrinks).
 
     Parameters
     ----------
@@ -215,7 +215,7 @@ def normalise(rgb: NDArray[np.uint8]) -> torch.Tensor:
 
 
 def to_tensor(image: NDArray[np.uint8], size: int) -> torch.Tensor:
-    """Network input: the picture warped to a square and standardised.
+    """Network input: the image warped to a square and standardised.
 
     Parameters
     ----------

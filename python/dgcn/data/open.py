@@ -83,7 +83,7 @@ def detect_layout(root: Path) -> Layout:
     existing_folder(root, "data set folder")
     coco = find_year(root) is not None
     marks: dict[Layout, bool] = {
-        # COCO's pictures, too, may lie below images/.
+        # COCO's images, too, may lie below images/.
         "folder": (root / "labels.csv").is_file() or ((root / "images").is_dir() and not coco),
         "voc": find_voc(root) is not None,
         "coco": coco,

@@ -5,7 +5,7 @@ Note [What makes the set weakly supervised in earnest]
     pattern faintly, in a colour of its class's family; families are wide, some objects wear another
     class's colours, and the background has patches of like colours. A classifier that sees image
     labels only therefore settles on the cores, as it does on the heads of animals. With a receptive
-    field of about a quarter of the picture its activation maps leave out much of the bodies, which
+    field of about a quarter of the image its activation maps leave out much of the bodies, which
     a graph over features can still join to the core; a wider field smears the maps over the
     object's surroundings instead.
 """
@@ -53,7 +53,7 @@ class _Pose:
     angle: float
 
     def window(self, size: int) -> tuple[slice, slice]:
-        """The part of a picture of a side that the object can touch."""
+        """The part of an image of a side that the object can touch."""
         reach = 1.2 * self.radius + 2
         rows = slice(max(0, int(self.row - reach)), min(size, int(self.row + reach) + 1))
         columns = slice(max(0, int(self.column - reach)), min(size, int(self.column + reach) + 1))
@@ -68,7 +68,7 @@ class _Pose:
 
 
 def draw_scene(seed: int, index: int, size: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """Draw one picture of one to three objects, and its mask.
+    """Draw one image of one to three objects, and its mask.
 
     Parameters
     ----------
@@ -129,7 +129,7 @@ def write_synthetic(
     """Draw a data set of textured shapes and write it as a plain folder.
 
     Five classes (disc, square, triangle, star, ring) lie on textured backgrounds, one to three to a
-    picture, often touching or covering one another. Image labels, masks, class names and both
+    image, often touching or covering one another. Image labels, masks, class names and both
     splits are written. The folder appears under its name only when complete.
 
     Parameters

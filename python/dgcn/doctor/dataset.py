@@ -1,4 +1,4 @@
-"""The data set: files, labels, sizes, balance, and pictures on both sides of the split."""
+"""The data set: files, labels, sizes, balance, and images on both sides of the split."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def check_dataset(config: Config, root: Path, console: Console) -> Iterator[Find
         names = [path.name for path in dataset.unlabelled]
         yield Finding(
             "warning",
-            f"pictures not in labels.csv, which are not used ({len(names)}): {some_of(names)}",
+            f"images not in labels.csv, which are not used ({len(names)}): {some_of(names)}",
             "add a line for each, or take them out of images/",
         )
     lists = _FOLDER if isinstance(dataset, FolderDataset) else _LAYOUT

@@ -1,4 +1,4 @@
-"""Pictures that are nearly the same: copies, other sizes, other compression, mirrored."""
+"""Images that are nearly the same: copies, other sizes, other compression, mirrored."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _CHUNK = 1024
 
 @dataclass(frozen=True)
 class Fingerprint:
-    """What is kept of a picture to find its like.
+    """What is kept of an image to find its like.
 
     Attributes
     ----------
@@ -26,7 +26,7 @@ class Fingerprint:
         Whether a cell of the 9 x 9 grey thumbnail is brighter than its right and its lower
         neighbour (a "difference hash" both ways).
     thumbnail : numpy.ndarray, shape (9, 9, 3), uint8
-        The same in colour, which decides where plain pictures have equal bits.
+        The same in colour, which decides where plain images have equal bits.
     """
 
     bits: NDArray[np.bool_]
@@ -34,7 +34,7 @@ class Fingerprint:
 
 
 def fingerprint(path: Path) -> Fingerprint:
-    """Of a picture as it is displayed, whatever its size."""
+    """Of an image as it is displayed, whatever its size."""
     with Image.open(path) as opened:
         opened.draft("RGB", (72, 72))  # JPEG: decodes at a fraction of the size
         small = opened.convert("RGB").resize((9, 9), Image.Resampling.BOX)

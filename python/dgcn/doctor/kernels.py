@@ -51,7 +51,7 @@ def _knn(device: str) -> bool:
     )
 
 
-def _maxflow(solver: str) -> bool:
+def _maxflow(solver: gx.Solver) -> bool:
     generator = np.random.default_rng(0)
     nodes = 8
     pairs = np.array(list(itertools.combinations(range(nodes), 2)))

@@ -24,6 +24,7 @@ from dgcn.pipeline.panels import (
     Sources,
     Training,
     image_panels,
+    is_predicted,
     open_sources,
     open_training,
 )

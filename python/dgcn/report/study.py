@@ -49,7 +49,7 @@ def study_table(result: dict[str, Any]) -> str:
         "",
         "Percent, mean ± standard deviation over the random seeds. Supervision: that of the "
         "training images by the network of the last epoch, on the grid; precision and recall are "
-        "means over the object classes, positions without a label count as misses.",
+        "means over the object classes, cells without a label count as misses.",
     ]
     for index, protocol in enumerate(protocols):
         lines += ["", f"Protocol {chr(ord('A') + index)}: {protocol}."]

@@ -108,7 +108,7 @@ class FeatureGraph:
 
     def _weights(self, indices: Tensor, distances: Tensor) -> Tensor:
         sigma: float | Literal["item"] = "item" if self.sigma2 is None else self.sigma2**0.5
-        return gx.knn_graph(indices, distances, weighting=self.edge_weights, sigma=sigma)
+        return gx.knn_weights(indices, distances, weighting=self.edge_weights, sigma=sigma)
 
 
 def _grid_neighbours(points: Tensor, spatial: GridNeighbours) -> tuple[Tensor, Tensor]:

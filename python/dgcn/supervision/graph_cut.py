@@ -31,7 +31,7 @@ class GraphCut(FeatureGraph, Supervision):
     the marginals of the boundary loss's CRF ("crf"), which know the edges of the image. Ours."""
     cut_background: bool = False
     """Whether the background is cut for like any class, as in the authors' script."""
-    solver: str = field(default="auto", metadata={"same_result": True})
+    solver: gx.Solver = field(default="auto", metadata={"same_result": True})
     """Solver of the minimum cuts, as in graphcut_ext.knn_maxflow; all give the same cuts. On a GPU
     "push_relabel" cuts there, without waiting for it; the others cut on the host."""
 

@@ -1,0 +1,79 @@
+"""Minimum cuts of graphs of feature maps in their real size, against SciPy."""
+
+import numpy as np
+import pytest
+import torch
+from oracles import Problem, scipy_mincut
+from torch.nn.functional import interpolate
+
+import graphcut_ext as gx
+from graphcut_ext import SOLVERS
+
+SIDE, K, CUTS = 41, 9, 2
+
+
+def feature_map(seed: int) -> torch.Tensor:
+    """(1, SIDE * SIDE, 16): smooth fields with noise."""
+    g = torch.Generator().manual_seed(seed)
+    smooth = interpolate(torch.randn(1, 16, 7, 7, generator=g), (SIDE, SIDE), mode="bicubic")
+    return (smooth + 0.35 * torch.randn(smooth.shape, generator=g)).flatten(2).mT.contiguous()
+
+
+def problem(seed: int, links: str, scale: int) -> tuple[torch.Tensor, ...]:
+    """Neighbours, and whole-number weights and terminals of two cuts, some of them seeds."""
+    x = feature_map(seed)
+    distances, indices = gx.knn(x, K)
+    weights = torch.ones_like(distances)
+    if links == "weighted":
+        weights = torch.exp(-distances / (2 * distances.mean()))
+    g = torch.Generator().manual_seed(seed)
+    truth = torch.stack([x[..., 0] + x[..., 1], x[..., 2]], 1)
+    p = torch.sigmoid(1.5 * truth + 0.7 * torch.randn(truth.shape, generator=g))
+    p = p.clamp(1e-7, 1 - 1e-7)
+    source, sink = -(1 - p).log(), -p.log()
+    seeds = torch.rand(truth.shape, generator=g) < 0.05
+    source = torch.where(seeds, 100.0 * (truth > 0), source)
+    sink = torch.where(seeds, 100.0 * (truth <= 0), sink)
+    whole = [(scale * t).round().long() for t in (weights, source, sink)]
+    return indices, *whole
+
+
+def listed(
+    indices: np.ndarray, weights: np.ndarray, source: np.ndarray, sink: np.ndarray
+) -> Problem:
+    """One cut as edges: a mutual pair has two."""
+    rows = np.repeat(np.arange(len(source)), K)
+    edges = np.stack([rows, indices.ravel()])
+    return Problem(edges, weights.ravel(), weights.ravel(), source, sink)
+
+
+@pytest.mark.parametrize("links", ["weighted", "unit"])
+@pytest.mark.parametrize("seed", range(3))
+def test_cuts_of_feature_maps_are_minimal(seed: int, links: str) -> None:
+    # Whole numbers, so that floats are exact too: sums stay below 2^24.
+    indices, weights, source, sink = problem(seed, links, 20)
+    expected = []
+    for c in range(CUTS):
+        arrays = (indices[0], weights[0], source[0, c], sink[0, c])
+        expected.append(scipy_mincut(listed(*(t.numpy() for t in arrays))))
+    for dtype in (torch.float32, torch.float64, torch.int32, torch.int64):
+        for solver in SOLVERS:
+            cut = gx.knn_maxflow(
+                indices, weights.to(dtype), source.to(dtype), sink.to(dtype), solver=solver
+            )
+            for c, (value, side) in enumerate(expected):
+                assert cut.value[0, c].item() == value, (solver, dtype)
+                assert np.array_equal(cut.source_side[0, c].numpy(), side), (solver, dtype)
+
+
+@pytest.mark.parametrize("links", ["weighted", "unit"])
+def test_real_capacities_give_the_same_value_by_every_solver(links: str) -> None:
+    for seed in range(8):
+        indices, *whole = problem(seed, links, 1 << 20)
+        weights, source, sink = (t.double() / (1 << 20) for t in whole)
+        exact = gx.knn_maxflow(indices, weights, source, sink, solver="bk").value
+        for solver in SOLVERS:
+            cut = gx.knn_maxflow(
+                indices, weights.float(), source.float(), sink.float(), solver=solver
+            )
+            torch.testing.assert_close(cut.value.double(), exact, rtol=1e-6, atol=0)
