@@ -13,11 +13,12 @@ import torch
 
 from dgcn.cues import load_cues
 from dgcn.data.batches import TrainingSet
+from dgcn.data.images import read_mask
 from dgcn.losses import floored_softmax
-from dgcn.metrics import Confusion, add_grid, quality
+from dgcn.metrics import Confusion, score
 from dgcn.models import aggregate
-from dgcn.models.inference import load_segmenter
 from dgcn.options import load_config
+from dgcn.pipeline.networks import load_segmenter
 from dgcn.pipeline.run import open_run
 from dgcn.supervision import (
     GraphCut,
@@ -39,7 +40,7 @@ RULES: dict[str, Supervision] = {
         image_labels_only=True, cut_background=True, unary="crf"
     ),
     "joint cut, present classes": JointCut(),
-    "joint cut, and grid links": JointCut(spatial=8),
+    "joint cut, and edges of the grid": JointCut(spatial=8),
     "region growing (DSRG)": RegionGrowing(),
     "region growing, present classes": RegionGrowing(image_labels_only=True),
     "most probable present class, no cut": MostProbable(theta=0.0),
@@ -66,11 +67,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 @torch.no_grad()
 def run(arguments: argparse.Namespace) -> None:
     """Score every rule and print a table."""
-    opened = open_run(load_config(Path(arguments.run) / "config.yaml"))
+    opened = open_run(load_config(Path(arguments.run) / "config.yaml"), reads_only=True)
     rules = sweep() if arguments.sweep else RULES
     model = load_segmenter(opened, "last").eval()
-    cues = load_cues(opened.cues / "cues.npz")
-    records = [record for record in opened.records("train") if record.mask is not None]
+    cues = load_cues(opened.cues_folder / "cues.npz")
+    records = opened.masked("train")
     if not records:
         raise SystemExit("no training image has a mask")
     size = opened.config.data.size
@@ -86,10 +87,10 @@ def run(arguments: argparse.Namespace) -> None:
         marginals = CRFMarginals(floored_softmax(output.logits.float()), sample["rgb"][None], crf)
         for name, rule in rules.items():
             labels = rule(probabilities, features, cued, present, marginals)
-            add_grid(confusions[name], record, labels[0].numpy())
+            confusions[name].add_grid(read_mask(record.mask), labels[0].numpy())
     print(f"{'':38}{'mIoU':>7}{'prec.':>7}{'recall':>7}{'cover.':>7}")
     for name, confusion in confusions.items():
-        scores = quality(confusion, opened.dataset.classes)
+        scores = score(confusion, opened.dataset.classes)
         objects = scores["foreground"]
         row = (scores["miou"], objects["precision"], objects["recall"], scores["coverage"])
         print(f"{name:38}" + "".join(f"{100 * value:7.1f}" for value in row))

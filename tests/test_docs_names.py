@@ -15,16 +15,16 @@ from jsonargparse import ArgumentParser
 
 import graphcut_ext as gx
 from benchmarks.__main__ import BENCHMARKS
-from dgcn.cli import verb_parser
+from dgcn.commands import COMMANDS
 from dgcn.config import SECTIONS
-from dgcn.options import parse
+from dgcn.options import parse, settings_of
 
 GUIDE = ROOT / "docs" / "from-pymaxflow.md"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name)
 def test_commands_are_understood(page: Path, tmp_path: Path) -> None:
-    """Targets of make exist; verbs and benchmarks take the options they are given."""
+    """Targets of make exist; commands and benchmarks take the options they are given."""
     for command in commands(page):
         words = [w for w in shlex.split(command, comments=True) if w not in ("...", "[options]")]
         program, *rest = words
@@ -50,25 +50,20 @@ def understand_make(words: list[str]) -> None:
 
 
 def understand_dgcn(words: list[str], folder: Path) -> None:
-    if len(words) < 2 or not words[0].islower():  # a verb alone, or VERB
-        assert not words or words[0] == "VERB" or words[0] in verbs(), words
+    if len(words) < 2 or not words[0].islower():  # a command alone, or COMMAND
+        assert not words or words[0] in ("COMMAND", *COMMANDS), words
         return
     settings = folder / "empty.yaml"
     settings.write_text("{}")
     files = [k + 1 for k, word in enumerate(words) if word == "--config"]
     words = [str(settings) if k in files else word for k, word in enumerate(words)]
     if "--help" not in words:
-        parse(dgcn_parser(), words)
+        parse(dgcn_parser(words[0]), words[1:])
 
 
 @functools.cache
-def dgcn_parser() -> ArgumentParser:
-    return verb_parser()
-
-
-def verbs() -> set[str]:
-    (action,) = (a for a in dgcn_parser()._actions if a.dest == "verb")
-    return set(action.choices)
+def dgcn_parser(command: str) -> ArgumentParser:
+    return COMMANDS[command].parser(command)
 
 
 def understand_benchmark(words: list[str]) -> None:
@@ -89,8 +84,10 @@ def understand_benchmark(words: list[str]) -> None:
 def test_settings_exist(page: Path) -> None:
     """Every ``--section.field`` is a setting."""
     for code in inline_code(page):
-        for section, field in re.findall(r"--([a-z]+)\.([a-z_0-9]+)", code):
-            assert hasattr(SECTIONS[section], field), code
+        for section, field in re.findall(r"--([a-z]+)\.([a-z_0-9.]+)", code):
+            known = set(settings_of(SECTIONS[section], section))
+            parts = {key.rsplit(".", 1)[0] for key in known}
+            assert f"{section}.{field}" in known | parts, code
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name)

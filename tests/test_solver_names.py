@@ -8,8 +8,7 @@ from typing import get_args, get_type_hints
 from documentation import ROOT
 
 import graphcut_ext as gx
-from dgcn.config import SupervisionConfig
-from dgcn.doctor import kernels
+from dgcn.supervision import GraphCut
 from graphcut_ext import _core
 
 
@@ -18,9 +17,8 @@ def test_type_of_names() -> None:
     assert get_args(gx.Solver) == gx.SOLVERS
 
 
-def test_lists_of_dgcn() -> None:
-    assert kernels.SOLVERS == gx.SOLVERS
-    assert get_args(get_type_hints(SupervisionConfig)["solver"]) == gx.SOLVERS
+def test_setting_of_dgcn() -> None:
+    assert get_args(get_type_hints(GraphCut)["solver"]) == gx.SOLVERS
 
 
 def test_documented() -> None:
