@@ -8,7 +8,7 @@ import platform
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 import yaml
 from jsonargparse import ArgumentError, ArgumentParser, Namespace, set_parsing_settings
@@ -28,22 +28,26 @@ def add_config_options(parser: ArgumentParser) -> None:
     parser.add_argument("--config", action="config", help="YAML file of settings; may be repeated.")
     parser.add_argument("--out", type=Path, default=Config.out, help="Run folder.")
     for name, section in SECTIONS.items():
-        _add_section(parser, section, name)
+        _add_section(parser, section(), name)
 
 
-def _add_section(parser: ArgumentParser, section: type, name: str) -> None:
-    nested = _nested(section)
-    parser.add_class_arguments(section, name, skip=set(nested))
-    for field, kind in nested.items():
-        _add_section(parser, kind, f"{name}.{field}")
+def _add_section(parser: ArgumentParser, section: Any, name: str) -> None:
+    """Options of a section, whose values are the defaults, and of those in it."""
+    nested = _nested(type(section))
+    parser.add_class_arguments(type(section), name, skip=set(nested))
+    own = [field.name for field in dataclasses.fields(section) if field.name not in nested]
+    parser.set_defaults({f"{name}.{field}": getattr(section, field) for field in own})
+    for field in nested:
+        _add_section(parser, getattr(section, field), f"{name}.{field}")
 
 
 def _nested(section: type) -> dict[str, type]:
     """The sections in a section, by the name of their field."""
+    types = get_type_hints(section)
     return {
-        field.name: field.type
+        field.name: types[field.name]
         for field in dataclasses.fields(section)
-        if isinstance(field.type, type) and dataclasses.is_dataclass(field.type)
+        if dataclasses.is_dataclass(types[field.name])
     }
 
 

@@ -128,6 +128,36 @@ def test_crf_and_supervision_are_under_way_at_the_same_time(
     assert {"supervision", "crf", "crf_work"} <= set(clock.take())
 
 
+@pytest.mark.parametrize("unary", ["network", "crf"])
+def test_clean_pass_is_what_the_supervision_goes_by(unary: str) -> None:
+    """The losses are still those of the training pass, the marginals those of each."""
+    config = Config(train=TrainConfig(clean_pass=True))
+    model = Segmenter(build_backbone("small"), 4, head="conv", dropout=0.5, dilation=1).train()
+    seen: dict[str, Tensor] = {}
+
+    def supervision(p: Tensor, features: Tensor, cues: Tensor, *rest: Tensor) -> Tensor:
+        seen["p"] = p
+        if unary == "crf":
+            seen["q"] = rest[1]()  # type: ignore[operator]
+        return cues
+
+    images = batch(0)
+    torch.manual_seed(1)
+    with SupervisedLosses(config, TAPS, Stopwatch(CPU)) as losses:
+        losses.supervision = supervision  # type: ignore[assignment]
+        found, _ = losses(model, images)
+    torch.manual_seed(1)
+    output = model(images["image"])
+    clean = model.clean_logits(output.features)
+    torch.testing.assert_close(seen["p"], clean.softmax(1), atol=0.02, rtol=0)
+    training = floored_softmax(output.logits)
+    assert torch.equal(found["seeding"], seeding_loss(training, images["cues"]))
+    if unary == "crf":
+        grid = images_to_grid(images["rgb"], 6, 6)
+        expected = dense_crf_batch(floored_softmax(clean), grid, config.crf.on_grid())
+        torch.testing.assert_close(seen["q"], expected, atol=0.02, rtol=0)
+
+
 def test_no_crf_where_nobody_asks_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
     def never(*arguments: Tensor) -> Tensor:
         raise AssertionError

@@ -371,3 +371,18 @@ def test_errors_name_the_argument() -> None:
         ValueError, match=r"backbone must be one of small, squeezenet, .*, got 'vgg'"
     ):
         build_backbone("vgg")
+
+
+def test_clean_logits_are_those_of_evaluation_and_leave_the_modes() -> None:
+    torch.manual_seed(0)
+    model = Segmenter(SqueezeNet(), 3, dropout=0.5, dilation=2)
+    x = torch.randn(4, 3, 65, 65)
+    for _ in range(3):
+        model(x)  # moves the running statistics of the normalisation before the head
+    model.train()
+    stages = model(x).features
+    assert not torch.equal(model(x).logits, model(x).logits)  # dropout
+    clean = model.clean_logits(stages)
+    assert all(module.training for module in model.modules())
+    torch.testing.assert_close(clean, model.eval()(x).logits)
+    assert not clean.requires_grad

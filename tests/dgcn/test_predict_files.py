@@ -215,7 +215,7 @@ def test_checkpoint_of_a_newer_program_is_refused(tiny_run: Path, tmp_path: Path
     content = torch.load(tiny_run / "graph_cut" / "last.pt", weights_only=True)
     content["network"]["settings"]["model"]["wings"] = 2
     torch.save(content, tmp_path / "new.pt")
-    with pytest.raises(ValueError, match=r"written by a another dgcn: unknown model\.wings"):
+    with pytest.raises(ValueError, match=r"written by another dgcn: unknown model\.wings"):
         load_portable(tmp_path / "new.pt")
 
 

@@ -22,6 +22,9 @@ class EvaluateConfig:
     """Factors on data.size; logits of all scales are summed at image size."""
     crf: bool = True
     """Whether the probabilities are refined by the CRF at image size."""
+    classifier: bool = False
+    """Whether the probabilities of the classes are multiplied by the image classifier's, before the
+    CRF: a class that the classifier does not see in the image becomes unlikely."""
     pictures: int = 6
     """Rows of the contact sheet; 0: no sheet."""
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from dgcn.checks import require, require_at_least, require_positive
+from dgcn.supervision import GraphCut
 
 
 @dataclass(frozen=True)
@@ -75,6 +76,9 @@ class TrainConfig(SegmenterOptimisation):
     step_size: int = 3
     init: Literal["classifier", "weights"] = "weights"
     """Start of the backbone: the trained classifier's, or model.weights."""
+    clean_pass: bool = False
+    """Whether the supervision goes by the network without dropout and with the running statistics
+    of its head; the paper takes the training pass as it is."""
     boundary_weight: float = 1.0
     """Weight of the boundary loss beside the seeding loss; 0 leaves it (and the CRF) out."""
     supervision_every: int = 0
@@ -102,3 +106,12 @@ class RetrainConfig(SegmenterOptimisation):
     lost in few epochs."""
     image_labels_only: bool = True
     """Whether an image's mask is made of the classes alone that it is labelled with."""
+    masks: Literal["argmax", "graph_cut"] = "argmax"
+    """"argmax": masks as the network predicts, at image size. "graph_cut": one more cut on the grid
+    by the trained network, its features and the cues, with the parameters below."""
+    cut: GraphCut = field(
+        default_factory=lambda: GraphCut(
+            theta=0.0, cue_capacity=2.0, image_labels_only=True, unary="crf", cut_background=True
+        )
+    )
+    """Parameters of the cut: at the end it decides, so that nothing stays open (theta 0)."""

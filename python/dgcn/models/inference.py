@@ -13,6 +13,7 @@ from torch.nn import functional
 
 from dgcn.crf import CRF, dense_crf
 from dgcn.data.images import to_tensor
+from dgcn.models.classifier import Classifier
 from dgcn.models.segmenter import Segmenter
 
 
@@ -55,6 +56,14 @@ def image_logits(
     return total.cpu()
 
 
+@torch.no_grad()
+def image_scores(classifier: Classifier, image: NDArray[np.uint8], size: int) -> Tensor:
+    """Probability (L,) that each class is in an image; 1 for the background. On the CPU."""
+    device = next(classifier.parameters()).device
+    logits = classifier(to_tensor(image, size)[None].to(device))[0].float()
+    return torch.cat([torch.ones(1), logits.sigmoid().cpu()])
+
+
 def predict_image(
     model: Segmenter,
     image: NDArray[np.uint8],
@@ -63,6 +72,7 @@ def predict_image(
     scales: Sequence[float] = (0.75, 1.0, 1.25),
     crf: CRF | None = None,
     labels: Sequence[int] | None = None,
+    classifier: Classifier | None = None,
 ) -> NDArray[np.uint8]:
     """Mask of one image: logits summed over scales, softmax, CRF, argmax.
 
@@ -79,6 +89,9 @@ def predict_image(
         None: no refinement.
     labels : sequence of int or None, default None
         Foreground classes that the mask may have besides the background. None: every one.
+    classifier : Classifier or None, default None
+        In evaluation mode. The probability of each foreground class is multiplied by the
+        classifier's probability that the class is in the image, before the CRF.
 
     Returns
     -------
@@ -90,7 +103,11 @@ def predict_image(
         allowed = torch.zeros(len(logits), dtype=torch.bool)
         allowed[[0, *labels]] = True
         logits = logits.masked_fill(~allowed[:, None, None], -math.inf)
-    probabilities = logits.softmax(0).numpy()
+    shares = logits.softmax(0)
+    if classifier is not None:
+        shares = shares * image_scores(classifier, image, size)[:, None, None]
+        shares = shares / shares.sum(0, keepdim=True)
+    probabilities = shares.numpy()
     if crf is not None:
         probabilities = dense_crf(probabilities, image, crf)
     return np.asarray(probabilities.argmax(0), dtype=np.uint8)

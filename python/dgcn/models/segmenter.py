@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import torch
 from torch import Tensor, nn
 
 from dgcn.models.backbone import Backbone, HeadKind
@@ -91,4 +92,25 @@ class Segmenter(nn.Module):
         SegmenterOutput
         """
         stages = self.backbone(x)
-        return SegmenterOutput(self.head(self.dropout(self.norm(stages[-1]))), stages)
+        return SegmenterOutput(self._logits(stages[-1]), stages)
+
+    @torch.no_grad()
+    def clean_logits(self, stages: list[Tensor]) -> Tensor:
+        """Logits (B, L, h, w) of stages computed before, as in evaluation mode: nothing drops out.
+
+        Batch normalisation behind the backbone uses its running statistics. The mode of every part
+        is what it was afterwards.
+        """
+        parts = (self.norm, self.dropout, self.head)
+        modes = [(module, module.training) for part in parts for module in part.modules()]
+        try:
+            for part in parts:
+                part.eval()
+            return self._logits(stages[-1].detach())
+        finally:
+            for module, training in modes:
+                module.training = training
+
+    def _logits(self, stage: Tensor) -> Tensor:
+        logits: Tensor = self.head(self.dropout(self.norm(stage)))
+        return logits

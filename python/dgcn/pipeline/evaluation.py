@@ -23,11 +23,12 @@ def protocol(config: Config, split: str, images: int) -> str:
     options, crf = config.evaluate, config.crf
     scales = ", ".join(f"{scale:g}" for scale in options.scales)
     refined = f"on ({crf.iterations} iterations, image size)" if options.crf else "off"
+    classified = "; times the image classifier's probabilities" if options.classifier else ""
     return (
         f"{split}, {images} images with masks, warped to {config.data.size} x {config.data.size}; "
-        f"scales {scales}, logits summed at image size; CRF {refined}; network {options.network}, "
-        f"checkpoint {options.checkpoint}; mean over classes that occur in ground truth or "
-        f"predictions"
+        f"scales {scales}, logits summed at image size{classified}; CRF {refined}; network "
+        f"{options.network}, checkpoint {options.checkpoint}; mean over classes that occur in "
+        f"ground truth or predictions"
     )
 
 

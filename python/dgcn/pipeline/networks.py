@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -167,14 +168,43 @@ def activation(run: Run, model: Classifier, image: NDArray[np.uint8]) -> NDArray
     return result
 
 
-def predict(
-    run: Run, model: Segmenter, image: NDArray[np.uint8], labels: tuple[int, ...] | None = None
-) -> NDArray[np.uint8]:
-    """Mask (H, W) of an image by the protocol of the settings; `labels` as `predict_image`."""
-    options = run.config.evaluate
-    crf = run.config.crf if options.crf else None
-    size = run.config.data.size
-    return predict_image(model, image, size, scales=options.scales, crf=crf, labels=labels)
+@dataclass(frozen=True)
+class Predictor:
+    """The segmentation network of a run, and how it predicts by the protocol of the settings.
+
+    Attributes
+    ----------
+    run : Run
+    model : Segmenter
+        On its device, in evaluation mode.
+    classifier : Classifier or None
+        Where ``evaluate.classifier`` asks for it.
+    """
+
+    run: Run
+    model: Segmenter
+    classifier: Classifier | None
+
+    def __call__(
+        self, image: NDArray[np.uint8], labels: tuple[int, ...] | None = None
+    ) -> NDArray[np.uint8]:
+        """Mask (H, W) of an image; of `labels` and the background alone, where they are given."""
+        options = self.run.config.evaluate
+        return predict_image(
+            self.model,
+            image,
+            self.run.config.data.size,
+            scales=options.scales,
+            crf=self.run.config.crf if options.crf else None,
+            labels=labels,
+            classifier=self.classifier if labels is None else None,
+        )
+
+
+def load_predictor(run: Run) -> Predictor:
+    """The predictor of the network that the settings name."""
+    classifier = load_classifier(run) if run.config.evaluate.classifier else None
+    return Predictor(run, load_segmenter(run, run.config.evaluate.checkpoint), classifier)
 
 
 class ToPredict(NamedTuple):
@@ -188,12 +218,12 @@ class ToPredict(NamedTuple):
 
 def write_masks(run: Run, images: list[ToPredict], folder: Path, title: str) -> None:
     """Predict images into ``folder/<name>.png``, shared among the processes."""
-    model = load_segmenter(run, run.config.evaluate.checkpoint)
+    predictor = load_predictor(run)
     folder.mkdir(parents=True, exist_ok=True)
     shard = run.local_shard(images)
     with run.console.bar(title, len(shard)) as advance:
         for image in shard:
-            mask = predict(run, model, read_image(image.path), image.labels)
+            mask = predictor(read_image(image.path), image.labels)
             write_mask(folder / f"{image.name}.png", mask)
             advance(image.name)
     run.fabric.barrier()

@@ -15,8 +15,8 @@ from dgcn.cues import load_cues, normalised_cam
 from dgcn.data.batches import TrainingSet
 from dgcn.data.dataset import Record
 from dgcn.data.images import VOID, read_image, read_mask
-from dgcn.models import Classifier, Segmenter
-from dgcn.pipeline.networks import activation, load_classifier, load_segmenter, predict
+from dgcn.models import Classifier
+from dgcn.pipeline.networks import Predictor, activation, load_classifier, load_predictor
 from dgcn.pipeline.run import Run
 from dgcn.pipeline.stage import read_record
 from dgcn.report import Row, contact_sheet, heat, overlay
@@ -38,15 +38,14 @@ class Training:
         Name of the training.
     run : Run
         With the training's settings.
-    model : Segmenter
-        In evaluation mode.
+    predictor : Predictor
     supervision : mapping from int to Labels
         By epoch; empty: that of the network as it is.
     """
 
     title: str
     run: Run
-    model: Segmenter
+    predictor: Predictor
     supervision: Mapping[int, Labels] = field(default_factory=dict)
 
 
@@ -82,8 +81,7 @@ def open_training(
     title: str, run: Run, supervision: Mapping[int, Labels] | None = None
 ) -> Training:
     """A training with the network that the run's settings name."""
-    model = load_segmenter(run, run.config.evaluate.checkpoint)
-    return Training(title, run, model, supervision or {})
+    return Training(title, run, load_predictor(run), supervision or {})
 
 
 def open_sources(run: Run, trainings: Sequence[Training]) -> Sources:
@@ -157,7 +155,7 @@ def _supervision(
     sample = TrainingSet([record], classes, config.data.size, cues=cues, mirror=False)[0]
     device = training.run.fabric.device
     method, crf = config.supervision.method, config.crf.on_grid()
-    return [("", supervise_sample(training.model, method, sample, crf, device))]
+    return [("", supervise_sample(training.predictor.model, method, sample, crf, device))]
 
 
 def prediction_of(
@@ -167,7 +165,7 @@ def prediction_of(
     path = training.run.network_folder / "predictions" / split / f"{record.name}.png"
     if is_predicted(training.run, split) and path.is_file():
         return read_mask(path)
-    return predict(training.run, training.model, image)
+    return training.predictor(image)
 
 
 def is_predicted(run: Run, split: str) -> bool:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from dgcn.config import Config, ModelConfig
-from dgcn.models import Segmenter, build_backbone
+from dgcn.models import Classifier, Segmenter, build_backbone
 from dgcn.options import as_plain
 from dgcn.training.checkpoint import load_checkpoint
 
@@ -58,7 +58,11 @@ def describe(config: Config, classes: Sequence[str], kind: str = SEGMENTER) -> d
         "settings": {
             "data": {"size": config.data.size},
             "model": model,
-            "evaluate": {"scales": list(config.evaluate.scales), "crf": config.evaluate.crf},
+            "evaluate": {
+                "scales": list(config.evaluate.scales),
+                "crf": config.evaluate.crf,
+                "classifier": config.evaluate.classifier,
+            },
             "crf": as_plain(config.crf),
         },
     }
@@ -146,6 +150,34 @@ def load_portable(path: Path, *, backbone: str | None = None) -> Portable:
     return Portable(path, model, tuple(network["classes"]), network["settings"], checkpoint.epoch)
 
 
+def load_classifier_beside(path: Path) -> Classifier:
+    """The classifier of the run that a segmentation network's checkpoint lies in.
+
+    Raises
+    ------
+    FileNotFoundError
+        There is none: ``evaluate.classifier`` has nothing to multiply by.
+    ValueError
+        It is no classifier, or of other classes.
+    """
+    found = [p / "classifier" / "last.pt" for p in path.resolve().parents[1:3]]
+    beside = next((each for each in found if each.is_file()), None)
+    if beside is None:
+        raise FileNotFoundError(
+            f"evaluate.classifier needs the run's classifier/last.pt, which is not beside {path}: "
+            f"--evaluate.classifier false predicts without it"
+        )
+    checkpoint = load_checkpoint(beside)
+    network = checkpoint.network
+    if network.get("kind") != CLASSIFIER:
+        raise ValueError(f"{beside} is not the checkpoint of a classifier")
+    model = Classifier(
+        build_backbone(network["settings"]["model"]["backbone"]), len(network["classes"]) - 1
+    )
+    model.load_state_dict(checkpoint.model)
+    return model.eval()
+
+
 def _checked(network: dict[str, Any]) -> dict[str, Any]:
     """A description with the parts of `describe` alone: a file from elsewhere sets nothing else."""
     classes, settings = network["classes"], network["settings"]
@@ -156,7 +188,11 @@ def _checked(network: dict[str, Any]) -> dict[str, Any]:
     if "evaluate" in settings:
         evaluate = settings["evaluate"]
         scales = [float(scale) for scale in evaluate["scales"]]
-        kept["evaluate"] = {"scales": scales, "crf": bool(evaluate["crf"])}
+        kept["evaluate"] = {
+            "scales": scales,
+            "crf": bool(evaluate["crf"]),
+            "classifier": bool(evaluate["classifier"]),
+        }
     if "crf" in settings:
         kept["crf"] = dict(settings["crf"])
         if not all(isinstance(value, (bool, int, float, str)) for value in kept["crf"].values()):

@@ -22,7 +22,7 @@ from dgcn.data.errors import DataError
 from dgcn.data.images import read_image, write_mask
 from dgcn.models.inference import predict_image
 from dgcn.pipeline.networks import ToPredict, write_masks
-from dgcn.pipeline.portable import Portable
+from dgcn.pipeline.portable import Portable, load_classifier_beside
 from dgcn.pipeline.run import Run
 from dgcn.pipeline.stage import Stage, protocol_fingerprint, split_fingerprint
 from dgcn.report import overlay
@@ -40,7 +40,14 @@ def prediction_folder(run: Run) -> Path:
 
 def _options(run: Run) -> dict[str, Any]:
     split = run.evaluated_split()
-    return {"split": split, "images": split_fingerprint(run, split), **protocol_fingerprint(run)}
+    found = {"split": split, "images": split_fingerprint(run, split), **protocol_fingerprint(run)}
+    found["evaluate"]["classifier"] = run.config.evaluate.classifier
+    return found
+
+
+def _needs(run: Run) -> tuple[str, ...]:
+    network = "segmenter" if run.config.evaluate.network == "trained" else "retraining"
+    return (network, "classifier") if run.config.evaluate.classifier else (network,)
 
 
 def _make(run: Run, fingerprint: dict[str, Any]) -> None:
@@ -63,9 +70,7 @@ PREDICTION = Stage(
     verb="predict",
     folder=prediction_folder,
     options=_options,
-    needs=lambda run: (
-        ("segmenter",) if run.config.evaluate.network == "trained" else ("retraining",)
-    ),
+    needs=_needs,
     make=_make,
     derived=True,
 )
@@ -131,7 +136,8 @@ def predict_files(
     portable : Portable
         The network and its classes.
     config : Config
-        Read for ``data.size``, ``evaluate.scales``, ``evaluate.crf`` and ``crf``.
+        Read for ``data.size``, ``evaluate.scales``, ``evaluate.crf``, ``evaluate.classifier``
+        and ``crf``.
     fabric : Fabric
         Its processes share the images.
     masks : Path
@@ -156,6 +162,9 @@ def predict_files(
     model = portable.model.to(fabric.device)
     scales, size = config.evaluate.scales, config.data.size
     crf = config.crf if config.evaluate.crf else None
+    classifier = None
+    if config.evaluate.classifier:
+        classifier = load_classifier_beside(portable.path).to(fabric.device)
     shard = list(found.items())[fabric.global_rank :: fabric.world_size]
     damaged: list[str] = []
     with console.bar("predicting", len(shard)) as advance:
@@ -166,7 +175,7 @@ def predict_files(
                 damaged.append(str(error))
                 advance(name)
                 continue
-            mask = predict_image(model, image, size, scales=scales, crf=crf)
+            mask = predict_image(model, image, size, scales=scales, crf=crf, classifier=classifier)
             write_mask(masks / f"{name}.png", mask)
             if overlays is not None:
                 target = overlays / f"{name}.jpg"

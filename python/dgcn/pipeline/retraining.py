@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dgcn.atomic import write_text
-from dgcn.data.images import mask_to_grid, read_mask
+from dgcn.cues import load_cues
+from dgcn.data.batches import TrainingSet
+from dgcn.data.images import VOID, mask_to_grid, read_mask, write_mask
 from dgcn.models import Segmenter
 from dgcn.options import save_config
 from dgcn.pipeline.networks import (
@@ -21,30 +24,61 @@ from dgcn.pipeline.networks import (
     write_masks,
 )
 from dgcn.pipeline.run import Run
-from dgcn.pipeline.stage import Stage, protocol_fingerprint, training_fingerprint
-from dgcn.training.objective import balanced_losses, cross_entropy_losses
+from dgcn.pipeline.stage import (
+    Stage,
+    method_fingerprint,
+    protocol_fingerprint,
+    training_fingerprint,
+)
+from dgcn.training.objective import balanced_losses, cross_entropy_losses, supervise_sample
 
 
 def _mask_options(run: Run) -> dict[str, Any]:
-    only = run.config.retrain.image_labels_only
-    return {"masks": {"image_labels_only": only}, **protocol_fingerprint(run)}
+    options = run.config.retrain
+    masks: dict[str, Any] = {"masks": options.masks, "image_labels_only": options.image_labels_only}
+    if options.masks == "graph_cut":
+        masks["cut"] = method_fingerprint(options.cut)
+    return {"masks": masks, **protocol_fingerprint(run)}
 
 
 def _make_masks(run: Run, fingerprint: dict[str, Any]) -> None:
-    """Predict masks of the training images by the trained network."""
-    only = run.config.retrain.image_labels_only
+    """Masks of the training images by the trained network."""
+    options, folder = run.config.retrain, _masks_folder(run)
+    trained = run.with_network("trained")
+    if options.masks == "graph_cut":
+        _cut_masks(trained, folder)
+        return
     images = [
-        ToPredict(record.name, record.image, record.labels if only else None)
+        ToPredict(record.name, record.image, record.labels if options.image_labels_only else None)
         for record in run.records("train")
     ]
-    folder = run.trained_folder / "training_masks"
-    write_masks(run.with_network("trained"), images, folder, "masks to retrain on")
+    write_masks(trained, images, folder, "masks to retrain on")
+
+
+def _cut_masks(run: Run, folder: Path) -> None:
+    """A mask on the grid of every training image: the cut by the trained network."""
+    model = load_segmenter(run, run.config.evaluate.checkpoint)
+    records, config = run.records("train"), run.config
+    cues = load_cues(run.cues_folder / "cues.npz")
+    samples = TrainingSet(records, run.classes, config.data.size, cues=cues, mirror=False)
+    crf, device = config.crf.on_grid(), run.fabric.device
+    shard = run.local_shard(list(range(len(records))))
+    with run.console.bar("masks to retrain on, by graph cut", len(shard)) as advance:
+        for index in shard:
+            labels = supervise_sample(model, config.retrain.cut, samples[index], crf, device)
+            mask = np.where(labels.any(0), labels.argmax(0), VOID).astype(np.uint8)
+            write_mask(folder / f"{records[index].name}.png", mask)
+            advance(records[index].name)
+
+
+def _masks_folder(run: Run) -> Path:
+    return run.trained_folder / "training_masks"
 
 
 TRAINING_MASKS = Stage(
     name="training masks",
     verb="retrain",
-    folder=lambda run: run.trained_folder / "training_masks",
+    folder=_masks_folder,
     options=_mask_options,
     needs=lambda run: ("segmenter",),
     make=_make_masks,
@@ -54,7 +88,7 @@ TRAINING_MASKS = Stage(
 
 def _options(run: Run) -> dict[str, Any]:
     fingerprint = training_fingerprint(run, run.config.retrain, "retrain")
-    for elsewhere in ("enabled", "image_labels_only"):
+    for elsewhere in ("enabled", "image_labels_only", "masks", "cut"):
         del fingerprint["retrain"][elsewhere]
     return fingerprint
 
@@ -99,7 +133,7 @@ def _targets(run: Run) -> dict[str, NDArray[np.bool_]]:
     ids = np.arange(run.classes)[:, None, None]
     targets = {}
     for record in run.records("train"):
-        mask = read_mask(run.trained_folder / "training_masks" / f"{record.name}.png")
+        mask = read_mask(_masks_folder(run) / f"{record.name}.png")
         targets[record.name] = mask_to_grid(mask, run.grid, run.grid)[None] == ids
     scores = run.score_grid(targets) if run.is_rank_zero else None
     if scores is not None:

@@ -123,7 +123,8 @@ class Run:
         """Whether the run has a classifier: for the cues, or as the start of a training."""
         config = self.config
         retrained = config.retrain.enabled and config.retrain.init == "classifier"
-        return config.cues.path is None or config.train.init == "classifier" or retrained
+        trained = config.cues.path is None or config.train.init == "classifier"
+        return trained or retrained or config.evaluate.classifier
 
     @property
     def is_rank_zero(self) -> bool:

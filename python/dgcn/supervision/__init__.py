@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from dgcn.registry import find
 from dgcn.supervision.base import Marginals, Supervision
+from dgcn.supervision.diffusion import LabelPropagation, RandomWalker
 from dgcn.supervision.graph_cut import GraphCut
 from dgcn.supervision.joint_cut import JointCut
 from dgcn.supervision.most_probable import MostProbable
@@ -16,8 +17,10 @@ __all__ = [
     "KINDS",
     "GraphCut",
     "JointCut",
+    "LabelPropagation",
     "Marginals",
     "MostProbable",
+    "RandomWalker",
     "RegionGrowing",
     "Static",
     "Supervision",
@@ -27,7 +30,9 @@ __all__ = [
 KINDS: dict[str, type[Supervision]] = {
     "graph_cut": GraphCut,
     "joint_cut": JointCut,
+    "label_propagation": LabelPropagation,
     "most_probable": MostProbable,
+    "random_walker": RandomWalker,
     "region_growing": RegionGrowing,
     "static": Static,
 }

@@ -20,22 +20,16 @@ _OFFSETS = {0: (), 4: ((0, 1), (1, 0)), 8: ((0, 1), (1, 0), (1, 1), (1, -1))}
 
 @dataclass(frozen=True)
 class FeatureGraph:
-    """How the cells of a feature map are joined, and how strongly a cue is held."""
+    """How the cells of a feature map are joined."""
 
     k: int = 9
     """Neighbours of each cell in feature space."""
-    theta: float = 0.7
-    """A label is accepted where the network's probability of it exceeds this."""
     edge_weights: Literal["unit", "gaussian"] = "unit"
     """Weight of an edge: 1, or exp(-d2 / (2 sigma2)) with d2 the squared L2 distance of the
     features."""
     sigma2: float | None = None
     """Variance of the Gaussian weights, in squared feature units. None: the mean of d2 over the
     image's edges, those of feature space and those of the grid separately."""
-    cue_capacity: float | Literal["hard"] = 10.0
-    """Capacity of a cue's t-link, in units of -log10 probability: the edges around a cue can
-    outvote it. "hard": 1 + the largest sum of edge weights at a cell (Boykov and Jolly 2001), so
-    that a cue is never cut."""
     spatial: GridNeighbours = 0
     """Neighbours on the grid that are joined as well; 0: none, as in the paper."""
     spatial_weight: float = 1.0
@@ -46,14 +40,8 @@ class FeatureGraph:
 
     def __post_init__(self) -> None:
         require_at_least(self, 1, "k")
-        require(self, "theta", 0 <= self.theta <= 1, "in [0, 1]")
         valid = self.sigma2 is None or 0 < self.sigma2 < float("inf")
         require(self, "sigma2", valid, "None or > 0 and finite")
-        capacity = self.cue_capacity
-        valid = capacity == "hard" or (
-            not isinstance(capacity, str) and 0 < capacity < float("inf")
-        )
-        require(self, "cue_capacity", valid, "'hard' or > 0 and finite")
         require_positive(self, "spatial_weight")
 
     def edges(self, features: Tensor) -> tuple[Tensor, Tensor]:
@@ -88,14 +76,6 @@ class FeatureGraph:
         grid = self._weights(beside, apart)
         return torch.cat([indices, beside], 2), torch.cat([weights, self.spatial_weight * grid], 2)
 
-    def capacity_of_cues(self, indices: Tensor, weights: Tensor) -> Tensor:
-        """Capacity (B, 1, 1) of a cue's t-link in each image; `edges` gives the arguments."""
-        if self.cue_capacity != "hard":
-            return weights.new_full((len(weights), 1, 1), self.cue_capacity)
-        sums = weights.sum(2)  # out of each node, then into it
-        sums.scatter_add_(1, indices.clamp(min=0).flatten(1), weights.flatten(1))
-        return 1 + sums.amax(1)[:, None, None]
-
     def _normalised(self, features: Tensor) -> Tensor:
         if self.normalise == "length":
             return functional.normalize(features, dim=1)
@@ -109,6 +89,35 @@ class FeatureGraph:
     def _weights(self, indices: Tensor, distances: Tensor) -> Tensor:
         sigma: float | Literal["item"] = "item" if self.sigma2 is None else self.sigma2**0.5
         return gx.knn_weights(indices, distances, weighting=self.edge_weights, sigma=sigma)
+
+
+@dataclass(frozen=True)
+class CutGraph(FeatureGraph):
+    """The graph of a minimum cut: how strongly a cue is held, and when a label is accepted."""
+
+    theta: float = 0.7
+    """A label is accepted where the network's probability of it exceeds this."""
+    cue_capacity: float | Literal["hard"] = 10.0
+    """Capacity of a cue's t-link, in units of -log10 probability: the edges around a cue can
+    outvote it. "hard": 1 + the largest sum of edge weights at a cell (Boykov and Jolly 2001), so
+    that a cue is never cut."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require(self, "theta", 0 <= self.theta <= 1, "in [0, 1]")
+        capacity = self.cue_capacity
+        valid = capacity == "hard" or (
+            not isinstance(capacity, str) and 0 < capacity < float("inf")
+        )
+        require(self, "cue_capacity", valid, "'hard' or > 0 and finite")
+
+    def capacity_of_cues(self, indices: Tensor, weights: Tensor) -> Tensor:
+        """Capacity (B, 1, 1) of a cue's t-link in each image; `edges` gives the arguments."""
+        if self.cue_capacity != "hard":
+            return weights.new_full((len(weights), 1, 1), self.cue_capacity)
+        sums = weights.sum(2)  # out of each node, then into it
+        sums.scatter_add_(1, indices.clamp(min=0).flatten(1), weights.flatten(1))
+        return 1 + sums.amax(1)[:, None, None]
 
 
 def _grid_neighbours(points: Tensor, spatial: GridNeighbours) -> tuple[Tensor, Tensor]:

@@ -8,12 +8,13 @@ from torch import Tensor
 import graphcut_ext as gx
 from dgcn.checks import require
 from dgcn.supervision.base import Marginals, Supervision, check_inputs
-from dgcn.supervision.feature_graph import FeatureGraph
+from dgcn.supervision.classes import classes_to_cut
+from dgcn.supervision.feature_graph import CutGraph
 from dgcn.supervision.probabilities import FLOOR, Unary, among_image_labels, crf_marginals
 
 
 @dataclass(frozen=True)
-class GraphCut(FeatureGraph, Supervision):
+class GraphCut(CutGraph, Supervision):
     """Deep graph cut of Feng, Wang and Liu (Sci. China Inf. Sci. 2021), section 3.
 
     For each image and each foreground class c it is labelled with, the h * w cells are cut into "c"
@@ -57,7 +58,7 @@ class GraphCut(FeatureGraph, Supervision):
         check_inputs(probabilities, features, cues, present)
         batch, classes, h, w = probabilities.shape
         indices, weights = self.edges(features)
-        chosen, real = _classes_to_cut(present, self.solver, background=self.cut_background)
+        chosen, real = classes_to_cut(present, self.solver, background=self.cut_background)
         if chosen.shape[1] == 0:
             return cues
 
@@ -114,41 +115,3 @@ def t_links(
     source = torch.where(of_class, held, torch.where(of_other, zero, source))
     sink = torch.where(of_other, held, torch.where(of_class, zero, sink))
     return source.clamp_min(0.0), sink.clamp_min(0.0)
-
-
-def _classes_to_cut(present: Tensor, solver: str, *, background: bool) -> tuple[Tensor, Tensor]:
-    """Ids of the classes to cut for in each image, padded to one number for the batch.
-
-    That is the largest number of an image; where asking for it would wait for a device that makes
-    the cuts itself, that of all classes: cuts without terminals end at once.
-
-    Parameters
-    ----------
-    present : Tensor of bool, shape (B, L)
-    solver : str
-    background : bool
-        Whether class 0 is among them.
-
-    Returns
-    -------
-    chosen : Tensor of int64, shape (B, M)
-        Ascending class ids; padding has an arbitrary id.
-    real : Tensor of bool, shape (B, M)
-        False at the padding.
-    """
-    wanted = present.bool().clone()
-    if not background:
-        wanted[:, 0] = False
-    most = _largest_count(wanted, solver)
-    order = torch.argsort(wanted.int(), dim=1, descending=True, stable=True)[:, :most]
-    return order, wanted.gather(1, order)
-
-
-def _largest_count(wanted: Tensor, solver: str) -> int:
-    """Largest number of true entries in a row (B, L), or a bound of it that needs no waiting."""
-    stays = wanted.is_cuda and (
-        solver == "push_relabel" or torch.cuda.is_current_stream_capturing()
-    )
-    if stays or len(wanted) == 0:
-        return wanted.shape[1]
-    return int(wanted.sum(1).amax())

@@ -7,12 +7,12 @@ from torch import Tensor
 
 import graphcut_ext as gx
 from dgcn.supervision.base import Marginals, Supervision, check_inputs
-from dgcn.supervision.feature_graph import FeatureGraph
+from dgcn.supervision.feature_graph import CutGraph
 from dgcn.supervision.probabilities import FLOOR, among_image_labels
 
 
 @dataclass(frozen=True)
-class JointCut(FeatureGraph, Supervision):
+class JointCut(CutGraph, Supervision):
     """A multi-label cut in place of the paper's independent binary ones; ours.
 
     The cells of an image are labelled with its classes and the background so that ::

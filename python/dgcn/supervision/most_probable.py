@@ -9,7 +9,7 @@ from torch import Tensor
 
 from dgcn.checks import require
 from dgcn.supervision.base import Marginals, Supervision, check_inputs
-from dgcn.supervision.probabilities import among_image_labels
+from dgcn.supervision.probabilities import Unary, among_image_labels, crf_marginals
 
 
 @dataclass(frozen=True)
@@ -24,9 +24,16 @@ class MostProbable(Supervision):
     """A label is accepted where the network's probability of it exceeds this."""
     image_labels_only: bool = True
     """Whether probabilities are taken over the image's labels alone."""
+    unary: Unary = "network"
+    """Whose probabilities these are: the network's, or the CRF's marginals ("crf")."""
 
     def __post_init__(self) -> None:
         require(self, "theta", 0 <= self.theta <= 1, "in [0, 1]")
+
+    @property
+    def reads_marginals(self) -> bool:
+        """Whether it goes by the CRF."""
+        return self.unary == "crf"
 
     @torch.no_grad()
     def __call__(
@@ -39,6 +46,8 @@ class MostProbable(Supervision):
     ) -> Tensor:
         """Supervision of a batch; see `Supervision`."""
         check_inputs(probabilities, features, cues, present)
+        if self.unary == "crf":
+            probabilities = crf_marginals(marginals, probabilities, 'unary "crf"')
         p = among_image_labels(probabilities, present, self.image_labels_only)
         best, label = p.masked_fill(~present[:, :, None, None], -1.0).max(1, keepdim=True)
         guessed = torch.zeros_like(cues).scatter_(1, label, best > self.theta)

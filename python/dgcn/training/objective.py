@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import ExitStack, nullcontext
 from types import TracebackType
+from typing import Any
 
 import numpy as np
 import torch
@@ -52,6 +53,7 @@ class SupervisedLosses:
     def __init__(self, config: Config, taps: tuple[int, ...], clock: Stopwatch) -> None:
         self.supervision, self.crf = config.supervision.method, config.crf.on_grid()
         self.boundary_weight = config.train.boundary_weight
+        self.clean_pass = config.train.clean_pass
         self.taps, self.clock = taps, clock
         self.background: BackgroundThread | None = None
         self._stack = ExitStack()
@@ -70,8 +72,12 @@ class SupervisedLosses:
             )
             with self.clock.within("supervision"):
                 features = aggregate(output.features, self.taps)
+                seen, its_marginals = logits, marginals
+                if self.clean_pass:
+                    seen = _segmenter(model).clean_logits(output.features).float()
+                    its_marginals = CRFMarginals(floored_softmax(seen), batch["rgb"], self.crf)
                 supervised = self.supervision(
-                    logits.softmax(1), features, batch["cues"], batch["present"], marginals
+                    seen.softmax(1), features, batch["cues"], batch["present"], its_marginals
                 )
             refined = marginals() if self.boundary_weight else None
         losses = {"seeding": seeding_loss(probabilities, supervised)}
@@ -92,6 +98,14 @@ class SupervisedLosses:
         trace: TracebackType | None,
     ) -> None:
         self._stack.close()
+
+
+def _segmenter(model: nn.Module) -> Segmenter:
+    """The network itself, without what Fabric and DDP put around it."""
+    inner: Any = model
+    while not isinstance(inner, Segmenter):
+        inner = inner.module
+    return inner
 
 
 @torch.no_grad()

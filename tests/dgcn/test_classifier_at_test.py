@@ -1,0 +1,74 @@
+"""The image classifier at test: what it multiplies, and where the pipeline takes it from."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional
+
+from dgcn.cli import main
+from dgcn.data import read_image, read_mask, to_tensor
+from dgcn.models import Classifier, Segmenter, SmallNet
+from dgcn.models.inference import predict_image
+from dgcn.pipeline.portable import load_classifier_beside, load_portable
+
+
+def test_class_probabilities_are_multiplied_and_the_background_is_not() -> None:
+    torch.manual_seed(0)
+    model, classifier = (
+        Segmenter(SmallNet(), 4, dilation=2).eval(),
+        Classifier(SmallNet(), 3).eval(),
+    )
+    with torch.no_grad():
+        classifier.head.bias.copy_(torch.tensor([2.0, -3.0, 0.5]))  # type: ignore[union-attr]
+    image = np.random.default_rng(0).integers(0, 256, (50, 70, 3), dtype=np.uint8)
+    x = to_tensor(image, 81)[None]
+    with torch.no_grad():
+        logits = functional.interpolate(
+            model(x).logits, (50, 70), mode="bilinear", align_corners=True
+        )[0]
+        seen = 1 / (1 + np.exp(-classifier(x)[0].numpy()))
+    p = logits.softmax(0).numpy() * np.array([1, *seen])[:, None, None]
+    found = predict_image(model, image, 81, scales=(1.0,), classifier=classifier)
+    np.testing.assert_array_equal(found, p.argmax(0))
+    assert (found != predict_image(model, image, 81, scales=(1.0,))).any()
+
+
+def test_run_predicts_and_scores_with_its_classifier(
+    tiny_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = Path(shutil.copytree(tiny_run, tmp_path / "run"))
+    folder = out / "graph_cut" / "predictions" / "val"
+    before = {path.name: read_mask(path) for path in folder.glob("*.png")}
+    assert main(["run", "--out", str(out), "--evaluate.classifier=true"]) == 0
+    said = capsys.readouterr().out
+    assert "prediction: made anew, settings changed: evaluate.classifier: False -> True" in said
+    scores = json.loads((out / "graph_cut" / "metrics.json").read_text())["val"]
+    assert "times the image classifier's probabilities" in scores["protocol"]
+    path = out / "graph_cut" / "last.pt"
+    model, classifier = load_portable(path).model, load_classifier_beside(path)
+    different = 0
+    for name, former in before.items():
+        image = read_image(next((out / "data").glob(f"*/images/{name}")))
+        expected = predict_image(model, image, 81, scales=(1.0,), classifier=classifier)
+        np.testing.assert_array_equal(read_mask(folder / name), expected)
+        different += int((expected != former).sum())
+    assert different > 0
+
+    image_path = next((out / "data").glob("*/images/val_*.png"))
+    command = ["predict", "--checkpoint", str(path), "--images", str(image_path)]
+    command += ["--evaluate.classifier=true", "--out", str(tmp_path / "found")]
+    assert main(command) == 0
+    found = read_mask(tmp_path / "found" / "masks" / image_path.name)
+    np.testing.assert_array_equal(found, read_mask(folder / image_path.name))
+    assert main(["report", str(out)]) == 0
+
+    shutil.copy(path, tmp_path / "alone.pt")
+    command[2] = str(tmp_path / "alone.pt")
+    assert main(command) == 2
+    assert "--evaluate.classifier false predicts without it" in capsys.readouterr().err
