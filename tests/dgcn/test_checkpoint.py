@@ -120,3 +120,24 @@ def test_code_in_a_checkpoint_is_not_run(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="damaged or foreign checkpoint"):
         load_checkpoint(path)
     assert not target.exists()
+
+
+def test_flipped_byte_is_found(tmp_path: Path) -> None:
+    """Everywhere in the file: it is refused, or nothing that counts has changed."""
+    path, before = tmp_path / "last.pt", example()
+    save_checkpoint(path, before)
+    content = path.read_bytes()
+    refused = 0
+    for at in range(0, len(content), 41):
+        damaged = bytearray(content)
+        damaged[at] ^= 0x10
+        path.write_bytes(damaged)
+        try:
+            after = load_checkpoint(path)
+        except ValueError:
+            refused += 1
+        else:
+            assert after.history == before.history
+            for name, tensor in before.model.items():
+                assert torch.equal(after.model[name], tensor)
+    assert refused > 20

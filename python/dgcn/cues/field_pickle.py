@@ -8,6 +8,7 @@ integer array (3, n) of class, row and column; ``<i>`` numbers the images as a l
 from __future__ import annotations
 
 import gzip
+import io
 import os
 import pickle
 import pickletools
@@ -25,6 +26,10 @@ from dgcn.data.array_unpickler import DAMAGE, load_arrays
 from dgcn.data.errors import DataError
 
 __all__ = ["FieldCues", "read_field_cues", "read_list", "write_field_cues"]
+
+
+LARGEST = 1 << 30
+"""Bytes of a packed cue file when it is unpacked; those of 10,582 images are a tenth of it."""
 
 
 class FieldCues(NamedTuple):
@@ -163,10 +168,19 @@ def _unpickle(path: Path) -> Any:
     try:
         stream = path.read_bytes()
         if stream[:2] == b"\x1f\x8b":
-            stream = gzip.decompress(stream)
+            stream = _inflated(stream)
         return load_arrays(stream)
     except (*DAMAGE, OSError, zlib.error) as error:
         raise DataError(f"{path} cannot be read as cues: {error!s:.200}") from error
+
+
+def _inflated(stream: bytes) -> bytes:
+    """The content of a gzip file, up to a limit."""
+    with gzip.GzipFile(fileobj=io.BytesIO(stream)) as file:
+        content = file.read(LARGEST + 1)
+    if len(content) > LARGEST:
+        raise ValueError(f"it is larger than {LARGEST >> 20} MB when it is unpacked")
+    return content
 
 
 def _with_numpy_1_names(stream: bytes) -> bytes:

@@ -7,10 +7,13 @@ import math
 import pickle
 import re
 import struct
+import tokenize
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from dgcn.data.pickle_scan import check_pickle
 
 __all__ = ["DAMAGE", "load_arrays", "load_object"]
 
@@ -27,6 +30,8 @@ DAMAGE = (
     MemoryError,
     RecursionError,
     struct.error,
+    SyntaxError,  # of a header of .npy, which is a literal of Python
+    tokenize.TokenError,
 )
 """What reading a damaged or malicious stream may raise."""
 
@@ -52,6 +57,7 @@ def load_arrays(stream: bytes) -> Any:
     One of `DAMAGE`
         The stream is damaged, names anything but arrays, or holds arrays of other types.
     """
+    check_pickle(stream)
     return _plain(_ArrayUnpickler(io.BytesIO(stream), encoding="latin1").load())
 
 
@@ -79,6 +85,7 @@ def load_object(stream: bytes) -> Any:
     shape, _, dtype = read[version](file)
     if shape != () or dtype != np.dtype(object):
         raise ValueError(f"it holds an array of {dtype} of shape {shape} instead of an object")
+    check_pickle(stream[file.tell() :])
     whole = _ArrayUnpickler(file, encoding="latin1").load()
     if not isinstance(whole, _Array):
         raise pickle.UnpicklingError("it holds no array")

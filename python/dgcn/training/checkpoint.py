@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -77,13 +78,22 @@ def load_checkpoint(path: Path) -> Checkpoint:
     if not path.is_file():
         raise FileNotFoundError(f"no such checkpoint: {path}")
     try:
+        _check_sums(path)
         content = torch.load(path, map_location="cpu", weights_only=True)
-    except (RuntimeError, pickle.UnpicklingError, EOFError, OSError) as error:
+    except (RuntimeError, pickle.UnpicklingError, zipfile.BadZipFile, EOFError, OSError) as error:
         reason = str(error).strip().splitlines()[:1]
         raise ValueError(f"damaged or foreign checkpoint {path}: {' '.join(reason)}") from error
     if not isinstance(content, dict) or content.pop("format", None) != FORMAT:
         raise ValueError(f"{path} is not a dgcn checkpoint of format {FORMAT}")
     return Checkpoint(**content)
+
+
+def _check_sums(path: Path) -> None:
+    """Raise for a record whose checksum is wrong: torch.load itself does not look at them."""
+    with zipfile.ZipFile(path) as file:
+        wrong = file.testzip()
+    if wrong is not None:
+        raise zipfile.BadZipFile(f"the checksum of {wrong} is wrong")
 
 
 def load_network(path: Path, model: nn.Module) -> None:
