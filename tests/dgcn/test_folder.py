@@ -1,8 +1,10 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 from PIL import Image
 
-from dgcn.data import DataError, FolderDataset, write_mask
+from dgcn.data import DataError, FolderDataset, read_mask, write_mask, write_synthetic
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (6, 9, 3), dtype=np.uint8)
 
@@ -236,3 +238,17 @@ def test_check_wants_every_saliency_map(root):
     with pytest.raises(DataError, match=r"saliency: no saliency map for image 'c\.v2'"):
         check_all(dataset)
     dataset.check(dataset.split("all")[:2])
+
+
+def test_masks_of_0_and_255_alone_are_refused(tmp_path: Path) -> None:
+    """Every object would be void, and a network that sees none would score 100 %."""
+    root = tmp_path / "set"
+    write_synthetic(root, images=3, val_images=0, size=48)
+    for path in (root / "masks").glob("*.png"):
+        mask = read_mask(path)
+        write_mask(path, np.where(mask > 0, 255, 0).astype(np.uint8))
+    dataset = FolderDataset(root)
+    with pytest.raises(DataError, match=r"hold 0 and 255 only, and 255 is void.*\(1 disc\)"):
+        dataset.check(dataset.split("all"))
+    write_mask(path, np.minimum(read_mask(path), 1))  # one with an object is enough
+    dataset.check(dataset.split("all"))

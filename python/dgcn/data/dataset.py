@@ -160,7 +160,8 @@ class ImageDataset:
         DataError
             There is no record; or, for the first bad one: the image is missing or damaged, the mask
             is missing, damaged, of another size than the image or holds a value that is neither a
-            class id nor 255, or its saliency map is missing. The message names the file.
+            class id nor 255, or its saliency map is missing; the message names the file. Or all
+            masks together hold nothing but 0 and 255.
         """
         if not records:
             raise DataError(f"{self.root}: the split holds no image")
@@ -169,38 +170,49 @@ class ImageDataset:
         if self.saliency is not None:
             saliency_stems = set(pictures_by_stem(self.saliency))
 
-        def check_one(record: Record) -> None:
+        def check_one(record: Record) -> tuple[bool, bool]:
             if saliency_stems is not None and record.name not in saliency_stems:
                 raise DataError(f"{self.saliency}: no saliency map for image {record.name!r}")
-            _check_pixels(record, len(self.classes))
+            return _check_pixels(record, len(self.classes))
 
         # Pillow decodes without the GIL; map() yields in order, so the first bad record is named.
         with ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1)) as pool:
-            for done, _ in enumerate(pool.map(check_one, records), start=1):
+            objects = void = False
+            for done, (has_object, has_void) in enumerate(pool.map(check_one, records), start=1):
+                objects, void = objects or has_object, void or has_void
                 if progress is not None:
                     progress(done, len(records))
+        if len(records) > 1 and void and not objects and any(record.labels for record in records):
+            raise DataError(
+                f"{self.root}: the masks hold 0 and {VOID} only, and {VOID} is void: no object "
+                f"would be scored. If {VOID} is the object, write its class id in its place "
+                f"(1 {self.classes[1]})"
+            )
 
 
-def _check_pixels(record: Record, classes: int) -> None:
+def _check_pixels(record: Record, classes: int) -> tuple[bool, bool]:
+    """Whether the mask holds an object, and whether it holds void."""
     try:
         image = read_image(record.image)
         mask = None if record.mask is None else read_mask(record.mask)
     except FileNotFoundError as error:
         raise DataError(str(error)) from error
     if mask is None:
-        return
+        return False, False
     if mask.shape != image.shape[:2]:
         raise DataError(
             f"{record.mask}: the mask is {mask.shape[1]} x {mask.shape[0]} pixels, its image "
             f"{record.image.name} (upright, as its EXIF orientation says) "
             f"{image.shape[1]} x {image.shape[0]}"
         )
-    wrong = np.flatnonzero(np.bincount(mask.ravel(), minlength=256)[classes:VOID])
+    counts = np.bincount(mask.ravel(), minlength=256)
+    wrong = np.flatnonzero(counts[classes:VOID])
     if wrong.size:
         raise DataError(
             f"{record.mask}: holds value {classes + int(wrong[0])}, but class ids are "
             f"0..{classes - 1} and {VOID} is void"
         )
+    return bool(counts[1:classes].any()), bool(counts[VOID])
 
 
 def pictures_by_stem(folder: Path, suffixes: Iterable[str] = IMAGE_SUFFIXES) -> dict[str, Path]:
