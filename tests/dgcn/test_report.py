@@ -54,6 +54,8 @@ def test_report_shows_what_the_run_holds(written: Path, tiny_run: Path) -> None:
     images = json.loads(parsed.texts["images"])
     metrics = json.loads((tiny_run / "graph_cut" / "metrics.json").read_text())["val"]
     assert metrics["protocol"] in text
+    floor = f"<b>{100 * metrics['all_background_miou']:.1f} %</b>"
+    assert f"{floor}<span>mean IoU of background alone (val)" in text
     for name, values in metrics["classes"].items():
         row = next(cells for cells in parsed.cells if cells[:1] == [name])
         iou = values["iou"]

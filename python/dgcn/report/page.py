@@ -146,6 +146,10 @@ def _tiles(page: Page) -> list[str]:
         name = f"{scores.name}, {scores.split}"
         tiles.append(_tile(_percent(scores.values["miou"]), f"mean IoU ({name})"))
         tiles.append(_tile(_percent(scores.values["pixel_accuracy"]), f"pixel accuracy ({name})"))
+    floors = {each.split: each.values.get("all_background_miou") for each in page.scores}
+    for split, floor in floors.items():
+        if floor is not None:
+            tiles.append(_tile(_percent(floor), f"mean IoU of background alone ({split})"))
     for name, values in page.labellings.items():
         tiles.append(_tile(_percent(values["miou"]), f"mean IoU of the {name}"))
     return tiles or ["<p>Nothing is scored: there are no masks, or no predictions yet.</p>"]
