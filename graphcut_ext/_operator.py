@@ -12,9 +12,24 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd import forward_ad
 
 LIBRARY = torch.library.Library("graphcut_ext", "DEF")
 PLAIN = (Tensor, torch.nn.Parameter)
+
+
+def is_traced() -> bool:
+    """Whether torch traces what is called, or a mode takes over what it does."""
+    return (
+        torch.compiler.is_compiling()
+        or torch._C._len_torch_dispatch_stack() > 0
+        or torch._C._get_tracing_state() is not None
+    )
+
+
+def is_transformed() -> bool:
+    """Whether torch.func transforms what is called, or derivatives in forward mode are taken."""
+    return torch._C._are_functorch_transforms_active() or forward_ad._current_level >= 0
 
 
 class Operator:
@@ -67,11 +82,7 @@ class Operator:
 
     def __call__(self, *arguments: Any) -> Any:
         """Compute the outputs, by the dispatcher only where somebody looks on."""
-        if (
-            torch.compiler.is_compiling()
-            or torch._C._len_torch_dispatch_stack()
-            or torch._C._get_tracing_state()
-        ):
+        if is_traced():
             return self.dispatched(*arguments)
         requires_grad = False
         for argument in arguments:
