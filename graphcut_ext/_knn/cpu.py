@@ -56,19 +56,19 @@ def search_cpu(clouds: Clouds, k: int) -> Found:
     threads = torch.get_num_threads()
     given_up: list[int] = []
     first = 0
-    with torch.autocast("cpu", enabled=False):
-        if suits_rounding(clouds, k):
-            rounded = RoundedSearch(clouds, found, min(group, batch), rows, threads)
-            # Rounding is given up once half of the items had to be searched again.
-            while first < batch and 2 * len(given_up) <= first:
-                given_up += rounded.search(first, min(first + group, batch))
-                first += group
-            del rounded  # its memory
-        spans = [(item, item + 1) for item in given_up]
-        spans += [(start, min(start + group, batch)) for start in range(first, batch, group)]
-        if spans:
-            items = max(last - start for start, last in spans)
-            search = Search(clouds, found, items, rows, threads)
+    if suits_rounding(clouds, k):
+        rounded = RoundedSearch(clouds, found, min(group, batch), rows, threads)
+        # Rounding is given up once half of the items had to be searched again.
+        while first < batch and 2 * len(given_up) <= first:
+            given_up += rounded.search(first, min(first + group, batch))
+            first += group
+        del rounded  # its memory
+    spans = [(item, item + 1) for item in given_up]
+    spans += [(start, min(start + group, batch)) for start in range(first, batch, group)]
+    if spans:
+        items = max(last - start for start, last in spans)
+        search = Search(clouds, found, items, rows, threads)
+        with torch.autocast("cpu", enabled=False):
             for start, last in spans:
                 search.search(start, last)
     return found._replace(distances=found.distances.to(output_dtype(clouds.x.dtype)))
