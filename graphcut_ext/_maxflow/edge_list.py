@@ -39,11 +39,13 @@ def cut_directly(
     if is_traced() or is_transformed():
         return None
     try:  # what is no tensor, is on a device or is not contiguous is no array for the core
-        if capacity.requires_grad or source.requires_grad or sink.requires_grad:
-            return None
-        ends, forward = edge_index.numpy(), capacity.numpy()
-        from_source, to_sink = source.numpy(), sink.numpy()
-        backward = None if reverse_capacity is None else reverse_capacity.numpy()
+        inputs = (edge_index, capacity, reverse_capacity, source, sink)
+        requires_grad = [t is not None and t.requires_grad for t in inputs]
+        arrays: list[Any] = [
+            t if t is None else (t.detach() if needs else t).numpy()
+            for t, needs in zip(inputs, requires_grad, strict=True)
+        ]
+        ends, forward, backward, from_source, to_sink = arrays
         if forward.ndim != 1 or from_source.ndim != 1:
             return None
         value = np.empty((1, 1), np.float64 if forward.dtype.kind == "f" else np.int64)
@@ -63,7 +65,10 @@ def cut_directly(
         )
     except (AttributeError, IndexError, RuntimeError, TypeError, ValueError):
         return None
-    return torch.from_numpy(value.reshape(())), torch.from_numpy(source_side[0])
+    found = torch.from_numpy(value.reshape(())), torch.from_numpy(source_side[0])
+    if any(requires_grad) and torch.is_grad_enabled():
+        found = cut_edge_list.differentiated(*inputs, None, solver, False, num_threads, found)
+    return found
 
 
 def _kernel(
