@@ -67,11 +67,13 @@ def _on_host(
     given, pixels = array(scores), array(image)
     matrix = None if compatibility is None else array(compatibility)
     _check_values(np, given, pixels, matrix, unary, kernels, torch.float32)
+    if pixels.size and np.abs(pixels).max() > MAX_SPREAD * kernels.appearance_rgb:
+        pixels = _near_zero(np, pixels, kernels)
     marginals = np.empty(given.shape, np.float32)
     _core.dense_crf(
         single(given),
         0.0 if unary else floor,
-        single(_near_zero(np, pixels, kernels)),
+        single(pixels),
         None if matrix is None else single(matrix),
         iterations,
         *kernels,
