@@ -83,17 +83,8 @@ def _on_host(
     return torch.from_numpy(marginals)
 
 
-def _fake(
-    scores: Tensor,
-    image: Tensor,
-    compatibility: Tensor | None,
-    unary: bool,
-    floor: float,
-    iterations: int,
-    kernels: list[float],
-    method: str,
-    threads: int,
-) -> Tensor:
+def _fake(scores: Tensor, *others: Any) -> Tensor:
+    *_, method, _ = others
     return scores.new_empty(scores.shape, dtype=_output_dtype(scores.dtype, method))
 
 

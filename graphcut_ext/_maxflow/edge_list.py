@@ -179,10 +179,9 @@ def _fake(
     source: Tensor,
     sink: Tensor,
     ptr: Tensor | None,
-    solver: str,
-    return_flow: bool,
-    num_threads: int,
+    *options: Any,
 ) -> tuple[Tensor, Tensor, Tensor]:
+    _, return_flow, _ = options
     leading = leading_shape(capacity, reverse_capacity, source, sink)
     graphs = () if ptr is None else (ptr.shape[0] - 1,)
     return (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -241,17 +241,7 @@ def _kernel(
     return labels.to(unary.device), energy.to(unary.device)
 
 
-def _fake(
-    edge_index: Tensor,
-    unary: Tensor,
-    weights: Tensor | None,
-    pairwise: Tensor | None,
-    init: Tensor | None,
-    move: str,
-    max_cycles: int | None,
-    solver: str,
-    num_threads: int,
-) -> tuple[Tensor, Tensor]:
+def _fake(edge_index: Tensor, unary: Tensor, *_: Any) -> tuple[Tensor, Tensor]:
     labels = unary.new_empty(unary.shape[0], dtype=torch.int64)
     return labels, unary.new_empty((), dtype=value_dtype(unary.dtype))
 
