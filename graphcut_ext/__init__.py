@@ -33,6 +33,8 @@ except ImportError as error:
 
     raise ImportError(explanation(__path__[0], error)) from error
 
+import torch
+
 from graphcut_ext._build import __version__, build_info
 from graphcut_ext._crf.dense_crf import dense_crf
 from graphcut_ext._dimacs.dimacs import read_dimacs, write_dimacs
@@ -47,6 +49,10 @@ from graphcut_ext._maxflow.solvers import SOLVERS, Solver
 from graphcut_ext._moves.expansion import alpha_beta_swap, alpha_expansion
 from graphcut_ext._moves.labelling import Labelling
 from graphcut_ext._value_checks import no_value_checks, values_are_checked
+
+for _result in (KNN, KNNMeasured, MinCut, MinCutFlow, FlowProblem, Labelling):
+    _result.__module__ = __name__  # in files, independent of where the type is defined
+    torch.serialization.add_safe_globals([_result])
 
 __all__ = [
     "KNN",

@@ -39,7 +39,8 @@ def solve_knn(
     threads: int,
 ) -> None: ...
 def dense_crf(
-    energy: NDArray[np.float32],
+    scores: NDArray[np.float32],
+    floor: float,
     image: NDArray[np.float32],
     compatibility: NDArray[np.float32] | None,
     iterations: int,

@@ -12,9 +12,24 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd import forward_ad
 
 LIBRARY = torch.library.Library("graphcut_ext", "DEF")
 PLAIN = (Tensor, torch.nn.Parameter)
+
+
+def is_traced() -> bool:
+    """Whether torch traces what is called, or a mode takes over what it does."""
+    return (
+        torch.compiler.is_compiling()
+        or torch._C._len_torch_dispatch_stack() > 0
+        or torch._C._get_tracing_state() is not None
+    )
+
+
+def is_transformed() -> bool:
+    """Whether torch.func transforms what is called, or derivatives in forward mode are taken."""
+    return torch._C._are_functorch_transforms_active() or forward_ad._current_level >= 0
 
 
 class Operator:
@@ -67,11 +82,7 @@ class Operator:
 
     def __call__(self, *arguments: Any) -> Any:
         """Compute the outputs, by the dispatcher only where somebody looks on."""
-        if (
-            torch.compiler.is_compiling()
-            or torch._C._len_torch_dispatch_stack()
-            or torch._C._get_tracing_state()
-        ):
+        if is_traced():
             return self.dispatched(*arguments)
         requires_grad = False
         for argument in arguments:
@@ -82,7 +93,7 @@ class Operator:
         if torch._C._are_functorch_transforms_active():
             return self.transformed(*arguments)
         if requires_grad and torch.is_grad_enabled():
-            return self.differentiated(*arguments)
+            return self.differentiated(*arguments, None)
         return self.kernel(*arguments)
 
 
@@ -94,17 +105,17 @@ def _functions(
     class Differentiated(torch.autograd.Function):
         @staticmethod
         def forward(ctx: Any, *arguments: Any) -> Any:
-            output = operator.kernel(*arguments)
-            remember(ctx, arguments, output)
+            *inputs, output = arguments  # the output, where it is known already
+            if output is None:
+                output = operator.kernel(*inputs)
+            remember(ctx, tuple(inputs), output)
             return output
 
         @staticmethod
         def backward(ctx: Any, *grads: Tensor | None) -> Any:
-            if grads[0] is None:
-                return (None,) * len(ctx.needs_input_grad)
-            return gradients(ctx, *grads)
+            return *Transformed.backward(ctx, *grads), None
 
-    class Transformed(Differentiated):
+    class Transformed(torch.autograd.Function):
         generate_vmap_rule = True
 
         @staticmethod
@@ -116,9 +127,16 @@ def _functions(
         def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
             remember(ctx, inputs, output)
 
+        @staticmethod
+        def backward(ctx: Any, *grads: Tensor | None) -> Any:
+            if grads[0] is None:
+                return (None,) * ctx.inputs
+            return gradients(ctx, *grads)
+
     def remember(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
         ctx.mark_non_differentiable(*output[1:])
         ctx.set_materialize_grads(False)
+        ctx.inputs = len(inputs)
         setup(ctx, inputs, output)
 
     return Differentiated, Transformed

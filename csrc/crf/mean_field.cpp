@@ -1,6 +1,7 @@
 #include "crf/mean_field.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <memory>
 #include <new>
 #include <optional>
@@ -81,8 +82,8 @@ class Item {
     }
   }
 
-  void infer(const float* energy, float* marginals) {
-    for_groups([&](int, const Group& group) { arrange(group, energy); });
+  void infer(const float* scores, float* marginals) {
+    for_groups([&](int, const Group& group) { arrange(group, scores); });
     const bool coupled = narrow_.has_value() || !wide_.empty();
     const std::int64_t iterations = coupled ? problem_.iterations : 0;
     for (std::int64_t i = 0; i <= iterations; ++i) {
@@ -151,10 +152,16 @@ class Item {
     }
   }
 
-  void arrange(const Group& group, const float* energy) {
+  // The energies of a group. The logarithm is taken here, as torch's hangs in a forked child.
+  void arrange(const Group& group, const float* scores) {
     float* own = energy_.get() + base(group);
+    const float floor = problem_.floor;
     each_value(group, [&](std::int64_t to, std::int64_t from, std::int64_t label) {
-      own[to] = label < labels_.count ? energy[from] : kNever;
+      if (label >= labels_.count) {
+        own[to] = kNever;
+      } else {
+        own[to] = floor > 0 ? -std::log(std::max(scores[from], floor)) : scores[from];
+      }
     });
   }
 
@@ -298,7 +305,7 @@ void infer(const MeanField& problem, float* marginals, int threads) {
   const bool together = problem.items < threads;  // all threads share one item
   parallel_for(problem.items, together ? 1 : threads, [&](int, std::int64_t i) {
     Item item(problem, compatibility, i, together ? threads : 1);
-    item.infer(problem.energy + i * values, marginals + i * values);
+    item.infer(problem.scores + i * values, marginals + i * values);
   });
 }
 

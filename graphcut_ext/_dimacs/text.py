@@ -6,6 +6,7 @@ which either understands it or names its first broken line.
 
 from __future__ import annotations
 
+import codecs
 import gzip
 import io
 import re
@@ -114,7 +115,8 @@ class _Reader:
         rows: list[tuple[int, int, int | float, int]] = []
         for line in block.split(b"\n")[:-1]:
             self.lines += 1
-            self._line(line, rows)
+            # Editors put a byte-order mark before the first line.
+            self._line(line.removeprefix(codecs.BOM_UTF8) if self.lines == 1 else line, rows)
         if rows:
             tail, head, capacity, number = zip(*rows, strict=True)
             real = any(isinstance(c, float) for c in capacity)

@@ -225,9 +225,8 @@ class Graph:
             Capacity from head to tail. Default: equal to ``capacity``, as in :meth:`add_edges`.
         """
         ids = index_array("edges", edges)
-        self._core.set_capacities(
-            ids.reshape(-1), *self._both_ways(capacity, reverse_capacity, ids.shape)
-        )
+        capacities = self._both_ways(capacity, reverse_capacity, ids.shape)
+        self._core.set_capacities(ids.reshape(-1), *capacities)
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -380,8 +379,8 @@ class Graph:
         return chosen
 
     def _in_grid(self, side: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        fits = self._grid is not None and self._grid.nodes.size == side.size
-        return side.reshape(self._grid.shape) if self._grid is not None and fits else side
+        whole = self._grid is not None and self._grid.nodes.size == side.size
+        return side.reshape(self._grid.shape) if self._grid and whole else side
 
     def _both_ways(
         self, capacity: ArrayLike, reverse_capacity: ArrayLike | None, shape: tuple[int, ...]
@@ -404,8 +403,7 @@ class Graph:
         twin._core = self._core.copy()
         return twin
 
-    def __copy__(self: Self) -> Self:
-        return self.copy()
+    __copy__ = copy
 
     def __deepcopy__(self: Self, memo: dict[int, Any]) -> Self:
         return self.copy()

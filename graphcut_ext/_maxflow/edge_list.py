@@ -12,7 +12,7 @@ from torch import Tensor
 from graphcut_ext import _core
 from graphcut_ext._arguments import check_sizes
 from graphcut_ext._maxflow.cut import thread_count, to_numpy, value_dtype
-from graphcut_ext._operator import Operator
+from graphcut_ext._operator import Operator, is_traced, is_transformed
 
 
 def leading_shape(*tensors: Tensor | None) -> torch.Size:
@@ -21,6 +21,54 @@ def leading_shape(*tensors: Tensor | None) -> torch.Size:
     if {tensor.dim() for tensor in given} == {1}:
         return torch.Size()
     return torch.Size(torch.broadcast_shapes(*(tensor.shape[:-1] for tensor in given)))
+
+
+def cut_directly(
+    edge_index: Tensor,
+    capacity: Tensor,
+    reverse_capacity: Tensor | None,
+    source: Tensor,
+    sink: Tensor,
+    solver: str,
+    num_threads: int,
+) -> tuple[Tensor, Tensor] | None:
+    """Value and source side of one graph, or None where that takes more than a call of the core.
+
+    None too for whatever is wrong: a caller goes on to the checks, which say what it is.
+    """
+    if is_traced() or is_transformed():
+        return None
+    try:  # what is no tensor, is on a device or is not contiguous is no array for the core
+        inputs = (edge_index, capacity, reverse_capacity, source, sink)
+        requires_grad = [t is not None and t.requires_grad for t in inputs]
+        arrays: list[Any] = [
+            t if t is None else (t.detach() if needs else t).numpy()
+            for t, needs in zip(inputs, requires_grad, strict=True)
+        ]
+        ends, forward, backward, from_source, to_sink = arrays
+        if forward.ndim != 1 or from_source.ndim != 1:
+            return None
+        value = np.empty((1, 1), np.float64 if forward.dtype.kind == "f" else np.int64)
+        source_side = np.empty((1, len(from_source)), np.bool_)
+        _core.solve_edge_list(
+            ends,
+            forward,
+            backward,
+            from_source,
+            to_sink,
+            None,
+            value,
+            source_side,
+            None,
+            solver,
+            thread_count(num_threads),
+        )
+    except (AttributeError, IndexError, RuntimeError, TypeError, ValueError):
+        return None
+    found = torch.from_numpy(value.reshape(())), torch.from_numpy(source_side[0])
+    if any(requires_grad) and torch.is_grad_enabled():
+        found = cut_edge_list.differentiated(*inputs, None, solver, False, num_threads, found)
+    return found
 
 
 def _kernel(
@@ -131,10 +179,9 @@ def _fake(
     source: Tensor,
     sink: Tensor,
     ptr: Tensor | None,
-    solver: str,
-    return_flow: bool,
-    num_threads: int,
+    *options: Any,
 ) -> tuple[Tensor, Tensor, Tensor]:
+    _, return_flow, _ = options
     leading = leading_shape(capacity, reverse_capacity, source, sink)
     graphs = () if ptr is None else (ptr.shape[0] - 1,)
     return (
@@ -160,9 +207,10 @@ def _backward(ctx: Any, grad_value: Tensor, *_: Tensor | None) -> tuple[Any, ...
         nodes = torch.arange(side.shape[-1], device=side.device)
         of_node = grad_value[..., torch.bucketize(nodes, ptr[1:], right=True)]
         of_edge = of_node.index_select(-1, edge_index[0])
+    tail, head = edge_index.unbind()
     grads: list[Tensor | None] = [None] * 9
     if needed[1] or needed[2]:
-        at_tail, at_head = (side.index_select(-1, end) for end in edge_index.unbind())
+        at_tail, at_head = side.index_select(-1, tail), side.index_select(-1, head)
         if ctx.like[1] is None:  # undirected
             grads[1] = _paid(ctx.like[0], of_edge, at_tail ^ at_head)
         else:
@@ -177,10 +225,9 @@ def _backward(ctx: Any, grad_value: Tensor, *_: Tensor | None) -> tuple[Any, ...
 
 def _paid(like: tuple[torch.Size, torch.dtype], grad: Tensor, arcs: Tensor) -> Tensor:
     """Return the gradient of capacities of a shape and dtype that are paid where ``arcs`` holds."""
+    shape, dtype = like
     found = torch.where(arcs, grad, 0.0)
-    if found.shape != like[0]:
-        found = found.sum_to_size(like[0])
-    return found.to(like[1])
+    return (found if found.shape == shape else found.sum_to_size(shape)).to(dtype)
 
 
 def _vmap(info: Any, in_dims: tuple[int | None, ...], *args: Any) -> tuple[Any, Any]:

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from graphcut_ext._arguments import check_graph, check_no_tangents, check_num_threads
 from graphcut_ext._maxflow.cut import MinCut, MinCutFlow
-from graphcut_ext._maxflow.edge_list import cut_edge_list, leading_shape
+from graphcut_ext._maxflow.edge_list import cut_directly, cut_edge_list, leading_shape
 from graphcut_ext._maxflow.solvers import Solver, check_solver
 
 
@@ -135,6 +135,11 @@ def maxflow(
     >>> cut.value.item(), cut.source_side.tolist()
     (1.0, [True, True, False])
     """
+    threads = check_num_threads(num_threads)
+    if ptr is None and not return_flow:
+        found = cut_directly(edge_index, capacity, reverse_capacity, source, sink, solver, threads)
+        if found is not None:
+            return MinCut(*found)
     capacities = {"capacity": capacity, "source": source, "sink": sink}
     if reverse_capacity is not None:
         capacities["reverse_capacity"] = reverse_capacity
@@ -147,7 +152,6 @@ def maxflow(
     check_solver(solver)
     if return_flow and solver not in ("auto", "bk"):
         raise ValueError(f"return_flow needs solver 'bk' or 'auto', not {solver!r}")
-    threads = check_num_threads(num_threads)
     value, source_side, flow = cut_edge_list(
         edge_index, capacity, reverse_capacity, source, sink, ptr, solver, return_flow, threads
     )
