@@ -217,7 +217,7 @@ def test_cutting_for_absent_classes_changes_nothing(
     items[1][2][1:] = items[1][3][1:] = False  # an image of background alone
     batch = [torch.cat(parts) for parts in zip(*(tensors(*item) for item in items), strict=True)]
     expected = options(*batch)
-    everything = "dgcn.supervision.graph_cut._largest_count"
+    everything = "dgcn.supervision.classes._largest_count"
     monkeypatch.setattr(everything, lambda wanted, solver: wanted.shape[1])
     assert (expected != batch[2]).any()
     torch.testing.assert_close(options(*batch), expected, rtol=0, atol=0)

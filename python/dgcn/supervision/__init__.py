@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from dgcn.registry import find
-from dgcn.supervision.base import Marginals, Supervision
+from dgcn.supervision.base import Inputs, Marginals, Supervision
 from dgcn.supervision.diffusion import LabelPropagation, RandomWalker
 from dgcn.supervision.graph_cut import GraphCut
 from dgcn.supervision.joint_cut import JointCut
@@ -16,6 +16,7 @@ from dgcn.supervision.static import Static
 __all__ = [
     "KINDS",
     "GraphCut",
+    "Inputs",
     "JointCut",
     "LabelPropagation",
     "Marginals",

@@ -5,8 +5,9 @@ from __future__ import annotations
 from abc import ABCMeta, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
+import torch
 from torch import Tensor
 
 import graphcut_ext as gx
@@ -35,7 +36,7 @@ class Supervision(metaclass=ABCMeta):
         """Whether the result depends on the CRF's marginals."""
         return False
 
-    @abstractmethod
+    @torch.no_grad()
     def __call__(
         self,
         probabilities: Tensor,
@@ -48,16 +49,8 @@ class Supervision(metaclass=ABCMeta):
 
         Parameters
         ----------
-        probabilities : Tensor, shape (B, L, h, w)
-            Softmax output of the network, class 0 the background.
-        features : Tensor, shape (B, C, h, w)
-            Features of the same forward pass.
-        cues : Tensor of bool, shape (B, L, h, w)
-            Static cues, at most one class a cell.
-        present : Tensor of bool, shape (B, L)
-            Classes each image is labelled with; the background always is.
-        marginals : Marginals or None, default None
-            Called by a supervision that reads the CRF's marginals, and by no other.
+        probabilities, features, cues, present, marginals
+            See `Inputs`.
 
         Returns
         -------
@@ -70,6 +63,27 @@ class Supervision(metaclass=ABCMeta):
             A shape does not fit, a cell has cues of two classes (not looked at on CUDA within
             `graphcut_ext.no_value_checks`), or `marginals` is missing.
         """
+        check_inputs(probabilities, features, cues, present)
+        return self.labels(Inputs(probabilities, features, cues, present, marginals))
+
+    @abstractmethod
+    def labels(self, step: Inputs) -> Tensor:
+        """The supervision of a batch whose shapes and cues have been checked."""
+
+
+class Inputs(NamedTuple):
+    """What a supervision is made from."""
+
+    probabilities: Tensor
+    """(B, L, h, w): softmax output of the network, class 0 the background."""
+    features: Tensor
+    """(B, C, h, w): of the same forward pass."""
+    cues: Tensor
+    """(B, L, h, w), bool: static cues, at most one class a cell."""
+    present: Tensor
+    """(B, L), bool: classes each image is labelled with; the background always is."""
+    marginals: Marginals | None = None
+    """Called by a supervision that reads the CRF's marginals, and by no other."""
 
 
 def check_inputs(probabilities: Tensor, features: Tensor, cues: Tensor, present: Tensor) -> None:

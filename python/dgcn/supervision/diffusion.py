@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from dgcn.checks import require, require_at_least
-from dgcn.supervision.base import Marginals, Supervision, check_inputs
+from dgcn.supervision.base import Inputs, Supervision
 from dgcn.supervision.classes import classes_to_cut
 from dgcn.supervision.feature_graph import FeatureGraph
 from dgcn.supervision.probabilities import among_image_labels
@@ -51,17 +51,9 @@ class RandomWalker(_Diffusion, Supervision):
         super().__post_init__()
         require_at_least(self, 0, "prior")
 
-    @torch.no_grad()
-    def __call__(
-        self,
-        probabilities: Tensor,
-        features: Tensor,
-        cues: Tensor,
-        present: Tensor,
-        marginals: Marginals | None = None,
-    ) -> Tensor:
-        """Supervision of a batch; see `Supervision`. `k` must be below the number of cells."""
-        check_inputs(probabilities, features, cues, present)
+    def labels(self, step: Inputs) -> Tensor:
+        """Labels of a batch; see `Supervision`. `k` must be below the number of cells."""
+        probabilities, features, cues, present, _ = step
         indices, weights = self.edges(features)
         weights = weights.double()
         chosen, real, given = _cues_of(cues, present)
@@ -97,17 +89,9 @@ class LabelPropagation(_Diffusion, Supervision):
         super().__post_init__()
         require(self, "alpha", 0 < self.alpha < 1, "in (0, 1)")
 
-    @torch.no_grad()
-    def __call__(
-        self,
-        probabilities: Tensor,
-        features: Tensor,
-        cues: Tensor,
-        present: Tensor,
-        marginals: Marginals | None = None,
-    ) -> Tensor:
-        """Supervision of a batch; see `Supervision`. `k` must be below the number of cells."""
-        check_inputs(probabilities, features, cues, present)
+    def labels(self, step: Inputs) -> Tensor:
+        """Labels of a batch; see `Supervision`. `k` must be below the number of cells."""
+        _, features, cues, present, _ = step
         indices, weights = self.edges(features)
         weights = weights.double()
         chosen, real, given = _cues_of(cues, present)

@@ -7,7 +7,7 @@ from torch import Tensor
 
 import graphcut_ext as gx
 from dgcn.checks import require
-from dgcn.supervision.base import Marginals, Supervision, check_inputs
+from dgcn.supervision.base import Inputs, Supervision
 from dgcn.supervision.classes import classes_to_cut
 from dgcn.supervision.feature_graph import CutGraph
 from dgcn.supervision.probabilities import FLOOR, Unary, among_image_labels, crf_marginals
@@ -45,17 +45,9 @@ class GraphCut(CutGraph, Supervision):
         """Whether the cuts go by the CRF."""
         return self.unary == "crf"
 
-    @torch.no_grad()
-    def __call__(
-        self,
-        probabilities: Tensor,
-        features: Tensor,
-        cues: Tensor,
-        present: Tensor,
-        marginals: Marginals | None = None,
-    ) -> Tensor:
-        """Supervision of a batch; see `Supervision`. `k` must be below the number of cells."""
-        check_inputs(probabilities, features, cues, present)
+    def labels(self, step: Inputs) -> Tensor:
+        """Labels of a batch; see `Supervision`. `k` must be below the number of cells."""
+        probabilities, features, cues, present, marginals = step
         batch, classes, h, w = probabilities.shape
         indices, weights = self.edges(features)
         chosen, real = classes_to_cut(present, self.solver, background=self.cut_background)

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 import graphcut_ext as gx
-from dgcn.supervision.base import Marginals, Supervision, check_inputs
+from dgcn.supervision.base import Inputs, Supervision
 from dgcn.supervision.feature_graph import CutGraph
 from dgcn.supervision.probabilities import FLOOR, among_image_labels
 
@@ -28,17 +28,9 @@ class JointCut(CutGraph, Supervision):
     image_labels_only: bool = True
     """Whether probabilities are taken over the image's labels alone."""
 
-    @torch.no_grad()
-    def __call__(
-        self,
-        probabilities: Tensor,
-        features: Tensor,
-        cues: Tensor,
-        present: Tensor,
-        marginals: Marginals | None = None,
-    ) -> Tensor:
-        """Supervision of a batch; see `Supervision`. `k` must be below the number of cells."""
-        check_inputs(probabilities, features, cues, present)
+    def labels(self, step: Inputs) -> Tensor:
+        """Labels of a batch; see `Supervision`. `k` must be below the number of cells."""
+        probabilities, features, cues, present, _ = step
         indices, weights = self.edges(features)
         p = among_image_labels(probabilities, present, self.image_labels_only).flatten(
             2

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from dgcn.checks import require
-from dgcn.supervision.base import Marginals, Supervision, check_inputs
+from dgcn.supervision.base import Inputs, Supervision
 from dgcn.supervision.probabilities import Unary, among_image_labels, crf_marginals
 
 
@@ -35,17 +35,9 @@ class MostProbable(Supervision):
         """Whether it goes by the CRF."""
         return self.unary == "crf"
 
-    @torch.no_grad()
-    def __call__(
-        self,
-        probabilities: Tensor,
-        features: Tensor,
-        cues: Tensor,
-        present: Tensor,
-        marginals: Marginals | None = None,
-    ) -> Tensor:
-        """Supervision of a batch; see `Supervision`."""
-        check_inputs(probabilities, features, cues, present)
+    def labels(self, step: Inputs) -> Tensor:
+        """Labels of a batch; see `Supervision`."""
+        probabilities, _, cues, present, marginals = step
         if self.unary == "crf":
             probabilities = crf_marginals(marginals, probabilities, 'unary "crf"')
         p = among_image_labels(probabilities, present, self.image_labels_only)

@@ -11,7 +11,7 @@ from scipy import ndimage
 from torch import Tensor
 
 from dgcn.checks import require
-from dgcn.supervision.base import Marginals, Supervision, check_inputs
+from dgcn.supervision.base import Inputs, Supervision
 from dgcn.supervision.probabilities import among_image_labels, crf_marginals
 
 # 8-connected within a map, unconnected from one map of the stack to the next.
@@ -44,17 +44,9 @@ class RegionGrowing(Supervision):
         """Always."""
         return True
 
-    @torch.no_grad()
-    def __call__(
-        self,
-        probabilities: Tensor,
-        features: Tensor,
-        cues: Tensor,
-        present: Tensor,
-        marginals: Marginals | None = None,
-    ) -> Tensor:
-        """Supervision of a batch; see `Supervision`."""
-        check_inputs(probabilities, features, cues, present)
+    def labels(self, step: Inputs) -> Tensor:
+        """Labels of a batch; see `Supervision`."""
+        probabilities, _, cues, present, marginals = step
         found = crf_marginals(marginals, probabilities, "region growing")
         p = among_image_labels(found, present, self.image_labels_only)
         best, label = p.masked_fill(~present[:, :, None, None], -1.0).max(1, keepdim=True)

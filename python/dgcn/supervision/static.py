@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from dgcn.supervision.base import Marginals, Supervision, check_shapes
+from dgcn.supervision.base import Inputs, Supervision
 
 
 @dataclass(frozen=True)
@@ -16,14 +16,6 @@ class Static(Supervision):
 
     rebuilt: ClassVar[bool] = False
 
-    def __call__(
-        self,
-        probabilities: Tensor,
-        features: Tensor,
-        cues: Tensor,
-        present: Tensor,
-        marginals: Marginals | None = None,
-    ) -> Tensor:
-        """Supervision of a batch; see `Supervision`."""
-        check_shapes(probabilities, features, cues, present)
-        return cues
+    def labels(self, step: Inputs) -> Tensor:
+        """Labels of a batch; see `Supervision`."""
+        return step.cues
