@@ -70,7 +70,7 @@ class SharedGraph {
       throw std::runtime_error(std::string(name) +
                                " is not known: call solve() first, and again after every change");
     }
-    return std::forward<Use>(use)(std::as_const(cut_));
+    return std::forward<Use>(use)(cut_);
   }
 
   Wide solve(bool reuse) {
@@ -159,7 +159,7 @@ void write_source_side(SharedGraph<Capacity>& graph, Array<bool>& side) {
 template <class Capacity>
 void write_flow(SharedGraph<Capacity>& graph, Array<Capacity>& flow) {
   Capacity* const out = flow.mutable_data();
-  graph.solved("flow", [&](const DynamicCut<Capacity>& cut) {
+  graph.solved("flow", [&](DynamicCut<Capacity>& cut) {
     expect(flow, "flow", cut.network().edges());
     cut.write_flow(out);
   });
@@ -170,7 +170,7 @@ void write_residual(SharedGraph<Capacity>& graph, Array<Value<Capacity>>& forwar
                     Array<Value<Capacity>>& backward) {
   Value<Capacity>* const out = forward.mutable_data();
   Value<Capacity>* const back = backward.mutable_data();
-  graph.solved("residual", [&](const DynamicCut<Capacity>& cut) {
+  graph.solved("residual", [&](DynamicCut<Capacity>& cut) {
     expect(forward, "forward", cut.network().edges());
     expect(backward, "backward", cut.network().edges());
     cut.write_residual(out, back);

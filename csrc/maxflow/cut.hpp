@@ -47,25 +47,34 @@ std::int64_t set_excess(const Capacity* source, const Capacity* sink, std::int32
   return terminals;
 }
 
+// How a solver leaves a graph: with residuals and excess of a pseudoflow, or of one of the graph
+// with all arcs reversed and source and sink swapped; or with residuals of a flow, excess as given.
+enum class Left : std::uint8_t { pseudoflow, reversed, flow };
+
 // Solves `graph`, whose residuals and excess are the capacities, or what flow sent before has left
 // of them, and writes the minimal source set to `side`.
 template <class R>
-void cut(Graph<R>& graph, Solvers<R>& solvers, Method used, bool* side) {
-  const std::int32_t n = graph.nodes();
-  if (used == Method::push_relabel && solvers.push_relabel.solve(graph)) {
-    write_side(solvers.push_relabel, n, side);
-    return;
+Left cut(Graph<R>& graph, Solvers<R>& solvers, Method used, bool* side) {
+  const auto solved_by = [&](auto& solver) {
+    if (!solver.solve(graph)) return false;
+    write_side(solver, graph.nodes(), side);
+    return true;
+  };
+  const auto left_by = [](const auto& solver) {
+    return solver.reversed() ? Left::reversed : Left::pseudoflow;
+  };
+  if (used == Method::push_relabel && solved_by(solvers.push_relabel)) {
+    return left_by(solvers.push_relabel);
   }
-  if (used == Method::incremental_bfs && solvers.incremental_bfs.solve(graph)) {
-    write_side(solvers.incremental_bfs, n, side);
-    return;
+  if (used == Method::incremental_bfs && solved_by(solvers.incremental_bfs)) {
+    return left_by(solvers.incremental_bfs);
   }
-  if (used == Method::pseudoflow && solvers.pseudoflow.solve(graph)) {
-    write_side(solvers.pseudoflow, n, side);
-    return;
+  if (used == Method::pseudoflow && solved_by(solvers.pseudoflow)) {
+    return left_by(solvers.pseudoflow);
   }
   solvers.boykov_kolmogorov.solve(graph);  // sums nothing, so it can take any capacities
-  write_side(solvers.boykov_kolmogorov, n, side);
+  write_side(solvers.boykov_kolmogorov, graph.nodes(), side);
+  return Left::flow;
 }
 
 // Capacity of the terminal arcs in the cut.

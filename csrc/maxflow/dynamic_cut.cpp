@@ -9,6 +9,7 @@
 
 #include "maxflow/capacities.hpp"
 #include "maxflow/cut.hpp"
+#include "maxflow/first_cut.hpp"
 #include "maxflow/infinite_path.hpp"
 #include "maxflow/maximum_flow.hpp"
 
@@ -19,6 +20,12 @@
 // Torr add the difference to terminal capacities instead, which comes to the same.
 
 namespace graphcut::maxflow {
+namespace {
+
+// Cuts that cost this much more than the minimum, relatively, are not accepted from a resume.
+constexpr double kTolerance = 0x1p-30;
+
+}  // namespace
 
 template <class Capacity>
 std::int64_t DynamicCut<Capacity>::add_nodes(std::int64_t count) {
@@ -49,6 +56,7 @@ template <class Capacity>
 void DynamicCut<Capacity>::set_terminals(std::int64_t count, const std::int64_t* nodes,
                                          const Capacity* source, const Capacity* sink) {
   const bool infinite = network_.check_terminals(count, nodes, source, sink);
+  ready_to_resume();
   changed_.reserve(network_.source.size());  // so that marking cannot fail halfway
   unchecked_infinity_ |= infinite;
   for (std::int64_t k = 0; k < count; ++k) {
@@ -68,6 +76,7 @@ template <class Capacity>
 void DynamicCut<Capacity>::set_capacities(std::int64_t count, const std::int64_t* edges,
                                           const Capacity* capacity, const Capacity* reverse) {
   const bool infinite = network_.check_capacities(count, edges, capacity, reverse);
+  ready_to_resume();
   changed_.reserve(network_.source.size());
   unchecked_infinity_ |= infinite;
   for (std::int64_t k = 0; k < count; ++k) {
@@ -140,26 +149,27 @@ bool DynamicCut<Capacity>::excess_after_changes(std::int32_t i, Wide* excess) {
 template <class Capacity>
 void DynamicCut<Capacity>::load_capacities() {
   resumable_ = false;
-  if (!laid_out_) {
-    slot_.resize(static_cast<std::size_t>(network_.edges()));
-    build_topology(
-        graph_, static_cast<std::int32_t>(network_.nodes()), network_.edges(),
-        [this](std::int64_t e) {
-          const auto place = static_cast<std::size_t>(e);
-          return std::pair{network_.tail[place], network_.head[place]};
-        },
-        [this](std::int64_t e, std::int32_t a) { slot_[static_cast<std::size_t>(e)] = a; });
-    side_.resize(network_.source.size());
-    laid_out_ = true;
-  }
-  for (std::size_t e = 0; e < slot_.size(); ++e) {
-    if (slot_[e] < 0) continue;
-    graph_.set_residuals(slot_[e], static_cast<Wide>(network_.capacity[e]),
-                         static_cast<Wide>(network_.reverse[e]));
-  }
+  load(network_, Spread<Wide>{}, laid_out_, graph_, slot_);
+  laid_out_ = true;
 }
 
-// Solves from the capacities, which are loaded.
+// Solves from the capacities, by the solver that suits the graph.
+template <class Capacity>
+void DynamicCut<Capacity>::start() {
+  resumable_ = false;
+  left_ = first_cut(network_, unchecked_infinity_, laid_out_, graph_, slot_, side_);
+  laid_out_ = true;
+  unchecked_infinity_ = false;
+  if (left_ == Left::flow) {  // the flow is of use, were it known
+    load_capacities();
+    restart();
+    return;
+  }
+  reparameterised_ = true;
+  resumable_ = true;
+}
+
+// Solves from the capacities, which are loaded, by Boykov-Kolmogorov.
 template <class Capacity>
 void DynamicCut<Capacity>::restart() {
   graph_.excess.resize(network_.source.size());
@@ -169,9 +179,36 @@ void DynamicCut<Capacity>::restart() {
   mark_.assign(network_.source.size(), kUnmarked);
   changed_.clear();
   solver_.solve(graph_);
+  read_sides();
+  left_ = Left::flow;
   rounding_ = 0;
   reparameterised_ = false;
   resumable_ = true;
+}
+
+// Has solver_ know the flow, as changes and results need.
+template <class Capacity>
+void DynamicCut<Capacity>::ready_to_resume() {
+  if (!resumable_ || left_ == Left::flow) return;
+  rounding_ = rounding_of_residuals(network_);
+  bool known = rounding_ <= kTolerance * static_cast<double>(value_);
+  if (known) {
+    solver_.begin(graph_, [&] {
+      known = settle_first_cut(
+          network_, slot_, left_ == Left::reversed, graph_, [&](std::size_t e, Wide flow) {
+            const std::int32_t slot = slot_[e];
+            solver_.set_flow(slot, graph_.arcs[static_cast<std::size_t>(slot)].sister, flow);
+          });
+    });
+  }
+  if (known) {
+    mark_.assign(network_.source.size(), kUnmarked);
+    changed_.clear();
+    left_ = Left::flow;
+  } else {
+    load_capacities();
+    restart();
+  }
 }
 
 // Solves from the last flow and trees. Returns false, with nothing solved, where an excess is out
@@ -186,19 +223,26 @@ bool DynamicCut<Capacity>::resume() {
     solver_.set_excess(i, excess);
   }
   solver_.resume(graph_, changed_);
+  read_sides();
   for (const std::int32_t i : changed_) mark_[static_cast<std::size_t>(i)] = kUnmarked;
   changed_.clear();
   return true;
 }
 
-// The source set and its cost, summed in the order of the edge-list solver.
 template <class Capacity>
-void DynamicCut<Capacity>::read_cut() {
+void DynamicCut<Capacity>::read_sides() {
+  side_.resize(network_.source.size());
+  for (std::size_t i = 0; i < side_.size(); ++i) {
+    side_[i] = static_cast<std::uint8_t>(solver_.in_source_set(static_cast<std::int32_t>(i)));
+  }
+}
+
+// The cost of the source set, summed in the order of the edge-list solver.
+template <class Capacity>
+void DynamicCut<Capacity>::sum_cut() {
   value_ = Wide{0};
   for (std::size_t i = 0; i < side_.size(); ++i) {
-    const bool inside = solver_.in_source_set(static_cast<std::int32_t>(i));
-    side_[i] = static_cast<std::uint8_t>(inside);
-    value_ += static_cast<Wide>(inside ? network_.sink[i] : network_.source[i]);
+    value_ += static_cast<Wide>(side_[i] != 0 ? network_.sink[i] : network_.source[i]);
   }
   for (std::size_t e = 0; e < network_.tail.size(); ++e) {
     const bool tail = side_[static_cast<std::size_t>(network_.tail[e])] != 0;
@@ -210,8 +254,6 @@ void DynamicCut<Capacity>::read_cut() {
 
 template <class Capacity>
 typename DynamicCut<Capacity>::Wide DynamicCut<Capacity>::solve(bool reuse) {
-  // Cuts that cost this much more than the minimum, relatively, are not accepted from a resume.
-  constexpr double kTolerance = 0x1p-30;
   const bool resumes = reuse && resumable_;
   if (resumes && solved_) {
     reused_ = true;
@@ -219,22 +261,26 @@ typename DynamicCut<Capacity>::Wide DynamicCut<Capacity>::solve(bool reuse) {
   }
   solved_ = false;
   check_total(network_.source.data(), network_.sink.data(), network_.nodes());
-  if (!resumes) load_capacities();
-  if constexpr (std::is_floating_point_v<Capacity>) {
-    if (unchecked_infinity_) {
-      refuse_infinite_path(graph_, network_.source.data(), network_.sink.data(), "");
+  bool reused = false;
+  if (resumes) {
+    if constexpr (std::is_floating_point_v<Capacity>) {
+      if (unchecked_infinity_) {
+        refuse_infinite_path(graph_, network_.source.data(), network_.sink.data(), "");
+      }
+      unchecked_infinity_ = false;
     }
-    unchecked_infinity_ = false;
-  }
-  bool reused = resumes && resume();
-  if (reused) read_cut();
-  if (reused && value_ > Wide{0} && rounding_ > kTolerance * static_cast<double>(value_)) {
-    reused = false;
+    reused = resume();
+    if (reused) sum_cut();
+    if (value_ > Wide{0} && rounding_ > kTolerance * static_cast<double>(value_)) reused = false;
   }
   if (!reused) {
-    if (resumes) load_capacities();
-    restart();
-    read_cut();
+    if (resumes) {
+      load_capacities();
+      restart();
+    } else {
+      start();
+    }
+    sum_cut();
   }
   checked_value(value_, "");
   solved_ = true;
@@ -248,18 +294,19 @@ void DynamicCut<Capacity>::write_source_side(bool* side) const {
 }
 
 template <class Capacity>
-MaximumFlow<Capacity> DynamicCut<Capacity>::maximum_flow() const {
+MaximumFlow<Capacity> DynamicCut<Capacity>::maximum_flow() {
+  ready_to_resume();
   return {network_, graph_, solver_, slot_, side_, !reparameterised_};
 }
 
 template <class Capacity>
-void DynamicCut<Capacity>::write_flow(Capacity* flow) const {
+void DynamicCut<Capacity>::write_flow(Capacity* flow) {
   const MaximumFlow<Capacity> found = maximum_flow();
   for (std::size_t e = 0; e < slot_.size(); ++e) flow[e] = static_cast<Capacity>(found.net(e));
 }
 
 template <class Capacity>
-void DynamicCut<Capacity>::write_residual(Wide* forward, Wide* backward) const {
+void DynamicCut<Capacity>::write_residual(Wide* forward, Wide* backward) {
   const MaximumFlow<Capacity> found = maximum_flow();
   for (std::size_t e = 0; e < slot_.size(); ++e) {
     std::tie(forward[e], backward[e]) = found.residual(e);

@@ -8,6 +8,9 @@
 //   cut.set_capacities(1, &edge, &capacity, &reverse);
 //   cut.solve(true);                        // goes on from the flow and the trees it has
 //
+// The first solve is by the solver that suits the graph. Later ones are by Boykov-Kolmogorov, whose
+// trees the first of them grows.
+//
 // Changes throw as those of Network do, with nothing changed. Numbers that are given repeatedly
 // count in turn. Not for use from several threads at once.
 #pragma once
@@ -15,6 +18,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "maxflow/cut.hpp"
 #include "maxflow/graph.hpp"
 #include "maxflow/maximum_flow.hpp"
 #include "maxflow/network.hpp"
@@ -53,28 +57,32 @@ class DynamicCut {
 
   // Of the last solve; all require solved().
   Wide value() const { return value_; }
-  void write_source_side(bool* side) const;                  // (nodes)
-  void write_flow(Capacity* flow) const;                     // (edges): net, tail to head
-  void write_residual(Wide* forward, Wide* backward) const;  // (edges) each
-  std::vector<std::int64_t> cut_edges() const;               // ascending
+  void write_source_side(bool* side) const;            // (nodes)
+  std::vector<std::int64_t> cut_edges() const;         // ascending
+  void write_flow(Capacity* flow);                     // (edges): net, tail to head
+  void write_residual(Wide* forward, Wide* backward);  // (edges) each
 
  private:
   enum Mark : std::uint8_t { kUnmarked = 0, kArcs = 1, kExcess = 2 };
 
   void mark(std::int32_t i, Mark what);
   void change_edge(std::size_t e, Capacity capacity, Capacity reverse);
-  MaximumFlow<Capacity> maximum_flow() const;
+  MaximumFlow<Capacity> maximum_flow();
   bool excess_after_changes(std::int32_t i, Wide* excess);
   void load_capacities();
+  void start();
   void restart();
+  void ready_to_resume();
   bool resume();
-  void read_cut();
+  void read_sides();
+  void sum_cut();
 
   Network<Capacity> network_;
   Graph<Wide> graph_;
   std::vector<std::int32_t> slot_;   // (edges): arc from tail to head, -1 for a self-loop
   bool laid_out_ = false;            // graph_ and slot_ have all nodes and edges
-  bool resumable_ = false;           // solver_ holds trees and a flow within the capacities
+  bool resumable_ = false;           // graph_ holds a flow within the capacities
+  Left left_ = Left::flow;           // unless flow: how graph_ was left, and solver_ knows nothing
   bool unchecked_infinity_ = false;  // infinite capacities came in since paths were searched for
   ResumableBoykovKolmogorov<Wide> solver_;
   std::vector<std::uint8_t> mark_;     // (nodes), of Mark; kept while resumable_

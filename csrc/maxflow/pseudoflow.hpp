@@ -53,6 +53,7 @@ class Pseudoflow {
     const std::int64_t pause = pause_of(graph);
     Imbalances<R> imbalances(graph);
     if (!imbalances.arrange(Turn::when_smaller)) return false;
+    reversed_ = imbalances.reversed();
     imbalances.push_to_neighbours();
     plant();
     label_by_distance();
@@ -78,6 +79,7 @@ class Pseudoflow {
     return true;
   }
 
+  bool reversed() const { return reversed_; }  // whether the last solve left the graph so
   bool in_source_set(std::int32_t i) const { return source_set_[i] != 0; }
 
  private:
@@ -299,6 +301,7 @@ class Pseudoflow {
   std::vector<std::int32_t> count_;   // nodes of each label, but for unreached ones
   std::vector<std::int32_t> bucket_;  // the last root with supply queued of each label, or kNone
   std::vector<std::uint8_t> source_set_;
+  bool reversed_ = false;
 };
 
 }  // namespace graphcut::maxflow

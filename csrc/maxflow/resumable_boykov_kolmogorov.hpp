@@ -58,6 +58,16 @@ class ResumableBoykovKolmogorov : private BoykovKolmogorov<R, FlowLedger<R>> {
     Base::solve(graph);
   }
 
+  // Prepares to resume `graph`; settle() sets the excess that a flow has left, and tells that flow
+  // by set_flow. Trees are grown by the first resume.
+  template <class Settle>
+  void begin(Graph<R>& graph, Settle&& settle) {
+    ledger_.net.assign(graph.arcs.size(), R{0});
+    settle();
+    this->attach(graph);
+    this->plant();
+  }
+
   // As solve, but paths are looked for from these nodes only, which is enough where one of them is
   // at the end of every path. Only the flow is of use then, not the trees.
   void solve_from(Graph<R>& graph, const std::vector<std::int32_t>& ends) {
