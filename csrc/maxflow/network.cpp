@@ -15,6 +15,11 @@ namespace {
 
 void check_numbers(const std::int64_t* numbers, std::int64_t count, std::int64_t size,
                    const char* name, const char* what) {
+  bool outside = false;  // no branch: vectorised
+  for (std::int64_t k = 0; k < count; ++k) {
+    outside |= static_cast<std::uint64_t>(numbers[k]) >= static_cast<std::uint64_t>(size);
+  }
+  if (!outside) return;
   for (std::int64_t k = 0; k < count; ++k) {
     if (numbers[k] >= 0 && numbers[k] < size) continue;
     throw std::out_of_range(std::string(name) + " is " + std::to_string(numbers[k]) + " at entry " +
@@ -32,11 +37,9 @@ bool check_row(const Capacity* row, std::int64_t count, const char* name) {
 template <class Capacity>
 bool check_links(const Capacity* forward, const Capacity* backward, std::int64_t count) {
   const bool infinite = check_row(forward, count, "capacity");
-  const bool infinite_back = check_row(backward, count, "reverse_capacity");
-  for (std::int64_t k = 0; k < count; ++k) {
-    check_sum(static_cast<Value<Capacity>>(forward[k]), static_cast<Value<Capacity>>(backward[k]),
-              "capacity", k);
-  }
+  const bool same = backward == forward;
+  const bool infinite_back = same ? infinite : check_row(backward, count, "reverse_capacity");
+  if constexpr (std::is_same_v<Capacity, Value<Capacity>>) check_sums(forward, backward, count);
   return infinite || infinite_back;
 }
 
@@ -76,25 +79,18 @@ std::int64_t Network<Capacity>::add_edges(std::int64_t count, const std::int64_t
   check_numbers(tails, count, nodes(), "tail", "nodes");
   check_numbers(heads, count, nodes(), "head", "nodes");
   check_links(forward, backward, count);
-  const auto old = static_cast<std::size_t>(before);
   const auto size = static_cast<std::size_t>(before + count);
-  try {
-    tail.resize(size);
-    head.resize(size);
-    capacity.resize(size);
-    reverse.resize(size);
-  } catch (...) {
-    tail.resize(std::min(tail.size(), old));
-    head.resize(std::min(head.size(), old));
-    capacity.resize(std::min(capacity.size(), old));
-    throw;
-  }
-  for (std::size_t k = 0; k < size - old; ++k) {
-    tail[old + k] = static_cast<std::int32_t>(tails[k]);
-    head[old + k] = static_cast<std::int32_t>(heads[k]);
-    capacity[old + k] = forward[k];
-    reverse[old + k] = backward[k];
-  }
+  const auto grow = [size](auto& column) {
+    if (size > column.capacity()) column.reserve(std::max(size, 2 * column.size()));
+  };
+  grow(tail);
+  grow(head);
+  grow(capacity);
+  grow(reverse);  // now nothing can fail
+  tail.insert(tail.end(), tails, tails + count);
+  head.insert(head.end(), heads, heads + count);
+  capacity.insert(capacity.end(), forward, forward + count);
+  reverse.insert(reverse.end(), backward, backward + count);
   return before;
 }
 
