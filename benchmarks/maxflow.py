@@ -23,7 +23,7 @@ from benchmarks.probe import Probe, probe
 from benchmarks.problem import Batch
 from benchmarks.report import family_result, print_family, rows
 from benchmarks.timing import interleaved, write_json
-from graphcut_ext._arguments import SOLVERS
+from graphcut_ext import SOLVERS
 
 LARGE = 10_000  # nodes from which memory is measured
 MEMORY_LIMIT = 600  # seconds

@@ -19,7 +19,7 @@ from benchmarks.maxflow import installed
 from benchmarks.probe import reset_peak, status_bytes
 from benchmarks.problem import Batch
 from benchmarks.timing import write_json
-from graphcut_ext._arguments import SOLVERS
+from graphcut_ext import SOLVERS
 
 PEERS = ("PyMaxflow", "SciPy")
 

@@ -18,6 +18,8 @@ read_dimacs, write_dimacs
     Maximum-flow problems in files of the DIMACS format.
 Graph
     One graph in NumPy arrays: solve, change capacities, solve again from where it was.
+SOLVERS, Solver
+    The names that ``solver=`` takes, as a tuple and as a type.
 no_value_checks, values_are_checked
     A context in which operators on CUDA never wait for the device, and whether one is in it.
 build_info
@@ -45,16 +47,19 @@ from graphcut_ext._knn_maxflow import knn_maxflow
 from graphcut_ext._labelling import Labelling
 from graphcut_ext._maxflow import maxflow
 from graphcut_ext._mincut import MinCut, MinCutFlow
+from graphcut_ext._solvers import SOLVERS, Solver
 from graphcut_ext._value_checks import no_value_checks, values_are_checked
 
 __all__ = [
     "KNN",
+    "SOLVERS",
     "FlowProblem",
     "Graph",
     "KNNMeasured",
     "Labelling",
     "MinCut",
     "MinCutFlow",
+    "Solver",
     "__version__",
     "alpha_beta_swap",
     "alpha_expansion",

@@ -12,8 +12,7 @@ from typing import NoReturn
 import numpy as np
 import torch
 
-from graphcut_ext import FlowProblem, MinCut, build_info, maxflow, read_dimacs
-from graphcut_ext._arguments import SOLVERS
+from graphcut_ext import SOLVERS, FlowProblem, MinCut, build_info, maxflow, read_dimacs
 
 PROGRAM = "python -m graphcut_ext"
 

@@ -10,12 +10,11 @@ import torch
 from torch import Tensor
 from torch.autograd.forward_ad import unpack_dual
 
+from graphcut_ext import _core
+from graphcut_ext._solvers import SOLVERS
+
 CAPACITY_DTYPES = (torch.float32, torch.float64, torch.int32, torch.int64)
 HALVES = (torch.float16, torch.bfloat16)
-SOLVERS = ("auto", "bk", "ibfs", "push_relabel", "hpf")
-MOST_NODES = 2**30 - 1  # of a graph: the core keeps heads of arcs in 30 bits
-MOST_EDGES = 2**30 - 1
-MOST_THREADS = 1024
 
 
 def check_tensor(name: str, value: object) -> Tensor:
@@ -81,8 +80,8 @@ def check_sizes(nodes: tuple[str, int], edges: tuple[str, int], graphs: int = 1)
     Both are given as the name of the argument and the number.
     """
     for (name, count), limit, things in (
-        (nodes, MOST_NODES, "nodes"),
-        (edges, MOST_EDGES, "edges"),
+        (nodes, _core.MAX_NODES, "nodes"),
+        (edges, _core.MAX_EDGES, "edges"),
     ):
         if count > limit * max(graphs, 1):
             raise ValueError(
@@ -101,7 +100,7 @@ def check_solver(solver: str) -> str:
 def check_num_threads(num_threads: int | None) -> int:
     """Return the number of threads, 0 standing for torch's setting at run time.
 
-    Above ``MOST_THREADS`` more of them are not started; results do not depend on it.
+    No more than ``_core.MAX_THREADS`` are ever started; results do not depend on it.
     """
     if num_threads is None:
         return 0
@@ -109,7 +108,7 @@ def check_num_threads(num_threads: int | None) -> int:
         raise TypeError(f"num_threads must be an int or None, not {type(num_threads).__name__}")
     if num_threads < 1:
         raise ValueError(f"num_threads must be at least 1, not {num_threads}")
-    return min(num_threads, MOST_THREADS)
+    return min(num_threads, _core.MAX_THREADS)
 
 
 def _dtype(dtype: torch.dtype) -> str:

@@ -7,6 +7,13 @@ from numpy.typing import NDArray
 
 from graphcut_ext._build import BuildInfo
 
+SOLVERS: tuple[str, ...]
+MAX_NODES: int
+MAX_EDGES: int
+MAX_THREADS: int
+CRF_MAX_CHANNELS: int
+KNN_CHUNK_ROWS: int
+
 def build_info() -> BuildInfo: ...
 def solve_edge_list(
     edge_index: NDArray[np.int64],

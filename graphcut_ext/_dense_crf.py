@@ -16,7 +16,7 @@ from graphcut_ext._value_checks import values_are_checked
 
 METHODS = ("auto", "lattice", "exact")
 DTYPES = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
-MOST_CHANNELS = 14
+MOST_CHANNELS: int = _core.CRF_MAX_CHANNELS
 MOST_SPREAD = 1e5  # standard deviations: beyond, float32 cannot tell places in a lattice apart
 LEAST_SIGMA, MOST_SETTING = 1e-30, 1e30  # what float32 can be divided and multiplied by
 EXACT_PIXELS = 4096  # up to which "auto" takes the exact kernels on CUDA

@@ -16,11 +16,12 @@ from typing import NoReturn
 
 import numpy as np
 
+from graphcut_ext import _core
 from graphcut_ext._dimacs_arcs import INT64_MAX, Arcs, parse_arcs
 
 BLOCK = 1 << 18  # bytes parsed at once; its arrays stay in the cache
 LONGEST_LINE = 1 << 20
-MOST_NODES = 2**30 - 1  # the core keeps heads of arcs in 30 bits
+MAX_NODES: int = _core.MAX_NODES
 BEYOND = 10**30  # stands for integers of more digits than that: above every limit
 
 WHOLE = re.compile(rb"[+-]?[0-9]+")
@@ -147,8 +148,8 @@ class _Reader:
         self._expect(fields, "p max NODES ARCS")
         self.nodes = self._integer("the number of nodes", fields[2])
         self.promised = self._integer("the number of arcs", fields[3])
-        if not 0 <= self.nodes <= MOST_NODES:
-            self.fail(f"{_shown(fields[2])} nodes; there may be 0 to {MOST_NODES}")
+        if not 0 <= self.nodes <= MAX_NODES:
+            self.fail(f"{_shown(fields[2])} nodes; there may be 0 to {MAX_NODES}")
         if self.promised < 0:
             self.fail(f"{_shown(fields[3])} arcs")
         self.p_line = self.lines

@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from graphcut_ext import _core
 from graphcut_ext._graph_arguments import cast, count, flag
 
 # Neighbours differ in at most this many coordinates, by one each.
 REACH = {(2, 4): 1, (2, 8): 2, (3, 6): 1, (3, 18): 2, (3, 26): 3}
-MOST_NODES = 2**30 - 1
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ def grid(shape: Sequence[int], connectivity: int | None, periodic: bool | Sequen
     if isinstance(shape, str) or not isinstance(shape, Sequence | np.ndarray):
         raise TypeError(f"shape must be a sequence of integers, not {type(shape).__name__}")
     sizes = tuple(count(f"shape[{axis}]", size) for axis, size in enumerate(shape))
-    if math.prod(sizes) > MOST_NODES:
+    if math.prod(sizes) > _core.MAX_NODES:
         raise ValueError(f"shape has {math.prod(sizes)} nodes, too many: at most 2^30 - 1")
     allowed = [c for dimensions, c in REACH if dimensions == len(sizes)]
     if not allowed:

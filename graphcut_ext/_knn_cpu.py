@@ -29,7 +29,7 @@ SYMMETRY_POINTS = 512
 """From this size on only one half of the symmetric product of an item is computed..."""
 SYMMETRY_BLOCKS = 5
 """...in so many blocks of rows, each a multiple of the core's CHUNK_ROWS."""
-CHUNK_ROWS = 16
+CHUNK_ROWS: int = _core.KNN_CHUNK_ROWS
 PANEL: int = _core.KNN_PANEL
 """Points that the core multiplies together."""
 SEGMENT: int = _core.KNN_SEGMENT

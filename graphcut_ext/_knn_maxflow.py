@@ -48,7 +48,8 @@ def knn_maxflow(
         :func:`graphcut_ext.knn_graph`.
     source, sink : Tensor, shape (B, L, N), same dtype
         Terminal capacities, >= 0, of L cuts per item (one per class, say).
-    solver : {"auto", "bk", "ibfs", "push_relabel", "hpf"}
+    solver : name of a solver, default "auto"
+        One of ``graphcut_ext.SOLVERS``.
         ``"push_relabel"`` is the fastest on small maps, ``"ibfs"`` on large ones; ``"bk"`` is
         Boykov-Kolmogorov, ``"hpf"`` Hochbaum's pseudoflow, for few terminal links. ``"auto"``
         chooses by the form of the graph. CUDA tensors are solved on the device by

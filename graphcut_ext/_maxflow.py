@@ -83,7 +83,8 @@ def maxflow(
     ptr : Tensor, shape (G + 1,), int64, optional
         ``G`` independent graphs concatenated: graph g holds the nodes ``ptr[g] .. ptr[g+1]-1``, and
         edges may not cross. Default: one graph.
-    solver : {"auto", "bk", "ibfs", "push_relabel", "hpf"}
+    solver : name of a solver, default "auto"
+        One of ``graphcut_ext.SOLVERS``.
         ``"bk"`` is Boykov-Kolmogorov, the fastest on grids whose edges are directed;
         ``"ibfs"``, incremental breadth-first search with excesses, on other grids and on large
         neighbour graphs; ``"hpf"``, Hochbaum's pseudoflow, highest label first, where few nodes

@@ -23,10 +23,9 @@ from scipy.sparse import csr_array
 from scipy.sparse.csgraph import maximum_flow
 
 import graphcut_ext as gx
-from graphcut_ext import _dimacs, _dimacs_arcs, _dimacs_text, _flow_problem
-from graphcut_ext._arguments import SOLVERS
+from graphcut_ext import SOLVERS, _dimacs, _dimacs_arcs, _dimacs_text, _flow_problem
 
-MOST_NODES = 1000  # memory for more would cost more time than anything else
+MAX_NODES = 1000  # memory for more would cost more time than anything else
 SCIPY_LIMIT = 2**31 - 1  # of a sum of capacities
 SEEDS = (
     b"p max 4 5\nn 1 s\nn 4 t\na 1 2 5\na 2 3 3\na 3 2 1\na 3 4 4\na 1 4 2\n",
@@ -119,7 +118,7 @@ def main() -> None:
         own = [] if any(not a.startswith("-") for a in sys.argv[1:]) else [corpus]
         for module in (_dimacs, _dimacs_arcs, _dimacs_text, _flow_problem):
             instrument(module)
-        mock.patch.object(_dimacs_text, "MOST_NODES", MOST_NODES).start()
+        mock.patch.object(_dimacs_text, "MAX_NODES", MAX_NODES).start()
         atheris.Setup([*sys.argv, *own], check)
         atheris.Fuzz()
 

@@ -24,7 +24,7 @@ from benchmarks.plot import plot
 from benchmarks.probe import probe
 from benchmarks.problem import Batch, Problem
 from benchmarks.report import family_result, rows
-from graphcut_ext._arguments import SOLVERS
+from graphcut_ext import SOLVERS
 
 SCALE, GRAPHS = 0.07, 2
 ROOT = Path(__file__).parents[1]

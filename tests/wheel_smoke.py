@@ -29,7 +29,7 @@ def check_cuts() -> None:
     table[nodes, :nodes], table[:nodes, nodes + 1] = source, sink
     expected = maximum_flow(csr_matrix(table), nodes, nodes + 1).flow_value
     arguments = [torch.from_numpy(array) for array in (ends, capacity, source, sink)]
-    for solver in ("auto", "bk", "ibfs", "push_relabel", "hpf"):
+    for solver in gx.SOLVERS:
         found = gx.maxflow(*arguments, solver=solver).value.item()
         assert found == expected, f"{solver}: {found}, SciPy {expected}"
 

@@ -64,6 +64,7 @@ void dense_crf(const Floats& energy, const Floats& image,
 }  // namespace
 
 void bind_crf(py::module_& module) {
+  module.attr("CRF_MAX_CHANNELS") = crf::kMostDimensions - 2;  // two are positions
   module.def("dense_crf", &dense_crf, py::arg("energy").noconvert(), py::arg("image").noconvert(),
              py::arg("compatibility").noconvert(), py::arg("iterations"), py::arg("smoothness_xy"),
              py::arg("smoothness_weight"), py::arg("appearance_xy"), py::arg("appearance_value"),

@@ -318,6 +318,7 @@ void bind_knn(py::module_& module) {
              py::arg("rescale").noconvert(), py::arg("lengths").noconvert(), py::arg("searched"),
              py::arg("distances").noconvert(), py::arg("indices").noconvert(),
              py::arg("measured").noconvert(), py::arg("most"), py::arg("threads"));
+  module.attr("KNN_CHUNK_ROWS") = knn::kChunkRows;
   module.attr("KNN_MULTIPLIES_PAIRS") = knn::multiplies_pairs();
   module.attr("KNN_PANEL") = knn::kPanel;
   module.attr("KNN_SEGMENT") = knn::kSegment;

@@ -11,7 +11,9 @@
 #include "maxflow/block_batch.hpp"
 #include "maxflow/edge_list_batch.hpp"
 #include "maxflow/emulated_batch.hpp"
+#include "maxflow/graph.hpp"
 #include "maxflow/knn_batch.hpp"
+#include "maxflow/method.hpp"
 
 namespace py = pybind11;
 
@@ -223,6 +225,11 @@ void bind_solvers(py::module_& module) {
 }  // namespace
 
 void bind_maxflow(py::module_& module) {
+  py::tuple names(maxflow::kSolverNames.size());
+  for (std::size_t k = 0; k < names.size(); ++k) names[k] = maxflow::kSolverNames[k];
+  module.attr("SOLVERS") = names;
+  module.attr("MAX_NODES") = maxflow::kMaxNodes;
+  module.attr("MAX_EDGES") = maxflow::kMaxEdges;
   bind_solvers<float>(module);
   bind_solvers<double>(module);
   bind_solvers<std::int32_t>(module);

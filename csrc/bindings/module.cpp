@@ -2,6 +2,7 @@
 #include <pybind11/pybind11.h>
 
 #include "bindings/bindings.hpp"
+#include "parallel/parallel_for.hpp"
 
 namespace py = pybind11;
 
@@ -27,6 +28,7 @@ py::dict build_info() {
 PYBIND11_MODULE(_core, module) {
   module.doc() = "Compiled core of graphcut_ext (private; use the operators in graphcut_ext).";
   module.def("build_info", &build_info);
+  module.attr("MAX_THREADS") = graphcut::kMaxThreads;
   graphcut::bindings::bind_crf(module);
   graphcut::bindings::bind_graph(module);
   graphcut::bindings::bind_knn(module);

@@ -34,13 +34,16 @@ struct NoLedger {
 template <class R, class Ledger = NoLedger>
 class BoykovKolmogorov {
  public:
-  // Requires non-negative residuals and no path of infinite capacity from source to sink.
-  void solve(Graph<R>& graph) {
+  // Requires non-negative residuals and no path of infinite capacity from source to sink. Always
+  // returns true: nothing is summed.
+  bool solve(Graph<R>& graph) {
     attach(graph);
     plant();
     run();
+    return true;
   }
 
+  Left left() const { return Left::flow; }
   bool in_source_set(std::int32_t i) const { return nodes_[i].tree == Tree::source; }
 
  protected:

@@ -8,22 +8,18 @@
 #include <string>
 #include <vector>
 
-#include "maxflow/boykov_kolmogorov.hpp"
 #include "maxflow/graph.hpp"
-#include "maxflow/incremental_bfs.hpp"
 #include "maxflow/method.hpp"
-#include "maxflow/pseudoflow.hpp"
-#include "maxflow/push_relabel.hpp"
+#include "maxflow/solver_list.hpp"
 
 namespace graphcut::maxflow {
 
 // The solvers, each with the memory it keeps from one cut to the next.
 template <class R>
 struct Solvers {
-  BoykovKolmogorov<R> boykov_kolmogorov;
-  IncrementalBfs<R> incremental_bfs;
-  PushRelabel<R> push_relabel;
-  Pseudoflow<R> pseudoflow;
+#define GRAPHCUT_ENTRY(name, method, Solver) Solver<R> method;
+  GRAPHCUT_SOLVERS(GRAPHCUT_ENTRY)
+#undef GRAPHCUT_ENTRY
 };
 
 template <class Solver>
@@ -47,12 +43,10 @@ std::int64_t set_excess(const Capacity* source, const Capacity* sink, std::int32
   return terminals;
 }
 
-// How a solver leaves a graph: with residuals and excess of a pseudoflow, or of one of the graph
-// with all arcs reversed and source and sink swapped; or with residuals of a flow, excess as given.
-enum class Left : std::uint8_t { pseudoflow, reversed, flow };
-
 // Solves `graph`, whose residuals and excess are the capacities, or what flow sent before has left
-// of them, and writes the minimal source set to `side`.
+// of them, and writes the minimal source set to `side`. Where the solver that was asked for cannot
+// go on, Boykov-Kolmogorov takes over: it sums nothing, so it can take any capacities. Returns how
+// the graph is left.
 template <class R>
 Left cut(Graph<R>& graph, Solvers<R>& solvers, Method used, bool* side) {
   const auto solved_by = [&](auto& solver) {
@@ -60,20 +54,17 @@ Left cut(Graph<R>& graph, Solvers<R>& solvers, Method used, bool* side) {
     write_side(solver, graph.nodes(), side);
     return true;
   };
-  const auto left_by = [](const auto& solver) {
-    return solver.reversed() ? Left::reversed : Left::pseudoflow;
-  };
-  if (used == Method::push_relabel && solved_by(solvers.push_relabel)) {
-    return left_by(solvers.push_relabel);
+  switch (used) {
+#define GRAPHCUT_ENTRY(name, method, Solver)                     \
+  case Method::method:                                           \
+    if (solved_by(solvers.method)) return solvers.method.left(); \
+    break;
+    GRAPHCUT_SOLVERS(GRAPHCUT_ENTRY)
+#undef GRAPHCUT_ENTRY
+    case Method::automatic:
+      break;
   }
-  if (used == Method::incremental_bfs && solved_by(solvers.incremental_bfs)) {
-    return left_by(solvers.incremental_bfs);
-  }
-  if (used == Method::pseudoflow && solved_by(solvers.pseudoflow)) {
-    return left_by(solvers.pseudoflow);
-  }
-  solvers.boykov_kolmogorov.solve(graph);  // sums nothing, so it can take any capacities
-  write_side(solvers.boykov_kolmogorov, graph.nodes(), side);
+  solved_by(solvers.boykov_kolmogorov);
   return Left::flow;
 }
 

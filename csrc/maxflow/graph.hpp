@@ -37,8 +37,9 @@ struct Arc {
   }
 };
 
-// Heads take 30 bits.
+// Of a graph: heads take 30 bits, and the arcs of all edges are numbered by int32.
 inline constexpr std::int64_t kMaxNodes = (std::int64_t{1} << 30) - 1;
+inline constexpr std::int64_t kMaxEdges = (std::int64_t{1} << 30) - 1;
 
 // Owned by the caller and reused from one cut to the next without giving memory back.
 template <class R>
@@ -63,6 +64,10 @@ struct Graph {
     sister.mark(backward > R{0}, forward > R{0});
   }
 };
+
+// How a solver leaves a graph: with residuals and excess of a pseudoflow, or of one of the graph
+// with all arcs reversed and source and sink swapped; or with residuals of a flow, excess as given.
+enum class Left : std::uint8_t { pseudoflow, reversed, flow };
 
 // Moves `flow`, more than nothing and at most the residual, through `arc`; returns whether that
 // closes it. `arcs` are those of its graph.
@@ -90,7 +95,7 @@ bool push(Arc<R>* arcs, Arc<R>& arc, R flow) {
 template <class R, class Endpoints, class Placed>
 void build_topology(Graph<R>& graph, std::int32_t nodes, std::int64_t edges, Endpoints&& endpoints,
                     Placed&& placed) {
-  if (edges > std::numeric_limits<std::int32_t>::max() / 2) {
+  if (edges > kMaxEdges) {
     throw std::invalid_argument("edge_index: a graph of " + std::to_string(edges) +
                                 " edges is too large; at most 2^30 - 1 edges per graph");
   }

@@ -64,7 +64,7 @@ class IncrementalBfs {
     return true;
   }
 
-  bool reversed() const { return reversed_; }  // whether the last solve left the graph so
+  Left left() const { return reversed_ ? Left::reversed : Left::pseudoflow; }
   bool in_source_set(std::int32_t i) const { return reversed_ ? level_[i] < 0 : level_[i] > 0; }
 
  private:

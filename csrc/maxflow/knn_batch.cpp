@@ -16,7 +16,7 @@ namespace {
 template <class Capacity>
 bool check(const KnnBatch<Capacity>& batch) {
   if (batch.nodes > kMaxNodes || batch.k > std::numeric_limits<std::int32_t>::max() ||
-      batch.nodes * batch.k > std::numeric_limits<std::int32_t>::max() / 2) {
+      batch.nodes * batch.k > kMaxEdges) {
     throw std::invalid_argument("indices: " + std::to_string(batch.nodes) + " nodes with " +
                                 std::to_string(batch.k) +
                                 " neighbours are too large; at most 2^30 - 1 entries per item");

@@ -8,26 +8,33 @@
 #include <cstdlib>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 
 #include "maxflow/graph.hpp"
+#include "maxflow/solver_list.hpp"
 
 namespace graphcut::maxflow {
 
 enum class Method : std::uint8_t {
   automatic,
-  boykov_kolmogorov,
-  incremental_bfs,
-  push_relabel,
-  pseudoflow
+#define GRAPHCUT_ENTRY(name, method, Solver) method,
+  GRAPHCUT_SOLVERS(GRAPHCUT_ENTRY)
+#undef GRAPHCUT_ENTRY
 };
 
-inline Method method_named(const std::string& name) {
-  if (name == "auto") return Method::automatic;
-  if (name == "bk") return Method::boykov_kolmogorov;
-  if (name == "ibfs") return Method::incremental_bfs;
-  if (name == "push_relabel") return Method::push_relabel;
-  if (name == "hpf") return Method::pseudoflow;
-  throw std::invalid_argument("solver: unknown name " + name);
+// By value of Method.
+inline constexpr std::array kSolverNames{"auto",
+#define GRAPHCUT_ENTRY(name, method, Solver) name,
+                                         GRAPHCUT_SOLVERS(GRAPHCUT_ENTRY)
+#undef GRAPHCUT_ENTRY
+};
+
+inline Method method_named(std::string_view name) {
+  const auto found = std::find(kSolverNames.begin(), kSolverNames.end(), name);
+  if (found == kSolverNames.end()) {
+    throw std::invalid_argument("solver: unknown name " + std::string(name));
+  }
+  return static_cast<Method>(found - kSolverNames.begin());
 }
 
 // Calls look(v, begin, end), with the arcs of node v, for some `count` nodes, in a picture of

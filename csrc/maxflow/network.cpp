@@ -69,9 +69,8 @@ template <class Capacity>
 std::int64_t Network<Capacity>::add_edges(std::int64_t count, const std::int64_t* tails,
                                           const std::int64_t* heads, const Capacity* forward,
                                           const Capacity* backward) {
-  constexpr std::int64_t kMost = std::numeric_limits<std::int32_t>::max() / 2;
   const std::int64_t before = edges();
-  if (count > kMost - before) {
+  if (count > kMaxEdges - before) {
     throw std::invalid_argument("tail has " + std::to_string(count) + " entries after " +
                                 std::to_string(before) +
                                 " edges, too many: a graph has at most 2^30 - 1");

@@ -79,7 +79,7 @@ class Pseudoflow {
     return true;
   }
 
-  bool reversed() const { return reversed_; }  // whether the last solve left the graph so
+  Left left() const { return reversed_ ? Left::reversed : Left::pseudoflow; }
   bool in_source_set(std::int32_t i) const { return source_set_[i] != 0; }
 
  private:

@@ -10,9 +10,12 @@
 
 namespace graphcut {
 
+// More threads than this are never started.
+inline constexpr int kMaxThreads = 1024;
+
 // Workers that parallel_for uses at most: no more than there are tasks, and at least 1.
 inline int worker_count(std::int64_t tasks, int threads) {
-  return static_cast<int>(std::clamp<std::int64_t>(tasks, 1, std::max(threads, 1)));
+  return static_cast<int>(std::clamp<std::int64_t>(tasks, 1, std::clamp(threads, 1, kMaxThreads)));
 }
 
 // Calls body(worker, task) once for every task in [0, tasks), worker in [0, worker_count(tasks,

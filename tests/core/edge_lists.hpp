@@ -17,8 +17,8 @@
 
 namespace graphcut::test {
 
+using maxflow::kSolverNames;
 using maxflow::Method;
-inline constexpr const char* kSolvers[] = {"auto", "bk", "ibfs", "push_relabel", "hpf"};
 
 // whole: small integers, and inf where there is one. real: over 2^40. any: what is refused, too.
 enum class Values : std::uint8_t { whole, real, any };
@@ -244,9 +244,9 @@ bool same(const Answer<C>& a, const Answer<C>& b, std::int64_t sides) {
 // other types pass through.
 template <class Solve>
 auto solve_by_all(int threads, std::string& refused, Solve&& solve)
-    -> std::vector<std::optional<decltype(solve(kSolvers[0], 1))>> {
-  std::vector<std::optional<decltype(solve(kSolvers[0], 1))>> answers;
-  for (const char* solver : kSolvers) {
+    -> std::vector<std::optional<decltype(solve(kSolverNames[0], 1))>> {
+  std::vector<std::optional<decltype(solve(kSolverNames[0], 1))>> answers;
+  for (const char* solver : kSolverNames) {
     for (const int count : {1, threads}) {
       std::string why;
       answers.emplace_back();
@@ -306,7 +306,7 @@ void check_edge_lists(const EdgeLists<C>& lists, int threads) {
         const auto row = static_cast<std::size_t>(c * lists.graphs + g);
         check_cut(oracles[row], answer.value[row], answer.side.get() + c * lists.nodes + first,
                   lists.ptr[static_cast<std::size_t>(g) + 1] - first,
-                  std::numeric_limits<double>::epsilon(), kSolvers[k / 2]);
+                  std::numeric_limits<double>::epsilon(), kSolverNames[k / 2]);
       }
     }
   }

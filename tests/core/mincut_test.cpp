@@ -47,7 +47,7 @@ void check_strips(int threads) {
       capacity[static_cast<std::size_t>(c * edges + g * (kLength - 1) + c * 10)] = C{3};
     }
   }
-  for (const char* solver : kSolvers) {
+  for (const char* solver : kSolverNames) {
     std::vector<maxflow::Value<C>> value(kCuts * kGraphs);
     const auto side = std::make_unique<bool[]>(kCuts * kGraphs * kLength);
     maxflow::EdgeListBatch<C> batch;

@@ -118,7 +118,7 @@ void check_neighbours(const Neighbours<C>& lists, int threads) {
     require(same(answer, *answers[k - k % 2], sides), "threads do not matter");
     for (std::size_t row = 0; row < oracles.size(); ++row) {
       const bool* side = answer.side.get() + row * static_cast<std::size_t>(lists.nodes);
-      check_cut(oracles[row], answer.value[row], side, lists.nodes, rounding, kSolvers[k / 2]);
+      check_cut(oracles[row], answer.value[row], side, lists.nodes, rounding, kSolverNames[k / 2]);
     }
   }
 }

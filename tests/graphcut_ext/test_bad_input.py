@@ -12,7 +12,7 @@ import pytest
 import torch
 
 import graphcut_ext as gx
-from graphcut_ext._arguments import SOLVERS
+from graphcut_ext import SOLVERS
 
 pytestmark = pytest.mark.timeout(60)
 

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 import graphcut_ext as gx
+from graphcut_ext import SOLVERS
 from graphcut_ext import __main__ as program
 from graphcut_ext.__main__ import main
-from graphcut_ext._arguments import SOLVERS
 
 NETWORK = "p max 5 5\nn 4 s\nn 2 t\na 4 1 5\na 1 3 3\na 3 2 4\na 4 2 2\na 5 2 1\n"
 

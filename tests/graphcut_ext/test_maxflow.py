@@ -10,7 +10,7 @@ import torch
 from oracles import Problem, brute_force, scipy_mincut
 
 import graphcut_ext as gx
-from graphcut_ext._arguments import SOLVERS
+from graphcut_ext import SOLVERS
 
 DTYPES = [torch.float32, torch.float64, torch.int32, torch.int64]
 

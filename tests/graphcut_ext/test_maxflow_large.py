@@ -7,7 +7,7 @@ from oracles import Problem, scipy_mincut
 from torch.nn.functional import interpolate
 
 import graphcut_ext as gx
-from graphcut_ext._arguments import SOLVERS
+from graphcut_ext import SOLVERS
 
 SIDE, K, CUTS = 41, 9, 2
 

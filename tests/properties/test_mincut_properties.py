@@ -11,7 +11,7 @@ from hypothesis.extra import numpy as hnp
 from oracles import Problem, brute_force, scipy_mincut
 
 import graphcut_ext as gx
-from graphcut_ext._arguments import SOLVERS
+from graphcut_ext import SOLVERS
 
 DTYPES = st.sampled_from([torch.float32, torch.float64, torch.int32, torch.int64])
 
