@@ -222,11 +222,15 @@ bool DynamicCut<Capacity>::resume() {
     if (!excess_after_changes(i, &excess)) return false;
     solver_.set_excess(i, excess);
   }
-  solver_.resume(graph_, changed_);
-  read_sides();
+  const bool solved = solver_.resume(graph_, changed_);
   for (const std::int32_t i : changed_) mark_[static_cast<std::size_t>(i)] = kUnmarked;
   changed_.clear();
-  return true;
+  if (solved) {
+    read_sides();
+    return true;
+  }
+  left_ = finish_cut(graph_, side_);
+  return left_ != Left::flow;
 }
 
 template <class Capacity>

@@ -49,6 +49,24 @@ void load(const Network<Capacity>& network, const Spread<Value<Capacity>>& sprea
       });
 }
 
+// As cut(), with memory that is given back.
+template <class R>
+Left cut_to_bytes(Graph<R>& graph, Method used, std::vector<std::uint8_t>& side) {
+  const auto solvers = std::make_unique<Solvers<R>>();
+  const auto nodes = static_cast<std::size_t>(graph.nodes());
+  const std::unique_ptr<bool[]> found(new bool[nodes]);
+  const Left left = cut(graph, *solvers, used, found.get());
+  side.assign(found.get(), found.get() + nodes);
+  return left;
+}
+
+// Solves `graph` from a flow that was sent, in a time that hubs do not make quadratic. Writes the
+// minimal source set to `side` (nodes).
+template <class R>
+Left finish_cut(Graph<R>& graph, std::vector<std::uint8_t>& side) {
+  return cut_to_bytes(graph, Method::pseudoflow, side);
+}
+
 // Solves `network`, sending flow ahead where that pays. `check` refuses infinite paths. Writes the
 // minimal source set to `side` (nodes).
 template <class Capacity>
@@ -56,7 +74,6 @@ Left first_cut(const Network<Capacity>& network, bool check, bool laid_out,
                Graph<Value<Capacity>>& graph, std::vector<std::int32_t>& slots,
                std::vector<std::uint8_t>& side) {
   using Wide = Value<Capacity>;
-  const auto nodes = static_cast<std::int32_t>(network.nodes());
   graph.excess.resize(network.source.size());
   std::int64_t terminals = 0;
   for (std::size_t i = 0; i < graph.excess.size(); ++i) {
@@ -84,11 +101,7 @@ Left first_cut(const Network<Capacity>& network, bool check, bool laid_out,
     }
     used = chosen(Method::automatic, graph, terminals, spread.used());
   }
-  const auto solvers = std::make_unique<Solvers<Wide>>();
-  const std::unique_ptr<bool[]> found(new bool[static_cast<std::size_t>(nodes)]);
-  const Left left = cut(graph, *solvers, used, found.get());
-  side.assign(found.get(), found.get() + nodes);
-  return left;
+  return cut_to_bytes(graph, used, side);
 }
 
 // Bound of what residuals in floating point round away of all flows. It is infinite, and residuals

@@ -9,7 +9,9 @@
 // fields", PAMI 2007.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <vector>
 
 #include "maxflow/boykov_kolmogorov.hpp"
@@ -43,6 +45,8 @@ class ResumableBoykovKolmogorov : private BoykovKolmogorov<R, FlowLedger<R>> {
   using Base::kOrphan;
   using Base::kTerminal;
   using Base::ledger_;
+  using Base::looked_;
+  using Base::most_looked_;
   using Base::node_store_;
   using Base::nodes_;
   using Base::time_;
@@ -99,16 +103,30 @@ class ResumableBoykovKolmogorov : private BoykovKolmogorov<R, FlowLedger<R>> {
 
   // Solves `graph`, the one solved last or a copy of it, from where that ended. `changed` holds,
   // each once, the nodes whose excess changed and both ends of the arcs that opened or closed.
-  void resume(Graph<R>& graph, const std::vector<std::int32_t>& changed) {
+  // Returns false, with residuals and excess of what was sent in `graph`, where that takes long:
+  // trees that hang from few nodes of many arcs are taken apart again and again.
+  [[nodiscard]] bool resume(Graph<R>& graph, const std::vector<std::int32_t>& changed) {
     this->attach(graph);
+    looked_ = 0;
+    most_looked_ = kPatience * (std::int64_t{graph.arc_count()} + graph.nodes());
     this->tick();
     for (const std::int32_t i : changed) root(i);
     for (const std::int32_t i : changed) detach(i);
     this->adopt_orphans();
     this->run();
+    const bool solved = !this->too_long();
+    most_looked_ = std::numeric_limits<std::int64_t>::max();
+    if (!solved) {
+      for (std::size_t i = 0; i < node_store_.size(); ++i) graph.excess[i] = node_store_[i].excess;
+    }
+    return solved;
   }
 
  private:
+  // Looks at an arc by orphans, for each arc and node; pictures whose terminals all change take 1
+  // to 10.
+  static constexpr std::int64_t kPatience = 16;
+
   // Hangs i on the terminal that its excess joins it to. All nodes are hung before any is detached,
   // so that none that has a terminal becomes an orphan.
   void root(std::int32_t i) {
