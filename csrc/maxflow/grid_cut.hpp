@@ -1,0 +1,45 @@
+// The minimum cut of a grid, without a list of its edges, on several threads.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <type_traits>
+
+#include "maxflow/grid_layout.hpp"
+
+namespace graphcut::maxflow {
+
+template <class Capacity>
+struct GridProblem {
+  const GridLayout* layout = nullptr;
+  const Capacity* capacity = nullptr;  // (edges): tail to head
+  const Capacity* reverse = nullptr;   // (edges): head to tail; may be `capacity` again
+  const Capacity* source = nullptr;    // (nodes)
+  const Capacity* sink = nullptr;      // (nodes)
+};
+
+// The pseudoflow that a cut leaves. Copies share it.
+template <class Capacity>
+struct GridFlow {
+  // Supply and demand add up, capacities do not.
+  using Excess = std::conditional_t<std::is_integral_v<Capacity>, std::int64_t, Capacity>;
+
+  int directions = 0;
+  std::shared_ptr<Capacity[]> residual;  // (nodes, 2 * directions): in, then against each direction
+  std::shared_ptr<Excess[]> excess;      // (nodes)
+
+  Capacity of(std::int32_t node, int arc) const {
+    return residual[static_cast<std::ptrdiff_t>(node) * 2 * directions + arc];
+  }
+};
+
+// Solves `problem`, whose capacities are >= 0 and not NaN and which has no path of infinite
+// capacity from source to sink. Writes the minimal source set to `side` (nodes) and keeps the rest
+// in `flow`. Returns false, with nothing written, where another solver is faster, because few nodes
+// have terminals, or needed, because capacities are infinite or sums are out of range. The result
+// does not depend on `threads`.
+template <class Capacity>
+bool solve_grid(const GridProblem<Capacity>& problem, int threads, std::uint8_t* side,
+                GridFlow<Capacity>& flow);
+
+}  // namespace graphcut::maxflow
