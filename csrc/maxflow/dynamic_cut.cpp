@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <limits>
 #include <tuple>
 #include <type_traits>
@@ -24,8 +25,19 @@ namespace {
 
 // Cuts that cost this much more than the minimum, relatively, are not accepted from a resume.
 constexpr double kTolerance = 0x1p-30;
+// Changes of more than a node, or an edge, in so many: grids, whose edges would have to be listed
+// to go on, are solved afresh.
+constexpr std::int64_t kManyChanges = 64;
 
 }  // namespace
+
+template <class Capacity>
+void DynamicCut<Capacity>::add_grid(const GridLayout& layout, const Capacity* capacity,
+                                    const Capacity* reverse) {
+  network_.add_grid(layout, capacity, reverse);
+  solved_ = laid_out_ = resumable_ = false;
+  unchecked_infinity_ = true;
+}
 
 template <class Capacity>
 std::int64_t DynamicCut<Capacity>::add_nodes(std::int64_t count) {
@@ -56,7 +68,7 @@ template <class Capacity>
 void DynamicCut<Capacity>::set_terminals(std::int64_t count, const std::int64_t* nodes,
                                          const Capacity* source, const Capacity* sink) {
   const bool infinite = network_.check_terminals(count, nodes, source, sink);
-  ready_to_resume();
+  ready_to_change(count, network_.nodes());
   changed_.reserve(network_.source.size());  // so that marking cannot fail halfway
   unchecked_infinity_ |= infinite;
   for (std::int64_t k = 0; k < count; ++k) {
@@ -76,7 +88,8 @@ template <class Capacity>
 void DynamicCut<Capacity>::set_capacities(std::int64_t count, const std::int64_t* edges,
                                           const Capacity* capacity, const Capacity* reverse) {
   const bool infinite = network_.check_capacities(count, edges, capacity, reverse);
-  ready_to_resume();
+  if (network_.reverse.empty()) network_.reverse = network_.capacity;
+  ready_to_change(count, network_.edges());
   changed_.reserve(network_.source.size());
   unchecked_infinity_ |= infinite;
   for (std::int64_t k = 0; k < count; ++k) {
@@ -149,16 +162,44 @@ bool DynamicCut<Capacity>::excess_after_changes(std::int32_t i, Wide* excess) {
 template <class Capacity>
 void DynamicCut<Capacity>::load_capacities() {
   resumable_ = false;
+  grid_flow_ = {};
+  network_.list_edges();
   load(network_, Spread<Wide>{}, laid_out_, graph_, slot_);
   laid_out_ = true;
 }
 
+// Returns false, with nothing solved, for what is no grid or another solver is to solve.
+template <class Capacity>
+bool DynamicCut<Capacity>::solve_as_grid(int threads) {
+  if (!network_.grid) return false;
+  for (std::size_t i = 0; unchecked_infinity_ && i < network_.source.size(); ++i) {
+    // A path of infinite capacity within the node; all others have infinite edges.
+    if (std::isinf(static_cast<double>(std::min(network_.source[i], network_.sink[i])))) {
+      return false;
+    }
+  }
+  side_.resize(network_.source.size());
+  GridProblem<Capacity> problem;
+  problem.layout = &*network_.grid;
+  problem.capacity = network_.capacity.data();
+  problem.reverse = network_.reverse_data();
+  problem.source = network_.source.data();
+  problem.sink = network_.sink.data();
+  return solve_grid(problem, threads, side_.data(), grid_flow_);
+}
+
 // Solves from the capacities, by the solver that suits the graph.
 template <class Capacity>
-void DynamicCut<Capacity>::start() {
+void DynamicCut<Capacity>::start(int threads) {
   resumable_ = false;
-  left_ = first_cut(network_, unchecked_infinity_, laid_out_, graph_, slot_, side_);
-  laid_out_ = true;
+  grid_flow_ = {};
+  if (solve_as_grid(threads)) {
+    left_ = Left::pseudoflow;
+  } else {
+    network_.list_edges();
+    left_ = first_cut(network_, unchecked_infinity_, laid_out_, graph_, slot_, side_);
+    laid_out_ = true;
+  }
   unchecked_infinity_ = false;
   if (left_ == Left::flow) {  // the flow is of use, were it known
     load_capacities();
@@ -186,19 +227,33 @@ void DynamicCut<Capacity>::restart() {
   resumable_ = true;
 }
 
+template <class Capacity>
+void DynamicCut<Capacity>::ready_to_change(std::int64_t changes, std::int64_t all) {
+  if (grid_flow_.residual && changes > all / kManyChanges) {
+    grid_flow_ = {};
+    resumable_ = false;
+  }
+  ready_to_resume();
+}
+
 // Has solver_ know the flow, as changes and results need.
 template <class Capacity>
 void DynamicCut<Capacity>::ready_to_resume() {
   if (!resumable_ || left_ == Left::flow) return;
-  rounding_ = rounding_of_residuals(network_);
+  network_.list_edges();
+  // What a grid of float32 rounds away is what every solver of float32 does.
+  const bool rough = grid_flow_.residual && std::is_same_v<Capacity, float>;
+  rounding_ = rough ? 0 : rounding_of_residuals(network_);
   bool known = rounding_ <= kTolerance * static_cast<double>(value_);
+  if (known && grid_flow_.residual) load_grid();
   if (known) {
     solver_.begin(graph_, [&] {
-      known = settle_first_cut(
-          network_, slot_, left_ == Left::reversed, graph_, [&](std::size_t e, Wide flow) {
-            const std::int32_t slot = slot_[e];
-            solver_.set_flow(slot, graph_.arcs[static_cast<std::size_t>(slot)].sister, flow);
-          });
+      known = settle_first_cut(network_, slot_, left_ == Left::reversed, graph_,
+                               [&](std::size_t e, Wide flow) {
+                                 const std::int32_t slot = slot_[e];
+                                 const Arc<Wide>& arc = graph_.arcs[static_cast<std::size_t>(slot)];
+                                 solver_.set_flow(slot, arc.sister, flow);
+                               });
     });
   }
   if (known) {
@@ -209,6 +264,36 @@ void DynamicCut<Capacity>::ready_to_resume() {
     load_capacities();
     restart();
   }
+}
+
+// Lays out graph_ with what grid_flow_ left of the capacities.
+template <class Capacity>
+void DynamicCut<Capacity>::load_grid() {
+  const GridFlow<Capacity> found = std::move(grid_flow_);
+  load_capacities();
+  const GridLayout& grid = *network_.grid;
+  for (int d = 0; d < grid.directions; ++d) {
+    grid.each_row(d, [&](std::int64_t first, std::int32_t tail, std::int32_t count) {
+      for (std::int32_t x = 0; x < count; ++x) {
+        const auto e = static_cast<std::size_t>(first + x);
+        const Capacity forward = found.of(tail + x, d);
+        const Capacity backward = found.of(tail + x + grid.step(d), d + grid.directions);
+        const auto capacity = static_cast<Wide>(network_.capacity[e]);
+        const auto reverse = static_cast<Wide>(network_.reverse[e]);
+        Wide flow = network_.capacity[e] <= network_.reverse[e]
+                        ? capacity - static_cast<Wide>(forward)
+                        : static_cast<Wide>(backward) - reverse;
+        if (forward == Capacity{0}) flow = capacity;
+        if (backward == Capacity{0}) flow = -reverse;
+        graph_.set_residuals(slot_[e], capacity - flow, reverse + flow);
+      }
+    });
+  }
+  graph_.excess.resize(network_.source.size());
+  for (std::size_t i = 0; i < graph_.excess.size(); ++i) {
+    graph_.excess[i] = static_cast<Wide>(found.excess[static_cast<std::ptrdiff_t>(i)]);
+  }
+  resumable_ = true;
 }
 
 // Solves from the last flow and trees. Returns false, with nothing solved, where an excess is out
@@ -241,6 +326,33 @@ void DynamicCut<Capacity>::read_sides() {
   }
 }
 
+// Calls crossing(e, out) for the edges between the source set and the rest, in their order; out:
+// the tail is in the set.
+template <class Capacity>
+template <class Crossing>
+void DynamicCut<Capacity>::each_crossing(Crossing&& crossing) const {
+  const std::uint8_t* const side = side_.data();
+  if (network_.grid) {
+    const GridLayout& grid = *network_.grid;
+    for (int d = 0; d < grid.directions; ++d) {
+      grid.each_row(
+          d, [&, step = grid.step(d)](std::int64_t e, std::int32_t tail, std::int32_t count) {
+            const std::uint8_t* const tails = side + tail;
+            if (std::memcmp(tails, tails + step, static_cast<std::size_t>(count)) == 0) return;
+            for (std::int32_t x = 0; x < count; ++x) {
+              if (tails[x] != tails[x + step])
+                crossing(static_cast<std::size_t>(e + x), tails[x] != 0);
+            }
+          });
+    }
+    return;
+  }
+  for (std::size_t e = 0; e < network_.tail.size(); ++e) {
+    const bool tail = side[network_.tail[e]] != 0, head = side[network_.head[e]] != 0;
+    if (tail != head) crossing(e, tail);
+  }
+}
+
 // The cost of the source set, summed in the order of the edge-list solver.
 template <class Capacity>
 void DynamicCut<Capacity>::sum_cut() {
@@ -248,16 +360,14 @@ void DynamicCut<Capacity>::sum_cut() {
   for (std::size_t i = 0; i < side_.size(); ++i) {
     value_ += static_cast<Wide>(side_[i] != 0 ? network_.sink[i] : network_.source[i]);
   }
-  for (std::size_t e = 0; e < network_.tail.size(); ++e) {
-    const bool tail = side_[static_cast<std::size_t>(network_.tail[e])] != 0;
-    const bool head = side_[static_cast<std::size_t>(network_.head[e])] != 0;
-    if (tail == head) continue;
-    value_ += static_cast<Wide>(tail ? network_.capacity[e] : network_.reverse[e]);
-  }
+  const Capacity* const reverse = network_.reverse_data();
+  each_crossing([&](std::size_t e, bool out) {
+    value_ += static_cast<Wide>(out ? network_.capacity[e] : reverse[e]);
+  });
 }
 
 template <class Capacity>
-typename DynamicCut<Capacity>::Wide DynamicCut<Capacity>::solve(bool reuse) {
+typename DynamicCut<Capacity>::Wide DynamicCut<Capacity>::solve(bool reuse, int threads) {
   const bool resumes = reuse && resumable_;
   if (resumes && solved_) {
     reused_ = true;
@@ -282,7 +392,7 @@ typename DynamicCut<Capacity>::Wide DynamicCut<Capacity>::solve(bool reuse) {
       load_capacities();
       restart();
     } else {
-      start();
+      start(threads);
     }
     sum_cut();
   }
@@ -320,13 +430,12 @@ void DynamicCut<Capacity>::write_residual(Wide* forward, Wide* backward) {
 template <class Capacity>
 std::vector<std::int64_t> DynamicCut<Capacity>::cut_edges() const {
   std::vector<std::int64_t> cut;
-  for (std::size_t e = 0; e < network_.tail.size(); ++e) {
-    const bool tail = side_[static_cast<std::size_t>(network_.tail[e])] != 0;
-    const bool head = side_[static_cast<std::size_t>(network_.head[e])] != 0;
-    if (tail != head && (tail ? network_.capacity[e] : network_.reverse[e]) > Capacity{0}) {
+  const Capacity* const reverse = network_.reverse_data();
+  each_crossing([&](std::size_t e, bool out) {
+    if ((out ? network_.capacity[e] : reverse[e]) > Capacity{0}) {
       cut.push_back(static_cast<std::int64_t>(e));
     }
-  }
+  });
   return cut;
 }
 

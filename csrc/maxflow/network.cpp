@@ -46,6 +46,37 @@ bool check_links(const Capacity* forward, const Capacity* backward, std::int64_t
 }  // namespace
 
 template <class Capacity>
+void Network<Capacity>::list_edges() {
+  if (reverse.empty()) reverse = capacity;
+  if (!grid || tail.size() == capacity.size()) return;
+  std::vector<std::int32_t> tails(capacity.size()), heads(capacity.size());
+  grid->each_edge([&](std::int64_t e, std::int32_t u, std::int32_t v) {
+    tails[static_cast<std::size_t>(e)] = u;
+    heads[static_cast<std::size_t>(e)] = v;
+  });
+  tail.swap(tails);
+  head.swap(heads);
+}
+
+template <class Capacity>
+void Network<Capacity>::add_grid(const GridLayout& layout, const Capacity* forward,
+                                 const Capacity* backward) {
+  if (nodes() > 0) throw std::invalid_argument("shape: a grid must come before all other nodes");
+  const std::int64_t count = layout.edges();
+  if (count > kMaxEdges) {
+    throw std::invalid_argument("shape has " + std::to_string(count) +
+                                " edges, too many: a graph has at most 2^30 - 1");
+  }
+  check_links(forward, backward == nullptr ? forward : backward, count);
+  Network fresh;
+  fresh.add_nodes(layout.nodes());
+  fresh.capacity.assign(forward, forward + count);
+  if (backward != nullptr) fresh.reverse.assign(backward, backward + count);
+  fresh.grid = layout;
+  *this = std::move(fresh);
+}
+
+template <class Capacity>
 std::int64_t Network<Capacity>::add_nodes(std::int64_t count) {
   const std::int64_t before = nodes();
   if (count < 0) throw std::invalid_argument("n must be >= 0, not " + std::to_string(count));
@@ -54,6 +85,7 @@ std::int64_t Network<Capacity>::add_nodes(std::int64_t count) {
                                 std::to_string(before) +
                                 " nodes, too many: a graph has at most 2^30 - 1");
   }
+  list_edges();
   const auto after = static_cast<std::size_t>(before + count);
   source.resize(after);
   try {
@@ -62,6 +94,7 @@ std::int64_t Network<Capacity>::add_nodes(std::int64_t count) {
     source.resize(static_cast<std::size_t>(before));
     throw;
   }
+  if (count > 0) grid.reset();
   return before;
 }
 
@@ -78,6 +111,7 @@ std::int64_t Network<Capacity>::add_edges(std::int64_t count, const std::int64_t
   check_numbers(tails, count, nodes(), "tail", "nodes");
   check_numbers(heads, count, nodes(), "head", "nodes");
   check_links(forward, backward, count);
+  list_edges();
   const auto size = static_cast<std::size_t>(before + count);
   const auto grow = [size](auto& column) {
     if (size > column.capacity()) column.reserve(std::max(size, 2 * column.size()));
@@ -90,6 +124,7 @@ std::int64_t Network<Capacity>::add_edges(std::int64_t count, const std::int64_t
   head.insert(head.end(), heads, heads + count);
   capacity.insert(capacity.end(), forward, forward + count);
   reverse.insert(reverse.end(), backward, backward + count);
+  if (count > 0) grid.reset();
   return before;
 }
 
