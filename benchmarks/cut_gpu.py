@@ -21,7 +21,7 @@ from benchmarks.families.knn import BATCH_CHANNELS, neighbour_links
 from benchmarks.peers import PEERS, REFERENCE
 from benchmarks.problem import Links
 from benchmarks.timing import interleaved, summary, write_json
-from graphcut_ext._knn_maxflow_cuda import device_cuts
+from graphcut_ext._maxflow.neighbours_cuda import device_cuts
 
 FAMILIES = {"knn41": "weighted", "dgcn41": "unit"}
 SIDE = 41

@@ -29,25 +29,23 @@ build_info
 try:
     from graphcut_ext import _core as _core
 except ImportError as error:
-    raise ImportError(
-        f"the compiled core of graphcut_ext is missing from {__path__[0]}: either this is the "
-        "source tree, which has to be installed first (pip install -e .), or the build does not "
-        "fit this Python; leave the source tree or reinstall"
-    ) from error
+    from graphcut_ext._missing_core import explanation
+
+    raise ImportError(explanation(__path__[0], error)) from error
 
 from graphcut_ext._build import __version__, build_info
-from graphcut_ext._dense_crf import dense_crf
-from graphcut_ext._dimacs import read_dimacs, write_dimacs
-from graphcut_ext._expansion import alpha_beta_swap, alpha_expansion
-from graphcut_ext._flow_problem import FlowProblem
-from graphcut_ext._graph import Graph
-from graphcut_ext._knn import KNN, KNNMeasured, knn
-from graphcut_ext._knn_graph import knn_graph
-from graphcut_ext._knn_maxflow import knn_maxflow
-from graphcut_ext._labelling import Labelling
-from graphcut_ext._maxflow import maxflow
-from graphcut_ext._mincut import MinCut, MinCutFlow
-from graphcut_ext._solvers import SOLVERS, Solver
+from graphcut_ext._crf.dense_crf import dense_crf
+from graphcut_ext._dimacs.dimacs import read_dimacs, write_dimacs
+from graphcut_ext._dimacs.problem import FlowProblem
+from graphcut_ext._graph.graph import Graph
+from graphcut_ext._knn.knn import KNN, KNNMeasured, knn
+from graphcut_ext._knn.weights import knn_graph
+from graphcut_ext._maxflow.cut import MinCut, MinCutFlow
+from graphcut_ext._maxflow.knn_maxflow import knn_maxflow
+from graphcut_ext._maxflow.maxflow import maxflow
+from graphcut_ext._maxflow.solvers import SOLVERS, Solver
+from graphcut_ext._moves.expansion import alpha_beta_swap, alpha_expansion
+from graphcut_ext._moves.labelling import Labelling
 from graphcut_ext._value_checks import no_value_checks, values_are_checked
 
 __all__ = [

@@ -8,13 +8,17 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
-from torch.autograd.forward_ad import unpack_dual
+from torch.autograd import forward_ad
 
 from graphcut_ext import _core
-from graphcut_ext._solvers import SOLVERS
 
 CAPACITY_DTYPES = (torch.float32, torch.float64, torch.int32, torch.int64)
 HALVES = (torch.float16, torch.bfloat16)
+
+
+def dtype_name(dtype: torch.dtype) -> str:
+    """Return "float32" for ``torch.float32``."""
+    return str(dtype).removeprefix("torch.")
 
 
 def check_tensor(name: str, value: object) -> Tensor:
@@ -32,10 +36,10 @@ def check_no_tangents(**tensors: Tensor) -> None:
     torch calls an operator that has none as if its inputs had no tangent, so that the derivative
     would silently be zero.
     """
-    if torch.compiler.is_compiling():
+    if torch.compiler.is_compiling() or forward_ad._current_level < 0:
         return
     for name, tensor in tensors.items():
-        if unpack_dual(tensor).tangent is not None:
+        if forward_ad.unpack_dual(tensor).tangent is not None:
             raise NotImplementedError(
                 f"{name} carries a tangent: there is no derivative in forward mode (jvp, jacfwd); "
                 "use backward() or torch.autograd.grad"
@@ -45,20 +49,22 @@ def check_no_tangents(**tensors: Tensor) -> None:
 def check_index_dtype(name: str, value: Tensor) -> None:
     """Refuse node numbers that are not int64."""
     if value.dtype != torch.int64:
-        raise TypeError(f"{name} must be int64, not {_dtype(value.dtype)}")
+        raise TypeError(f"{name} must be int64, not {dtype_name(value.dtype)}")
 
 
 def check_capacity_dtypes(**tensors: Tensor) -> None:
     """Refuse capacities of an unsupported dtype, or of several dtypes."""
     first_name, first = next(iter(tensors.items()))
     if first.dtype not in CAPACITY_DTYPES:
-        allowed = ", ".join(_dtype(dtype) for dtype in CAPACITY_DTYPES)
+        allowed = ", ".join(map(dtype_name, CAPACITY_DTYPES))
         hint = f"; {first_name}.float() is exact" if first.dtype in HALVES else ""
-        raise TypeError(f"{first_name} must be one of {allowed}, not {_dtype(first.dtype)}{hint}")
+        found = dtype_name(first.dtype)
+        raise TypeError(f"{first_name} must be one of {allowed}, not {found}{hint}")
     for name, tensor in tensors.items():
         if tensor.dtype != first.dtype:
+            found, expected = dtype_name(tensor.dtype), dtype_name(first.dtype)
             raise TypeError(
-                f"{name} is {_dtype(tensor.dtype)} but {first_name} is {_dtype(first.dtype)}; "
+                f"{name} is {found} but {first_name} is {expected}; "
                 "all capacities must share one dtype"
             )
 
@@ -90,13 +96,6 @@ def check_sizes(nodes: tuple[str, int], edges: tuple[str, int], graphs: int = 1)
             )
 
 
-def check_solver(solver: str) -> str:
-    """Refuse an unknown solver."""
-    if solver not in SOLVERS:
-        raise ValueError(f"solver must be one of {', '.join(map(repr, SOLVERS))}, not {solver!r}")
-    return solver
-
-
 def check_num_threads(num_threads: int | None) -> int:
     """Return the number of threads, 0 standing for torch's setting at run time.
 
@@ -109,7 +108,3 @@ def check_num_threads(num_threads: int | None) -> int:
     if num_threads < 1:
         raise ValueError(f"num_threads must be at least 1, not {num_threads}")
     return min(num_threads, _core.MAX_THREADS)
-
-
-def _dtype(dtype: torch.dtype) -> str:
-    return str(dtype).removeprefix("torch.")

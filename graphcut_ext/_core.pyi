@@ -21,7 +21,7 @@ def solve_edge_list(
     reverse_capacity: NDArray[Any] | None,
     source: NDArray[Any],
     sink: NDArray[Any],
-    ptr: NDArray[np.int64],
+    ptr: NDArray[np.int64] | None,
     value: NDArray[Any],
     source_side: NDArray[np.bool_],
     flow: NDArray[Any] | None,

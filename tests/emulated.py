@@ -8,11 +8,11 @@ import torch
 from torch import Tensor
 
 from graphcut_ext import _core
-from graphcut_ext._mincut import value_dtype
+from graphcut_ext._maxflow.cut import value_dtype
 
 
 class EmulatedCuts(NamedTuple):
-    """What a device would write; see graphcut_ext._knn_maxflow_cuda.DeviceCuts."""
+    """What a device would write; see graphcut_ext._maxflow.neighbours_cuda.DeviceCuts."""
 
     value: Tensor
     source_side: Tensor

@@ -23,7 +23,8 @@ from scipy.sparse import csr_array
 from scipy.sparse.csgraph import maximum_flow
 
 import graphcut_ext as gx
-from graphcut_ext import SOLVERS, _dimacs, _dimacs_arcs, _dimacs_text, _flow_problem
+from graphcut_ext import SOLVERS
+from graphcut_ext._dimacs import arcs, dimacs, problem, text
 
 MAX_NODES = 1000  # memory for more would cost more time than anything else
 SCIPY_LIMIT = 2**31 - 1  # of a sum of capacities
@@ -62,9 +63,9 @@ def check(data: bytes) -> None:
     if packed:
         content = gzip.compress(data[1:], mtime=0)
     found = outcome(content)
-    with mock.patch.object(_dimacs_text, "BLOCK", 16):
+    with mock.patch.object(text, "BLOCK", 16):
         assert outcome(content) == found
-    with mock.patch.object(_dimacs_text, "parse_arcs", return_value=None):
+    with mock.patch.object(text, "parse_arcs", return_value=None):
         assert outcome(content) == found
     if isinstance(found, str):
         assert found.startswith("<file>, line "), found
@@ -116,9 +117,9 @@ def main() -> None:
             Path(corpus, f"plain{number}").write_bytes(seed)
             Path(corpus, f"packed{number}").write_bytes(b"\1" + seed)
         own = [] if any(not a.startswith("-") for a in sys.argv[1:]) else [corpus]
-        for module in (_dimacs, _dimacs_arcs, _dimacs_text, _flow_problem):
+        for module in (dimacs, arcs, text, problem):
             instrument(module)
-        mock.patch.object(_dimacs_text, "MAX_NODES", MAX_NODES).start()
+        mock.patch.object(text, "MAX_NODES", MAX_NODES).start()
         atheris.Setup([*sys.argv, *own], check)
         atheris.Fuzz()
 

@@ -3,6 +3,7 @@
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
 
+#include <array>
 #include <optional>
 #include <stdexcept>
 #include <string>
@@ -39,34 +40,39 @@ void expect(const Array<T>& array, const char* name, std::initializer_list<py::s
   if (!same) throw std::invalid_argument(std::string(name) + ": unexpected shape");
 }
 
-// (cuts or 1, length): a single row serves every cut.
+// (cuts, length), or (length): a row that serves every cut.
 template <class T>
 Rows<T> rows(const Array<T>& array, const char* name, py::ssize_t cuts, py::ssize_t length) {
-  const bool shared = array.ndim() == 2 && array.shape(0) == 1;
-  expect(array, name, {shared ? 1 : cuts, length});
-  return {array.data(), length, shared ? 0 : length};
+  if (array.ndim() == 1) {
+    expect(array, name, {length});
+    return {array.data(), length, 0};
+  }
+  expect(array, name, {cuts, length});
+  return {array.data(), length, length};
 }
 
 template <class Capacity>
 void solve_edge_list(const Array<std::int64_t>& edge_index, const Array<Capacity>& capacity,
                      const std::optional<Array<Capacity>>& reverse_capacity,
                      const Array<Capacity>& source, const Array<Capacity>& sink,
-                     const Array<std::int64_t>& ptr, Array<Value<Capacity>>& value,
+                     const std::optional<Array<std::int64_t>>& ptr, Array<Value<Capacity>>& value,
                      Array<bool>& source_side, std::optional<Array<Capacity>>& flow,
                      const std::string& solver, int threads) {
-  if (source_side.ndim() != 2 || edge_index.ndim() != 2 || ptr.ndim() != 1 || ptr.shape(0) < 1) {
+  if (source_side.ndim() != 2 || edge_index.ndim() != 2 ||
+      (ptr && (ptr->ndim() != 1 || ptr->shape(0) < 1))) {
     throw std::invalid_argument("unexpected number of dimensions");
   }
   EdgeListBatch<Capacity> batch;
   batch.cuts = source_side.shape(0);
   batch.nodes = source_side.shape(1);
   batch.edges = edge_index.shape(1);
-  batch.graphs = ptr.shape(0) - 1;
+  const std::array<std::int64_t, 2> whole{0, batch.nodes};
+  batch.graphs = ptr ? ptr->shape(0) - 1 : 1;
   expect(edge_index, "edge_index", {2, batch.edges});
   expect(value, "value", {batch.cuts, batch.graphs});
   batch.method = maxflow::method_named(solver);
   batch.edge_index = edge_index.data();
-  batch.ptr = ptr.data();
+  batch.ptr = ptr ? ptr->data() : whole.data();
   batch.capacity = rows(capacity, "capacity", batch.cuts, batch.edges);
   batch.reverse_capacity =
       reverse_capacity ? rows(*reverse_capacity, "reverse_capacity", batch.cuts, batch.edges)

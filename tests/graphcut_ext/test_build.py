@@ -38,18 +38,41 @@ def test_core_imports_without_torch():
     assert result.stdout.strip() == gx.__version__
 
 
-def test_source_tree_without_the_core_says_what_to_do(tmp_path):
-    source = Path(gx.__file__).parent
-    shutil.copytree(source, tmp_path / "graphcut_ext", ignore=shutil.ignore_patterns("*.so"))
+def refused_import(folder: Path, *path: Path) -> str:
+    """Import the package of ``folder``, from there, and return the error."""
     result = subprocess.run(
         [sys.executable, "-S", "-c", "import graphcut_ext"],
-        cwd=tmp_path,
+        cwd=folder,
+        env={"PYTHONPATH": ":".join(map(str, path))},
         capture_output=True,
         text=True,
         check=False,
     )
     assert result.returncode == 1
-    assert "has to be installed first (pip install -e .)" in result.stderr
+    return result.stderr
+
+
+def test_source_tree_without_the_core_says_what_to_do(tmp_path):
+    source, site = tmp_path / "source", tmp_path / "site-packages"
+    shutil.copytree(
+        Path(gx.__file__).parent, source / "graphcut_ext", ignore=shutil.ignore_patterns("*.so")
+    )
+    assert "has to be installed first (pip install -e .)" in refused_import(source)
+    installed = site / "graphcut_ext" / "_core.abi.so"
+    installed.parent.mkdir(parents=True)
+    installed.touch()
+    told = refused_import(source, site)
+    assert f"hides the package that is installed in {installed.parent}" in told
+    assert "python -P" in told
+
+
+def test_core_of_another_python_says_what_to_do(tmp_path):
+    package = tmp_path / "graphcut_ext"
+    shutil.copytree(
+        Path(gx.__file__).parent, package, ignore=shutil.ignore_patterns("*.so", "__pycache__")
+    )
+    (package / Path(_core.__file__).name).write_bytes(b"no library")
+    assert "was built for another Python or machine" in refused_import(tmp_path)
 
 
 def test_typed():

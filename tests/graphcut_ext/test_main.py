@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -65,12 +64,6 @@ def test_solve(solver, network, capsys):
     assert rows["source side"] == "1 of 3 nodes"
     assert rows["read"].endswith(" s")
     assert rows["solved"].endswith(" s")
-
-
-def test_time_leaves_out_what_torch_sets_up(network, capsys, monkeypatch):
-    monkeypatch.setattr(program, "maxflow", lambda *_: time.sleep(1))
-    assert main(["solve", str(network)]) == 0
-    assert float(table(capsys)["solved"].removesuffix(" s")) < 1
 
 
 def test_value_of_decimal_capacities(network, capsys):

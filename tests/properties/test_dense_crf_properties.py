@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import graphcut_ext as gx
-from graphcut_ext._dense_crf_kernels import Kernels
-from graphcut_ext._dense_crf_lattice import infer_lattice
+from graphcut_ext._crf.kernels import Kernels
+from graphcut_ext._crf.lattice import infer_lattice
 
 # No whole multiples of a pixel or of a level: a pixel on the border of two simplices lies in
 # either, by rounding, which adds a vertex of no weight through which others may be blurred.

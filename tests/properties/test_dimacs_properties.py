@@ -16,7 +16,6 @@ from scipy.sparse import csr_array
 from scipy.sparse.csgraph import maximum_flow
 
 import graphcut_ext as gx
-from graphcut_ext import _dimacs_text
 
 TOP = 2**53
 WHOLE = st.integers(0, 20)
@@ -184,9 +183,9 @@ def test_damaged_files_are_read_or_refused_with_a_line_number(network, damage, p
 def test_blocks_and_single_lines_are_understood_alike(network, damage):
     content = damaged(text(*network), damage)
     at_once = outcome(content)
-    with mock.patch.object(_dimacs_text, "BLOCK", 16):
+    with mock.patch("graphcut_ext._dimacs.text.BLOCK", 16):
         in_pieces = outcome(content)
-    with mock.patch.object(_dimacs_text, "parse_arcs", return_value=None):
+    with mock.patch("graphcut_ext._dimacs.text.parse_arcs", return_value=None):
         by_line = outcome(content)
     assert at_once == in_pieces == by_line
 

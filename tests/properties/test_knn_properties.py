@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 import graphcut_ext as gx
-from graphcut_ext import _knn_cpu
+from graphcut_ext._knn import cpu
 
 FORMATS = {
     "half": (torch.float16, 1e4, 1e-7),
@@ -57,7 +57,7 @@ def clouds(draw: st.DrawFn) -> tuple[Tensor, int]:
 @given(clouds(), st.booleans())
 def test_equals_a_brute_force_in_float64(cloud: tuple[Tensor, int], rounds: bool):
     x, k = cloud
-    with mock.patch.object(_knn_cpu, "ROUNDS", rounds):
+    with mock.patch.object(cpu, "ROUNDS", rounds):
         found = gx.knn(x, k)
     distances, indices = brute_force(x, k)
     torch.testing.assert_close(found.distances, distances.to(found.distances.dtype))

@@ -1,0 +1,1 @@
+"""Mean field in a fully connected CRF."""

@@ -1,0 +1,1 @@
+"""Maximum-flow problems in files."""

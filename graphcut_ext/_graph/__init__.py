@@ -1,0 +1,1 @@
+"""One graph in NumPy arrays."""

@@ -1,0 +1,1 @@
+"""K nearest neighbours, and the edge weights made of their distances."""

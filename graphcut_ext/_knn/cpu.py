@@ -1,0 +1,228 @@
+"""The search behind :func:`graphcut_ext.knn` on the CPU.
+
+Products discard points, the core measures the rest. Where the processor adds up products of 16-bit
+integers, they are those of points rounded to such; items whose points lie too close for these are
+searched again with torch's products.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from graphcut_ext import _core
+from graphcut_ext._knn.clouds import (
+    Budget,
+    Clouds,
+    Found,
+    blocks,
+    operand_error,
+    output_dtype,
+    work_dtype,
+)
+
+# A block stays in the cache.
+BUDGET = Budget(whole=32 << 20, block=4 << 20, centred=24 << 20)
+SYMMETRY_POINTS = 512
+"""From this size on only one half of the symmetric product of an item is computed..."""
+SYMMETRY_BLOCKS = 5
+"""...in so many blocks of rows, each a multiple of the core's CHUNK_ROWS."""
+CHUNK_ROWS: int = _core.KNN_CHUNK_ROWS
+PANEL: int = _core.KNN_PANEL
+"""Points that the core multiplies together."""
+SEGMENT: int = _core.KNN_SEGMENT
+MOST_RUNNING: int = _core.KNN_MOST_RUNNING
+"""The core searches items of more rounded points for at most so many neighbours."""
+HALF_CHANNELS = 256
+"""From here on half the product of rounded points pays, though it goes through memory."""
+ROUNDS: bool = _core.KNN_MULTIPLIES_PAIRS
+"""Whether points are rounded first."""
+
+
+def most_measured(k: int) -> int:
+    """Distances that a row of rounded points may need on average, else its item is given up."""
+    return 3 * k + 16
+
+
+def search_cpu(clouds: Clouds, k: int) -> Found:
+    """Neighbours on the CPU."""
+    clouds.check_lengths()
+    work = work_dtype(clouds.x)
+    found = Found.empty(clouds, k, work)
+    group, rows = blocks(clouds, work, BUDGET)
+    batch = len(clouds.x)
+    threads = torch.get_num_threads()
+    given_up: list[int] = []
+    first = 0
+    with torch.autocast("cpu", enabled=False):
+        if suits_rounding(clouds, k):
+            rounded = RoundedSearch(clouds, found, min(group, batch), rows, threads)
+            # What it is of no use for most items, it is hardly for the rest.
+            while first < batch and 2 * len(given_up) <= first:
+                given_up += rounded.search(first, min(first + group, batch))
+                first += group
+            del rounded  # its memory
+        spans = [(item, item + 1) for item in given_up]
+        spans += [(start, min(start + group, batch)) for start in range(first, batch, group)]
+        if spans:
+            items = max(last - start for start, last in spans)
+            search = Search(clouds, found, items, rows, threads)
+            for start, last in spans:
+                search.search(start, last)
+    return found._replace(distances=found.distances.to(output_dtype(clouds.x.dtype)))
+
+
+def suits_rounding(clouds: Clouds, k: int) -> bool:
+    """Whether rounded points are searched first."""
+    most = MOST_RUNNING if clouds.x.shape[1] > SEGMENT else clouds.x.shape[1]
+    return (
+        ROUNDS
+        and work_dtype(clouds.x) == torch.float32
+        and k <= most
+        and clouds.results.shape[1] > 0
+    )
+
+
+class Search:
+    """By torch's products: memory for some items, ``rows`` rows of these at a time."""
+
+    def __init__(self, clouds: Clouds, found: Found, items: int, rows: int, threads: int) -> None:
+        self.clouds, self.found, self.rows, self.threads = clouds, found, rows, threads
+        self.searched, self.results = clouds.x.shape[1], clouds.results.shape[1]
+        self.points = self.searched + (0 if clouds.query is None else self.results)
+        self.work = work_dtype(clouds.x)
+        self.norms = torch.empty((items, self.points), dtype=self.work)
+        self.rescales = torch.empty(items, dtype=torch.float64)
+        self.products = torch.empty(
+            items * min(rows, self.results) * self.searched, dtype=self.work
+        )
+        self.centred = self.memory(items)
+
+    def memory(self, items: int) -> Tensor:
+        """For centred points."""
+        return torch.empty((items, self.points, self.clouds.x.shape[2]), dtype=self.work)
+
+    def search(self, first: int, last: int) -> list[int]:
+        """Search items [first, last); return those that were given up."""
+        some = slice(first, last)
+        cloud = self.clouds.group(some, self.work)
+        if self.center(cloud) >= 0:
+            raise self.clouds.not_finite()
+        return [first + item for item in self.select(cloud, some)]
+
+    def center(self, cloud: Tensor) -> int:
+        """Centre some items; return the first that is not finite, else -1."""
+        items = len(cloud)
+        return _core.knn_center(
+            cloud.numpy(),
+            self.centred[:items].numpy(),
+            self.norms[:items].numpy(),
+            self.rescales[:items].numpy(),
+            self.threads,
+        )
+
+    def multiply(self, start: int, product: Tensor) -> int:
+        """Write rows of y y^T, y (G, P, C), from row `start` on to product (G, R, N), N <= P.
+
+        A whole product is symmetric: then only the part right of diagonal blocks is written.
+        Returns the size of these blocks, else 0.
+        """
+        items, rows, searched = product.shape
+        y = self.centred[:items]
+        if rows < self.points or rows < SYMMETRY_POINTS:
+            torch.bmm(y[:, start : start + rows], y[:, :searched].mT, out=product)
+            return 0
+        block = CHUNK_ROWS * -(-rows // (SYMMETRY_BLOCKS * CHUNK_ROWS))
+        for top in range(0, rows, block):
+            bottom = min(top + block, rows)
+            torch.bmm(y[:, top:bottom], y[:, top:].mT, out=product[:, top:bottom, top:])
+        return block
+
+    def select(self, cloud: Tensor, some: slice) -> list[int]:
+        """Write the neighbours of centred items; return those that were given up, none."""
+        items = len(cloud)
+        lengths = None if self.clouds.lengths is None else self.clouds.lengths[some]
+        for start in range(self.points - self.results, self.points, self.rows):
+            count = min(self.rows, self.points - start)
+            product = self.products[: items * count * self.searched]
+            product = product.view(items, count, self.searched)
+            block = self.multiply(start, product)
+            _core.knn_select(
+                cloud.numpy(),
+                self.norms[:items].numpy(),
+                self.rescales[:items].numpy(),
+                None if lengths is None else lengths.contiguous().numpy(),
+                product.numpy(),
+                start,
+                block,
+                operand_error("cpu", self.work),
+                self.found.distances[some].numpy(),
+                self.found.indices[some].numpy(),
+                self.found.measured[some].numpy(),
+                self.threads,
+            )
+        return []
+
+
+class RoundedSearch(Search):
+    """By the core's products of rounded points."""
+
+    def __init__(self, clouds: Clouds, found: Found, items: int, rows: int, threads: int) -> None:
+        points, channels = clouds.x.shape[1:]
+        self.half = (
+            clouds.query is None and rows >= points >= SYMMETRY_POINTS and channels >= HALF_CHANNELS
+        )
+        super().__init__(clouds, found, items, rows if self.half else 0, threads)
+        self.errors = torch.empty_like(self.norms)
+        self.largest_errors = torch.empty(items)
+
+    def memory(self, items: int) -> Tensor:
+        """For the rounded points, in panels."""
+        panels = -(-self.searched // PANEL) + -(-(self.points - self.searched) // PANEL)
+        pairs = (self.clouds.x.shape[2] + 1) // 2
+        return torch.empty((items, panels, pairs, PANEL), dtype=torch.int32)
+
+    def center(self, cloud: Tensor) -> int:
+        """Centre and round some items; return the first that is not finite, else -1."""
+        items = len(cloud)
+        return _core.knn_center_rounded(
+            cloud.numpy(),
+            self.centred[:items].numpy(),
+            self.norms[:items].numpy(),
+            self.errors[:items].numpy(),
+            self.largest_errors[:items].numpy(),
+            self.rescales[:items].numpy(),
+            self.searched,
+            self.threads,
+        )
+
+    def select(self, cloud: Tensor, some: slice) -> list[int]:
+        """Write the neighbours of centred items; return those that were given up."""
+        items = len(cloud)
+        lengths = None if self.clouds.lengths is None else self.clouds.lengths[some]
+        most = most_measured(self.found.indices.shape[2])
+        rounded: dict[str, Any] = {
+            "x": cloud.numpy(),
+            "norm": self.norms[:items].numpy(),
+            "error": self.errors[:items].numpy(),
+            "largest_error": self.largest_errors[:items].numpy(),
+            "rescale": self.rescales[:items].numpy(),
+            "lengths": None if lengths is None else lengths.contiguous().numpy(),
+            "distances": self.found.distances[some].numpy(),
+            "indices": self.found.indices[some].numpy(),
+            "measured": self.found.measured[some].numpy(),
+            "most": most,
+            "threads": self.threads,
+        }
+        pairs = self.centred[:items].numpy()
+        if not self.half:
+            return _core.knn_search_rounded(pairs=pairs, searched=self.searched, **rounded)
+        products = self.products[: items * self.points**2].view(items, self.points, self.points)
+        _core.knn_multiply_rounded_half(
+            pairs, self.clouds.x.shape[2], products.numpy(), self.threads
+        )
+        return _core.knn_select(
+            products=products.numpy(), first_row=0, block=PANEL, operand_error=0.0, **rounded
+        )

@@ -1,0 +1,98 @@
+"""The neighbour search as an operator of torch: kernel, shapes, derivative, batching rule."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from graphcut_ext._knn.clouds import Clouds, output_dtype
+from graphcut_ext._knn.cpu import search_cpu
+from graphcut_ext._knn.cuda import search_cuda
+from graphcut_ext._knn.tree import search_tree, suits_tree
+from graphcut_ext._operator import Operator
+
+
+def _kernel(
+    x: Tensor, k: int, query: Tensor | None, lengths: Tensor | None, precision: str
+) -> tuple[Tensor, Tensor, Tensor]:
+    clouds = Clouds(x.detach(), None if query is None else query.detach(), lengths)
+    if x.is_cuda:
+        return (*search_cuda(clouds, k, precision),)
+    found = search_tree(clouds, k) if suits_tree(clouds) else None
+    return (*(search_cpu(clouds, k) if found is None else found),)
+
+
+def _fake(
+    x: Tensor, k: int, query: Tensor | None, lengths: Tensor | None, precision: str
+) -> tuple[Tensor, Tensor, Tensor]:
+    shape = (x.shape[0], (x if query is None else query).shape[1], k)
+    return (
+        x.new_empty(shape, dtype=output_dtype(x.dtype)),
+        x.new_empty(shape, dtype=torch.int64),
+        x.new_empty(shape[:2], dtype=torch.int64),
+    )
+
+
+def _setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
+    x, _, query, lengths, _ = inputs
+    ctx.padded = lengths is not None
+    ctx.save_for_backward(x, query, output[1])
+
+
+def _backward(ctx: Any, grad: Tensor, *_: Tensor | None) -> tuple[Tensor | None, ...]:
+    """Gradient of d_ij = |q_i - x_j|^2: 2 g (q_i - x_j) to q_i, its negative to x_j.
+
+    One neighbour rank at a time, so that no (B, N, k, C) tensor is needed.
+    """
+    x, query, indices = ctx.saved_tensors  # (B, N, C), (B, M, C) or None, (B, M, k)
+    points = x.to(grad.dtype)
+    centres = points if query is None else query.to(grad.dtype)
+    total = torch.zeros_like(points)
+    total_query = total if query is None else torch.zeros_like(centres)
+    for rank in range(indices.shape[2]):
+        index, weight = indices[:, :, rank, None], grad[:, :, rank, None]
+        neighbour = index.clamp(min=0).expand_as(centres)
+        pull = 2 * weight * (centres - points.gather(1, neighbour))
+        if ctx.padded:  # where there is no neighbour, points may be anything
+            pull = torch.where(index < 0, 0.0, pull)
+        total_query = total_query + pull
+        if query is None:
+            total_query = total_query.scatter_add(1, neighbour, -pull)
+        else:
+            total = total.scatter_add(1, neighbour, -pull)
+    if query is None:
+        return total_query.to(x.dtype), None, None, None, None
+    return total.to(x.dtype), None, total_query.to(query.dtype), None, None
+
+
+def _vmap(
+    info: Any,
+    in_dims: tuple[int | None, ...],
+    x: Tensor,
+    k: int,
+    query: Tensor | None,
+    lengths: Tensor | None,
+    precision: str,
+) -> tuple[Any, Any]:
+    size = info.batch_size
+
+    def flat(tensor: Tensor | None, axis: int | None) -> Tensor | None:
+        if tensor is None:
+            return None
+        stacked = tensor.expand(size, *tensor.shape) if axis is None else tensor.movedim(axis, 0)
+        return stacked.flatten(0, 1)
+
+    points = flat(x, in_dims[0])
+    assert points is not None
+    outputs = find_neighbours.dispatched(
+        points, k, flat(query, in_dims[2]), flat(lengths, in_dims[3]), precision
+    )
+    shape = (size, len(points) // size)
+    return tuple(output.unflatten(0, shape) for output in outputs), (0, 0, 0)
+
+
+find_neighbours = Operator(
+    "knn", _kernel, _fake, vmap=_vmap, setup_context=_setup_context, backward=_backward
+)

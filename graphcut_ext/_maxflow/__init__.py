@@ -1,0 +1,1 @@
+"""Minimum cuts of edge lists and of neighbour graphs."""

@@ -1,0 +1,1 @@
+"""Labellings by moves that are minimum cuts."""

@@ -1,0 +1,152 @@
+"""Derivatives and torch's transformations of the neighbour search."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor
+
+import graphcut_ext as gx
+
+
+def random_points(*shape: int, dtype: torch.dtype = torch.float64, seed: int = 0) -> Tensor:
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=dtype)
+
+
+def test_gradients_against_finite_differences():
+    x = random_points(2, 7, 3).requires_grad_()
+    assert torch.autograd.gradcheck(lambda x: gx.knn(x, 4).distances, x)
+    assert torch.autograd.gradgradcheck(lambda x: gx.knn(x, 4).distances, x)
+
+
+def test_gradient_against_indexing():
+    x = random_points(2, 50, 6).requires_grad_()
+    found = gx.knn(x, 5)
+    weights = random_points(2, 50, 5, seed=1)
+    (gradient,) = torch.autograd.grad((found.distances * weights).sum(), x)
+    batch = torch.arange(2)[:, None, None]
+    distances = (x[:, :, None] - x[batch, found.indices]).square().sum(-1)
+    (expected,) = torch.autograd.grad((distances * weights).sum(), x)
+    torch.testing.assert_close(gradient, expected)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32])
+def test_gradient_has_the_dtype_of_the_points(dtype: torch.dtype):
+    x = random_points(1, 20, 3).to(dtype).requires_grad_()
+    gx.knn(x, 2).distances.sum().backward()
+    exact = x.detach().double().requires_grad_()
+    gx.knn(exact, 2).distances.sum().backward()
+    assert x.grad is not None
+    assert exact.grad is not None
+    assert x.grad.dtype == dtype
+    torch.testing.assert_close(x.grad, exact.grad.to(dtype), rtol=2e-2, atol=1e-2)
+
+
+def test_transforms_of_torch_func_differentiate():
+    x = random_points(2, 9, 3)
+    gradient = torch.func.grad(lambda x: gx.knn(x, 4).distances.square().sum())
+    points = x.clone().requires_grad_()
+    (expected,) = torch.autograd.grad(gx.knn(points, 4).distances.square().sum(), points)
+    assert torch.equal(gradient(x), expected)
+    assert torch.equal(torch.vmap(gradient)(torch.stack([x, 2 * x]))[0], expected)
+
+
+def test_indices_carry_no_gradient():
+    found = gx.knn(random_points(1, 5, 2).requires_grad_(), 2)
+    assert found.distances.requires_grad
+    assert not found.indices.requires_grad
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.float32, torch.float64])
+@pytest.mark.parametrize("shape", [(2, 6, 3), (0, 6, 3)])
+def test_opcheck(dtype: torch.dtype, shape: tuple[int, ...]):
+    x = random_points(*shape).to(dtype).requires_grad_()
+    torch.library.opcheck(torch.ops.graphcut_ext.knn.default, (x, 3, None, None, "exact"))
+
+
+def test_compile_without_graph_break():
+    torch._dynamo.reset()
+
+    def loss(x: Tensor) -> Tensor:
+        distances, indices = gx.knn(2 * x, 3)
+        return (distances * indices).sum()
+
+    x = random_points(2, 9, 4).requires_grad_()
+    compiled = torch.compile(loss, fullgraph=True, backend="aot_eager")
+    (gradient,) = torch.autograd.grad(compiled(x), x)
+    (expected,) = torch.autograd.grad(loss(x), x)
+    torch.testing.assert_close(compiled(x), loss(x))
+    torch.testing.assert_close(gradient, expected)
+
+
+def test_compile_with_changing_sizes():
+    torch._dynamo.reset()
+    compiled = torch.compile(lambda x: gx.knn(x, 2), fullgraph=True, backend="eager", dynamic=True)
+    for shape in ((2, 9, 4), (3, 12, 4), (1, 30, 5)):
+        x = random_points(*shape)
+        assert torch.equal(compiled(x).indices, gx.knn(x, 2).indices)
+
+
+def test_compiled_operator_reports_values_that_are_not_finite():
+    torch._dynamo.reset()
+    compiled = torch.compile(lambda x: gx.knn(x, 2), fullgraph=True, backend="eager")
+    x = torch.zeros(1, 5, 2)
+    compiled(x)
+    x[0, 3, 1] = float("nan")
+    with pytest.raises(ValueError, match=r"x\[0, 3, 1\] is nan"):
+        compiled(x)
+
+
+class Neighbours(torch.nn.Module):
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        found = gx.knn(x, 3)
+        return found.distances, found.indices
+
+
+def test_export_with_dynamic_sizes():
+    sizes = {0: torch.export.Dim("batch", min=1), 1: torch.export.Dim("points", min=5)}
+    program = torch.export.export(
+        Neighbours(), (random_points(2, 10, 4),), dynamic_shapes={"x": sizes}
+    )
+    for shape in ((2, 10, 4), (4, 17, 4)):
+        x = random_points(*shape, seed=2)
+        distances, indices = program.module()(x)
+        assert torch.equal(indices, gx.knn(x, 3).indices)
+        assert torch.equal(distances, gx.knn(x, 3).distances)
+
+
+@pytest.mark.parametrize("axis", [0, 1, 3])
+def test_vmap(axis: int):
+    x = random_points(3, 2, 8, 4)
+    found = torch.vmap(lambda x: gx.knn(x, 2), in_dims=axis)(x.movedim(0, axis))
+    for one, points in enumerate(x):
+        assert torch.equal(found.indices[one], gx.knn(points, 2).indices)
+        assert torch.equal(found.distances[one], gx.knn(points, 2).distances)
+
+
+def test_autocast_changes_nothing():
+    x = random_points(1, 600, 32, dtype=torch.float32)
+    expected = gx.knn(x, 9)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        found = gx.knn(x, 9)
+    assert found.distances.dtype == torch.float32
+    assert torch.equal(found.indices, expected.indices)
+    assert torch.equal(found.distances, expected.distances)
+
+
+def test_inference_mode():
+    x = random_points(1, 20, 3)
+    with torch.inference_mode():
+        found = gx.knn(x.clone(), 2)
+    assert torch.equal(found.indices, gx.knn(x, 2).indices)
+
+
+@pytest.mark.parametrize("name", ["x", "query"])
+def test_forward_mode_is_refused(name: str):
+    clouds = {"x": random_points(2, 6, 3), "query": random_points(2, 4, 3, seed=1)}
+
+    def distances(changed: Tensor) -> Tensor:
+        return gx.knn(**{**clouds, name: changed}, k=2).distances
+
+    with pytest.raises(NotImplementedError, match=f"{name} carries a tangent"):
+        torch.func.jvp(distances, (clouds[name],), (torch.ones_like(clouds[name]),))
