@@ -25,9 +25,9 @@ namespace {
 
 // Cuts that cost this much more than the minimum, relatively, are not accepted from a resume.
 constexpr double kTolerance = 0x1p-30;
-// Changes of more than a node, or an edge, in so many: grids, whose edges would have to be listed
-// to go on, are solved afresh.
-constexpr std::int64_t kManyChanges = 64;
+// With more changes at a time than this, of so many nodes or edges, grids are solved afresh: to go
+// on, their edges would have to be listed.
+std::int64_t few_changes(std::int64_t all) { return std::max<std::int64_t>(all / 64, 1024); }
 
 }  // namespace
 
@@ -229,7 +229,7 @@ void DynamicCut<Capacity>::restart() {
 
 template <class Capacity>
 void DynamicCut<Capacity>::ready_to_change(std::int64_t changes, std::int64_t all) {
-  if (grid_flow_.residual && changes > all / kManyChanges) {
+  if (grid_flow_.residual && changes > few_changes(all)) {
     grid_flow_ = {};
     resumable_ = false;
   }

@@ -1,18 +1,23 @@
-#include "maxflow/grid_cut.hpp"
+// Loads a grid, in parts, has them solved, and joins them.
+#pragma once
 
 #include <algorithm>
 #include <cmath>
+#include <cstddef>
+#include <cstdint>
 #include <cstdlib>
 #include <limits>
+#include <memory>
 #include <new>
+#include <type_traits>
 #include <vector>
 
+#include "maxflow/grid_cut.hpp"
 #include "maxflow/grid_spread.hpp"
 #include "maxflow/grid_trees.hpp"
 #include "parallel/parallel_for.hpp"
 
 namespace graphcut::maxflow {
-namespace {
 
 // All zero, by the system, page by page where it is used.
 template <class T>
@@ -293,8 +298,6 @@ class GridSolver {
   std::shared_ptr<std::uint8_t[]> active_;
 };
 
-}  // namespace
-
 template <class Capacity>
 bool solve_grid(const GridProblem<Capacity>& problem, int threads, std::uint8_t* side,
                 GridFlow<Capacity>& flow) {
@@ -313,13 +316,5 @@ bool solve_grid(const GridProblem<Capacity>& problem, int threads, std::uint8_t*
       return false;
   }
 }
-
-#define GRAPHCUT_GRID(Capacity) \
-  template bool solve_grid(const GridProblem<Capacity>&, int, std::uint8_t*, GridFlow<Capacity>&);
-GRAPHCUT_GRID(float)
-GRAPHCUT_GRID(double)
-GRAPHCUT_GRID(std::int32_t)
-GRAPHCUT_GRID(std::int64_t)
-#undef GRAPHCUT_GRID
 
 }  // namespace graphcut::maxflow
