@@ -33,13 +33,17 @@ struct GridFlow {
   }
 };
 
+// Nodes of a part, at least: grids of twice as many and more are solved in parts, by several
+// threads if there are.
+inline constexpr std::int64_t kGridPart = std::int64_t{1} << 17;
+
 // Solves `problem`, whose capacities are >= 0 and not NaN and which has no path of infinite
 // capacity from source to sink. Writes the minimal source set to `side` (nodes) and keeps the rest
 // in `flow`. Returns false, with nothing written, where another solver is faster, because few nodes
 // have terminals, or needed, because capacities are infinite or sums are out of range. The result
-// does not depend on `threads`.
+// does not depend on `threads`; the pseudoflow, and with it rounding, does on `part`.
 template <class Capacity>
 bool solve_grid(const GridProblem<Capacity>& problem, int threads, std::uint8_t* side,
-                GridFlow<Capacity>& flow);
+                GridFlow<Capacity>& flow, std::int64_t part = kGridPart);
 
 }  // namespace graphcut::maxflow

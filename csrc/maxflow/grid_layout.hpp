@@ -45,7 +45,7 @@ struct GridLayout {
   }
 
   // The axis along which the grid is cut into slabs, ranges of nodes that follow each other.
-  std::size_t slab_axis() const { return size[0] > 1 ? 0 : 1; }
+  std::size_t slab_axis() const { return size[0] != 1 ? 0 : 1; }
   std::int64_t slab_nodes() const {
     return slab_axis() == 0 ? std::int64_t{size[1]} * size[2] : size[2];
   }

@@ -42,16 +42,15 @@ class GridSolver {
   using Trees = GridTrees<R, Excess, D>;
 
  public:
-  GridSolver(const GridProblem<Capacity>& problem, int threads)
+  GridSolver(const GridProblem<Capacity>& problem, int threads, std::int64_t part)
       : problem_(problem),
         grid_(*problem.layout),
         threads_(threads),
         nodes_(grid_.nodes()),
         edges_(grid_.edges()) {
     // As many parts as may pay, whatever the number of threads is: the cut is then the same.
-    constexpr std::int64_t kPart = std::int64_t{1} << 17;
     std::int64_t parts = 1;
-    while (2 * parts * kPart <= nodes_ && 8 * parts <= slabs() && parts < 64) parts *= 2;
+    while (2 * parts * part <= nodes_ && 2 * parts <= slabs() && parts < 64) parts *= 2;
     for (std::int64_t p = 0; p <= parts; ++p) {
       first_slab_.push_back(static_cast<std::int32_t>(slabs() * p / parts));
     }
@@ -300,18 +299,18 @@ class GridSolver {
 
 template <class Capacity>
 bool solve_grid(const GridProblem<Capacity>& problem, int threads, std::uint8_t* side,
-                GridFlow<Capacity>& flow) {
+                GridFlow<Capacity>& flow, std::int64_t part) {
   switch (problem.layout->directions) {
     case 2:
-      return GridSolver<Capacity, 2>(problem, threads).solve(side, flow);
+      return GridSolver<Capacity, 2>(problem, threads, part).solve(side, flow);
     case 3:
-      return GridSolver<Capacity, 3>(problem, threads).solve(side, flow);
+      return GridSolver<Capacity, 3>(problem, threads, part).solve(side, flow);
     case 4:
-      return GridSolver<Capacity, 4>(problem, threads).solve(side, flow);
+      return GridSolver<Capacity, 4>(problem, threads, part).solve(side, flow);
     case 9:
-      return GridSolver<Capacity, 9>(problem, threads).solve(side, flow);
+      return GridSolver<Capacity, 9>(problem, threads, part).solve(side, flow);
     case 13:
-      return GridSolver<Capacity, 13>(problem, threads).solve(side, flow);
+      return GridSolver<Capacity, 13>(problem, threads, part).solve(side, flow);
     default:
       return false;
   }
