@@ -26,27 +26,34 @@ template <class Capacity>
 void load(const Network<Capacity>& network, const Spread<Value<Capacity>>& spread, bool laid_out,
           Graph<Value<Capacity>>& graph, std::vector<std::int32_t>& slots) {
   using Wide = Value<Capacity>;
-  const auto set = [&](std::size_t e, std::int32_t slot) {
-    if (slot < 0) return;
+  const auto residuals = [&](std::size_t e) {
     const Wide flow = spread.flow(static_cast<std::int64_t>(e));
-    graph.set_residuals(slot, static_cast<Wide>(network.capacity[e]) - flow,
-                        static_cast<Wide>(network.reverse[e]) + flow);
+    return std::pair{static_cast<Wide>(network.capacity[e]) - flow,
+                     static_cast<Wide>(network.reverse[e]) + flow};
   };
   if (laid_out) {
-    for (std::size_t e = 0; e < slots.size(); ++e) set(e, slots[e]);
+    for (std::size_t e = 0; e < slots.size(); ++e) {
+      if (slots[e] < 0) continue;
+      const auto [forward, backward] = residuals(e);
+      graph.set_residuals(slots[e], forward, backward);
+    }
     return;
   }
+  std::vector<std::int32_t> degree(network.source.size());
+  for (std::size_t e = 0; e < network.tail.size(); ++e) {
+    const auto u = static_cast<std::size_t>(network.tail[e]);
+    const auto v = static_cast<std::size_t>(network.head[e]);
+    degree[u] += static_cast<std::int32_t>(u != v);
+    degree[v] += static_cast<std::int32_t>(u != v);
+  }
   slots.resize(static_cast<std::size_t>(network.edges()));
-  build_topology(
-      graph, static_cast<std::int32_t>(network.nodes()), network.edges(),
+  build_graph(
+      graph, degree, network.edges(),
       [&](std::int64_t e) {
         const auto place = static_cast<std::size_t>(e);
         return std::pair{network.tail[place], network.head[place]};
       },
-      [&](std::int64_t e, std::int32_t slot) {
-        slots[static_cast<std::size_t>(e)] = slot;
-        set(static_cast<std::size_t>(e), slot);
-      });
+      [&](std::int64_t e) { return residuals(static_cast<std::size_t>(e)); }, slots.data());
 }
 
 // As cut(), with memory that is given back.
@@ -55,7 +62,7 @@ Left cut_to_bytes(Graph<R>& graph, Method used, std::vector<std::uint8_t>& side)
   const auto solvers = std::make_unique<Solvers<R>>();
   const auto nodes = static_cast<std::size_t>(graph.nodes());
   const std::unique_ptr<bool[]> found(new bool[nodes]);
-  const Left left = cut(graph, *solvers, used, found.get());
+  const Left left = cut(graph, *solvers, used, found.get(), Patience::limited);
   side.assign(found.get(), found.get() + nodes);
   return left;
 }
@@ -64,6 +71,7 @@ Left cut_to_bytes(Graph<R>& graph, Method used, std::vector<std::uint8_t>& side)
 // minimal source set to `side` (nodes).
 template <class R>
 Left finish_cut(Graph<R>& graph, std::vector<std::uint8_t>& side) {
+  graph.evened_out = false;
   return cut_to_bytes(graph, Method::pseudoflow, side);
 }
 
@@ -74,12 +82,9 @@ Left first_cut(const Network<Capacity>& network, bool check, bool laid_out,
                Graph<Value<Capacity>>& graph, std::vector<std::int32_t>& slots,
                std::vector<std::uint8_t>& side) {
   using Wide = Value<Capacity>;
-  graph.excess.resize(network.source.size());
-  std::int64_t terminals = 0;
-  for (std::size_t i = 0; i < graph.excess.size(); ++i) {
-    graph.excess[i] = static_cast<Wide>(network.source[i]) - static_cast<Wide>(network.sink[i]);
-    terminals += static_cast<std::int64_t>(graph.excess[i] != Wide{0});
-  }
+  const std::int64_t terminals =
+      set_excess(network.source.data(), network.sink.data(),
+                 static_cast<std::int32_t>(network.nodes()), graph.excess);
   Method used = Method::automatic;
   {
     Spread<Wide> spread;
@@ -96,6 +101,7 @@ Left first_cut(const Network<Capacity>& network, bool check, bool laid_out,
         },
         terminals, graph.excess);
     load(network, spread, laid_out, graph, slots);
+    graph.evened_out = spread.little_meets();
     if constexpr (std::is_floating_point_v<Capacity>) {
       if (check) refuse_infinite_path(graph, network.source.data(), network.sink.data(), "");
     }

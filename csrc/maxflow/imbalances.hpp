@@ -27,13 +27,15 @@ class Imbalances {
       : arcs_(graph.arcs.data()),
         first_(graph.first.data()),
         excess_(graph.excess.data()),
-        nodes_(graph.nodes()) {}
+        nodes_(graph.nodes()),
+        bounded_(graph.bounded) {}
 
   // Turns the graph round as asked. Requires non-negative residuals and no path of infinite
   // capacity from source to sink. Returns false, with nothing changed that matters to a minimum
   // cut, where sums of supply may leave the range of R either way.
   [[nodiscard]] bool arrange(Turn turn) {
     const bool smaller = turn == Turn::when_smaller;
+    if (!smaller && (bounded_ || in_range(everything()))) return true;
     const Sum typical = smaller ? typical_through() : Sum{0};
     Totals all, counted;
     for (std::int32_t v = 0; v < nodes_; ++v) {
@@ -91,8 +93,24 @@ class Imbalances {
     Sum supply{0}, demand{0};
   };
 
-  static bool in_range(Sum total) {
-    return total <= static_cast<Sum>(std::numeric_limits<R>::max() / 4);
+  // Supply and demand together.
+  Sum everything() const {
+    Sum sums[4] = {};  // that need not wait for each other
+    std::int32_t v = 0;
+    const auto size = [this](std::int32_t i) {
+      const R excess = excess_[i];
+      return static_cast<Sum>(excess < R{0} ? -excess : excess);
+    };
+    for (; v + 4 <= nodes_; v += 4) {
+      for (std::int32_t k = 0; k < 4; ++k) add(sums[k], size(v + k));
+    }
+    for (; v < nodes_; ++v) add(sums[0], size(v));
+    for (int k = 1; k < 4; ++k) add(sums[0], sums[k]);
+    return sums[0];
+  }
+
+  bool in_range(Sum total) const {
+    return bounded_ || total <= static_cast<Sum>(std::numeric_limits<R>::max() / 4);
   }
 
   Sum typical_through() const {
@@ -166,6 +184,7 @@ class Imbalances {
   const std::int32_t* first_;
   R* excess_;
   std::int32_t nodes_;
+  bool bounded_;
   bool reversed_ = false;
 };
 

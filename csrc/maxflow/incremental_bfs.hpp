@@ -44,28 +44,43 @@ template <class R>
 class IncrementalBfs {
  public:
   // Requires non-negative residuals and no path of infinite capacity from source to sink. Returns
-  // false, with nothing solved, where sums of capacities may leave the range of R.
-  [[nodiscard]] bool solve(Graph<R>& graph) {
+  // false, with nothing solved, where sums of capacities may leave the range of R, or where `looks`
+  // at every arc, on average, were not enough. Residuals and excess are then those of a pseudoflow,
+  // from which another solver can go on.
+  [[nodiscard]] bool solve(Graph<R>& graph,
+                           double looks = std::numeric_limits<double>::infinity()) {
     Imbalances<R> imbalances(graph);
     if (!imbalances.arrange(Turn::when_needed)) return false;
     reversed_ = imbalances.reversed();
-    imbalances.push_to_neighbours();
+    if (reversed_) looks = std::numeric_limits<double>::infinity();  // others find the graph turned
+    most_looks_ = static_cast<std::int64_t>(
+        std::min(looks * (static_cast<double>(graph.arc_count()) + graph.nodes()), 0x1p62));
+    if (!graph.evened_out) imbalances.push_to_neighbours();
     plant(graph);
     while (!tree(Side::source).front.empty() && !tree(Side::sink).front.empty()) {
-      if (tree(Side::source).grown < tree(Side::sink).grown) {
+      if (source_is_next()) {
         grow<Side::source>();
       } else {
         grow<Side::sink>();
       }
+      if (spent()) {
+        forget();
+        return false;
+      }
     }
     // No path is left: the one tree takes what else it reaches.
-    while (!reversed_ && !tree(Side::source).front.empty()) grow<Side::source>();
-    while (reversed_ && !tree(Side::sink).front.empty()) grow<Side::sink>();
+    while (free_ > 0 && !reversed_ && !tree(Side::source).front.empty()) grow<Side::source>();
+    while (free_ > 0 && reversed_ && !tree(Side::sink).front.empty()) grow<Side::sink>();
     return true;
   }
 
   Left left() const { return reversed_ ? Left::reversed : Left::pseudoflow; }
   bool in_source_set(std::int32_t i) const { return reversed_ ? level_[i] < 0 : level_[i] > 0; }
+  void write_source_set(std::int32_t nodes, bool* set) const {
+    const std::int32_t* const level = level_;
+    const std::int32_t sign = reversed_ ? -1 : 1;
+    for (std::int32_t i = 0; i < nodes; ++i) set[i] = sign * level[i] > 0;
+  }
 
  private:
   // The level above the roots is nobody's, so that roots find no parent there.
@@ -85,15 +100,34 @@ class IncrementalBfs {
     parent_ = forest_.parent;
     tree(Side::source).clear();
     tree(Side::sink).clear();
+    const std::int32_t nodes = graph.nodes();
+    const auto n = static_cast<std::size_t>(nodes);
+    tree(Side::source).front.resize(n);
+    tree(Side::sink).front.resize(n);
+    std::int32_t* const source = tree(Side::source).front.data();
+    std::int32_t* const sink = tree(Side::sink).front.data();
+    std::size_t sources = 0, sinks = 0;
     std::int32_t degree = 0;
-    for (std::int32_t v = 0; v < graph.nodes(); ++v) {
-      degree = std::max(degree, graph.first[v + 1] - graph.first[v]);
-      if (level_[v] != kFree) tree(level_[v] > 0 ? Side::source : Side::sink).front.push_back(v);
+    for (std::int32_t v = 0; v < nodes; ++v) {
+      degree = std::max(degree, forest_.first[v + 1] - forest_.first[v]);
+      source[sources] = sink[sinks] = v;  // kept only where the number moves on
+      sources += static_cast<std::size_t>(level_[v] > 0);
+      sinks += static_cast<std::size_t>(level_[v] < 0);
     }
-    const auto n = static_cast<std::size_t>(graph.nodes());
+    tree(Side::source).front.resize(sources);
+    tree(Side::sink).front.resize(sinks);
+    free_ = n - sources - sinks;
     next_orphan_.resize(n);
     next_excess_.resize(n);
     row_.resize(static_cast<std::size_t>(degree) / 4 + 1);
+  }
+
+  // The tree that has grown less; of two alike, the one that has less to look at.
+  bool source_is_next() {
+    const Tree& source = tree(Side::source);
+    const Tree& sink = tree(Side::sink);
+    if (source.grown != sink.grown) return source.grown < sink.grown;
+    return source.front.size() < sink.front.size();
   }
 
   // Grows the tree by one level.
@@ -108,8 +142,18 @@ class IncrementalBfs {
     for (std::size_t k = 0; k < now_.size(); ++k) {
       if (k + 2 < now_.size()) forest_.prefetch_arcs(now_[k + 2]);
       if (level_[now_[k]] == kSign<side> * level) scan<side>(now_[k], level);
+      if (spent()) return;
     }
     adopt<Side::source>();
+  }
+
+  bool spent() const { return forest_.looked > most_looks_; }
+
+  // Drops what was under way.
+  void forget() {
+    std::fill(orphans_on_.begin(), orphans_on_.end(), kNone);
+    std::fill(excess_on_.begin(), excess_on_.end(), kNone);
+    highest_excess_ = 0;
   }
 
   // Takes in the free neighbours of v, which is on `level`, and sends flow to or from those of the
@@ -131,11 +175,12 @@ class IncrementalBfs {
               level_[w] = sign * (level + 1);
               parent_[w] = arcs_[a].sister;
               tree(side).front.push_back(w);
+              --free_;
               return true;
             }
             met = true;
             augment(side == Side::source ? a : arcs_[a].sister);
-            if (level_[v] != sign * level) return false;
+            if (level_[v] != sign * level || spent()) return false;
           }
           return true;
         });
@@ -189,7 +234,7 @@ class IncrementalBfs {
 
   // Sends all excess of the sink tree down to its roots, or out of the tree.
   void drain() {
-    while (highest_excess_ != 0) {
+    while (highest_excess_ != 0 && !spent()) {
       stuck_.clear();
       for (std::int32_t level = highest_excess_; level >= kRootLevel; --level) {
         for (std::int32_t v = excess_on_[level]; v != kNone; v = next_excess_[v]) {
@@ -339,6 +384,7 @@ class IncrementalBfs {
     const std::int32_t begin = forest_.first[v];
     const std::int32_t end = forest_.first[v + 1];
     Lanes nearest = Lanes::all(kFar);
+    forest_.looked += end - begin;
     for (std::int32_t a = begin, c = 0; a < end; a += 4, ++c) {
       const Lanes level = forest_.levels(side, a);
       const Lanes never = (Lanes::all(kRootLevel) > level) |
@@ -386,12 +432,13 @@ class IncrementalBfs {
     const bool supplies = side == Side::sink && excess_[v] > R{0};
     level_[v] = supplies ? tree(Side::source).grown + 1 : kFree;
     parent_[v] = supplies ? kRoot : kNone;
+    free_ += static_cast<std::size_t>(!supplies);
     if (supplies) tree(Side::source).front.push_back(v);
   }
 
   struct Tree {
     std::int32_t grown = 0;             // levels below and this one have been grown, or are now
-    std::vector<std::int32_t> front;    // the next level, and nodes that have left it
+    Store<std::int32_t> front;          // the next level, and nodes that have left it
     std::vector<std::int32_t> orphans;  // not looked at yet
 
     void clear() {
@@ -408,9 +455,11 @@ class IncrementalBfs {
   std::int32_t* level_ = nullptr;
   std::int32_t* parent_ = nullptr;
   std::int32_t highest_excess_ = 0;
+  std::int64_t most_looks_ = 0;
   bool reversed_ = false;
   std::array<Tree, 2> trees_;
-  std::vector<std::int32_t> now_;                       // nodes of the level that is being grown
+  std::size_t free_ = 0;                                // nodes of neither tree
+  Store<std::int32_t> now_;                             // nodes of the level that is being grown
   std::vector<std::int32_t> orphans_on_, next_orphan_;  // lists of orphans, one a level
   // Note [One link, two lists]: nodes with excess in the sink tree, one list a level; of nodes
   // adrift, which are in none of these lists, the level on which they are to be hung.

@@ -1,6 +1,7 @@
 // The solver that is chosen for graphs of known form.
 #include <cstdint>
 #include <cstdio>
+#include <limits>
 #include <numeric>
 #include <utility>
 #include <vector>
@@ -27,11 +28,12 @@ maxflow::Graph<float> graph_of(std::int32_t nodes, const Edges& edges, bool one_
   return graph;
 }
 
-Method chosen(std::int32_t nodes, const Edges& edges, bool one_way = false, bool terminals = true,
-              float excess = 1.0F) {
+// Every `apart`-th node hangs on a terminal.
+Method chosen(std::int32_t nodes, const Edges& edges, std::int32_t apart = 1,
+              bool one_way = false) {
   auto graph = graph_of(nodes, edges, one_way);
-  graph.excess.assign(static_cast<std::size_t>(nodes), excess);
-  return maxflow::chosen(Method::automatic, graph, terminals ? nodes : nodes / 20, false);
+  for (std::int32_t i = 0; i < nodes; ++i) graph.excess.push_back(i % apart == 0 ? 1.0F : 0.0F);
+  return maxflow::chosen(Method::automatic, graph, (nodes + apart - 1) / apart, false);
 }
 
 // After excess was spread: every `pair`-th node has demand, the others supply.
@@ -86,24 +88,45 @@ Edges random_graph(Choices& choices, std::int32_t nodes) {
 
 void check() {
   Choices choices(1);
-  require(chosen(10000, grid(100, false)) == Method::incremental_bfs, "a picture");
-  require(chosen(10000, grid(100, true)) == Method::incremental_bfs, "one of 8 neighbours");
-  require(chosen(10000, grid(100, true), false, true, 0.1F) == Method::pseudoflow, "a smooth one");
-  require(chosen(10000, grid(100, false), true) == Method::boykov_kolmogorov, "a move");
-  require(chosen(10000, grid(100, true), false, false) == Method::pseudoflow, "long paths");
-  require(chosen(10000, shuffled_ring(choices, 10000)) == Method::incremental_bfs, "neighbours");
-  require(chosen(1681, shuffled_ring(choices, 1681)) == Method::push_relabel, "few of them");
-  require(chosen(10000, random_graph(choices, 10000)) == Method::push_relabel, "no geometry");
-  const Edges ring = shuffled_ring(choices, 1681);
-  require(chosen_after(1681, ring, 1681) == Method::incremental_bfs, "little is left");
-  require(chosen_after(1681, ring, 4) == Method::push_relabel, "much is left");
-  require(chosen_after(10000, grid(100, false), 10000) == Method::incremental_bfs, "a spread grid");
-  require(chosen_after(10000, random_graph(choices, 10000), 10000) == Method::push_relabel,
-          "no geometry, little left");
+  const Edges ring = shuffled_ring(choices, 1681), random = random_graph(choices, 1681);
+  for (const Edges& edges : {grid(41, false), grid(41, true), ring, random}) {
+    for (const bool one_way : {false, true}) {
+      require(chosen(1681, edges, 1, one_way) == Method::incremental_bfs, "many terminals");
+      require(chosen(1681, edges, 4, one_way) == Method::incremental_bfs, "enough of them");
+      require(chosen(1681, edges, 6, one_way) == Method::pseudoflow, "few terminals");
+    }
+    require(chosen_after(1681, edges, 1681) == Method::incremental_bfs, "little is left");
+  }
+  require(chosen_after(1681, ring, 4) == Method::push_relabel, "much is left among neighbours");
+  require(chosen_after(1681, random, 4) == Method::incremental_bfs, "much is left, no geometry");
+  require(chosen_after(1681, grid(41, false), 4) == Method::incremental_bfs, "the same on a grid");
   for (std::int32_t nodes = 0; nodes < 3; ++nodes) {
     static_cast<void>(chosen(nodes, {}));
     static_cast<void>(chosen_after(nodes, {}, 1));
   }
+}
+
+// An infinite arc or terminal here and there, and the type of the capacities, change nothing.
+template <class R>
+Method chosen_of_type(R endless) {
+  const Edges edges = grid(41, true);
+  maxflow::Graph<R> graph;
+  maxflow::build_topology(
+      graph, 1681, static_cast<std::int64_t>(edges.size()),
+      [&](std::int64_t e) { return edges[static_cast<std::size_t>(e)]; },
+      [&](std::int64_t e, std::int32_t arc) {
+        graph.set_residuals(arc, e % 7 == 0 ? endless : R{3}, R{2});
+      });
+  for (std::int32_t i = 0; i < 1681; ++i) graph.excess.push_back(i % 9 == 0 ? endless : R{-1});
+  return maxflow::chosen(Method::automatic, graph, 1681, false);
+}
+
+void check_types() {
+  require(chosen_of_type(1e30F) == Method::incremental_bfs, "float32");
+  require(chosen_of_type(std::numeric_limits<double>::infinity()) == Method::incremental_bfs,
+          "float64");
+  require(chosen_of_type(std::int32_t{1} << 30) == Method::incremental_bfs, "int32");
+  require(chosen_of_type(std::int64_t{1} << 60) == Method::incremental_bfs, "int64");
 }
 
 }  // namespace
@@ -111,5 +134,6 @@ void check() {
 
 int main() {
   graphcut::test::check();
+  graphcut::test::check_types();
   std::puts("the solver follows the form of the graph");
 }
