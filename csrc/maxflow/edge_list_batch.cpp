@@ -4,6 +4,7 @@
 #include <atomic>
 #include <cstddef>
 #include <limits>
+#include <optional>
 #include <string>
 #include <type_traits>
 #include <utility>
@@ -12,6 +13,7 @@
 #include "maxflow/cut.hpp"
 #include "maxflow/edge_groups.hpp"
 #include "maxflow/edges.hpp"
+#include "maxflow/grid_list.hpp"
 #include "maxflow/infinite_path.hpp"
 #include "maxflow/spread.hpp"
 #include "parallel/parallel_for.hpp"
@@ -78,6 +80,7 @@ class Run {
   // Whether all was regular.
   bool operator()(int threads) {
     const int workers = worker_count(batch_.graphs * batch_.cuts, threads);
+    threads_of_cut_ = std::max(1, threads / workers);
     std::vector<Workspace<Capacity>> workspaces(static_cast<std::size_t>(workers));
 
     // A task is a graph with all its cuts, whose topology is then built once; or, with too few
@@ -122,15 +125,16 @@ class Run {
     if (batch_.cuts > 1) at.where += " of cut " + std::to_string(c);
     const Edges<Capacity> edges = edges_of(at, work);
     check_edge_count(edges.count);
+    const auto of_edges =
+        bits_of(edges.capacity, edges.count) | bits_of(edges.reverse, edges.count);
+    const auto of_nodes = bits_of(at.source, at.nodes) | bits_of(at.sink, at.nodes);
+    if (!checked_ && !regular(of_edges, of_nodes, at.nodes)) return false;
+    if (solve_as_grid(at, edges)) return true;
     if (work.counted != g) {
       work.counted = -1;
       if (!count_arcs(edges, at.nodes, work.degree)) return false;
       work.counted = g;
     }
-    const auto of_edges =
-        bits_of(edges.capacity, edges.count) | bits_of(edges.reverse, edges.count);
-    const auto of_nodes = bits_of(at.source, at.nodes) | bits_of(at.sink, at.nodes);
-    if (!checked_ && !regular(of_edges, of_nodes, at.nodes)) return false;
     if constexpr (std::is_integral_v<Capacity>) {
       if (fits_narrow(of_edges, of_nodes, work.degree)) {
         run(at, edges, work.degree, work.narrow);
@@ -139,6 +143,40 @@ class Run {
     }
     run(at, edges, work.degree, work.wide);
     return true;
+  }
+
+  // Solves a graph whose edges are those of a grid, if that is one and large; returns whether it
+  // did. What is irregular is left alone.
+  bool solve_as_grid(const Place& at, const Edges<Capacity>& edges) const {
+    constexpr std::int32_t kLarge = 4096;
+    if (batch_.flow != nullptr || batch_.method != Method::automatic || infinite_) return false;
+    if (at.nodes < kLarge) return false;
+    const auto ends = [&](std::int64_t e) { return edges.ends(e); };
+    const std::optional<GridLayout> layout = guess_grid(at.nodes, edges.count, ends);
+    if (!layout || !grid_pays(at) || !ends_exist(edges, at.nodes)) return false;
+    GridList<Capacity> list;
+    if (!list.fill(*layout, edges.count, ends, [&](std::int64_t e) {
+          return std::pair{edges.capacity[e], edges.reverse[e]};
+        })) {
+      return false;
+    }
+    const GridProblem<Capacity> problem{&*layout, list.capacity(), list.reverse(), at.source,
+                                        at.sink};
+    GridFlow<Capacity> flow;
+    if (!solve_grid(problem, threads_of_cut_, reinterpret_cast<std::uint8_t*>(at.side), flow)) {
+      return false;
+    }
+    write_value(at, edges);
+    return true;
+  }
+
+  // Whether solve_grid takes a graph of such terminals.
+  static bool grid_pays(const Place& at) {
+    std::int64_t terminals = 0;
+    for (std::int32_t i = 0; i < at.nodes; ++i) {
+      terminals += static_cast<std::int64_t>(at.source[i] != at.sink[i]);
+    }
+    return grid_suits(terminals, at.nodes);
   }
 
   // The edges of a graph; copied together where the batch has them in any order.
@@ -210,6 +248,10 @@ class Run {
     cut(graph, engine.solvers, used, at.side,
         method == Method::automatic ? Patience::limited : Patience::endless);
     if (batch_.flow != nullptr) write_flow(at, edges, engine);
+    write_value(at, edges);
+  }
+
+  void write_value(const Place& at, const Edges<Capacity>& edges) const {
     const Value<Capacity> value =
         add_cut_edges(terminal_cost(at.source, at.sink, at.side, at.nodes), edges, at.side);
     batch_.value[at.c * batch_.graphs + at.g] = checked_value(value, at.where);
@@ -294,6 +336,7 @@ class Run {
   const EdgeListBatch<Capacity>& batch_;
   const EdgeGroups& groups_;
   bool checked_, infinite_;
+  int threads_of_cut_ = 1;
   std::atomic<bool> irregular_{false};
 };
 

@@ -37,6 +37,11 @@ struct GridFlow {
 // threads if there are.
 inline constexpr std::int64_t kGridPart = std::int64_t{1} << 17;
 
+// Whether there are so many terminals that flow goes a short way, which this solver is for.
+inline bool grid_suits(std::int64_t terminals, std::int64_t nodes) {
+  return 5 * terminals >= nodes;
+}
+
 // Solves `problem`, whose capacities are >= 0 and not NaN and which has no path of infinite
 // capacity from source to sink. Writes the minimal source set to `side` (nodes) and keeps the rest
 // in `flow`. Returns false, with nothing written, where another solver is faster, because few nodes

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -12,6 +13,10 @@
 #include <type_traits>
 #include <vector>
 
+#if defined(__linux__)
+#include <sys/mman.h>
+#endif
+
 #include "maxflow/grid_cut.hpp"
 #include "maxflow/grid_spread.hpp"
 #include "maxflow/grid_trees.hpp"
@@ -19,14 +24,48 @@
 
 namespace graphcut::maxflow {
 
-// All zero, by the system, page by page where it is used.
+// All zero, by the system, page by page where it is used; in large pages where there are any.
 template <class T>
 std::shared_ptr<T[]> zeros(std::int64_t count) {
-  void* const memory =
-      std::calloc(static_cast<std::size_t>(std::max<std::int64_t>(count, 1)), sizeof(T));
+  const auto bytes = static_cast<std::size_t>(std::max<std::int64_t>(count, 1)) * sizeof(T);
+#if defined(__linux__) && defined(MADV_HUGEPAGE)
+  constexpr std::size_t kPage = std::size_t{1} << 21;
+  if (bytes >= kPage) {
+    const std::size_t size = (bytes + 2 * kPage - 1) / kPage * kPage;  // to begin with a page
+    void* const memory =
+        mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (memory == MAP_FAILED) throw std::bad_alloc();
+    const auto free = [memory, size](T* /*aligned*/) { munmap(memory, size); };
+    const auto aligned = (reinterpret_cast<std::uintptr_t>(memory) + kPage - 1) / kPage * kPage;
+    madvise(reinterpret_cast<void*>(aligned), size - kPage, MADV_HUGEPAGE);  // a wish
+    return std::shared_ptr<T[]>(reinterpret_cast<T*>(aligned), free);
+  }
+#endif
+  void* const memory = std::calloc(bytes, 1);
   if (memory == nullptr) throw std::bad_alloc();
   return std::shared_ptr<T[]>(static_cast<T*>(memory), [](T* p) { std::free(p); });
 }
+
+// Several arrays in one block, so that large pages serve small ones too. Each starts a cache line.
+class Block {
+ public:
+  explicit Block(std::int64_t bytes) : bytes_(zeros<std::byte>(bytes)) {}
+
+  template <class T>
+  static std::int64_t bytes(std::int64_t count) {
+    return (count * static_cast<std::int64_t>(sizeof(T)) + 63) / 64 * 64;
+  }
+  template <class T>
+  std::shared_ptr<T[]> take(std::int64_t count) {
+    T* const start = reinterpret_cast<T*>(bytes_.get() + used_);
+    used_ += bytes<T>(count);
+    return std::shared_ptr<T[]>(bytes_, start);
+  }
+
+ private:
+  std::shared_ptr<std::byte[]> bytes_;
+  std::int64_t used_ = 0;
+};
 
 // What is known of a problem before it is solved.
 struct Facts {
@@ -51,6 +90,10 @@ class GridSolver {
     // As many parts as may pay, whatever the number of threads is: the cut is then the same.
     std::int64_t parts = 1;
     while (2 * parts * part <= nodes_ && 2 * parts <= slabs() && parts < 64) parts *= 2;
+    for (int d = 0; d < D; ++d) {
+      first_edge_[static_cast<std::size_t>(d) + 1] =
+          first_edge_[static_cast<std::size_t>(d)] + grid_.edges(d);
+    }
     for (std::int64_t p = 0; p <= parts; ++p) {
       first_slab_.push_back(static_cast<std::int32_t>(slabs() * p / parts));
     }
@@ -58,9 +101,11 @@ class GridSolver {
 
   bool solve(std::uint8_t* side, GridFlow<Capacity>& result) {
     if (!links_fit()) return false;
-    excess_ = zeros<Excess>(nodes_);
+    const std::int64_t arcs = nodes_ * State::kArcs;
+    Block kept(Block::bytes<Excess>(nodes_) + Block::bytes<R>(arcs));
+    excess_ = kept.take<Excess>(nodes_);
+    residual_ = kept.take<R>(arcs);
     if (!suits(look_at_terminals())) return false;
-    residual_ = zeros<R>(nodes_ * State::kArcs);
     prepare_state();
     std::vector<std::unique_ptr<Trees>> trees(static_cast<std::size_t>(parts()));
     {
@@ -145,7 +190,7 @@ class GridSolver {
 
   // Whether this solver is the one to use; decides on spreading.
   bool suits(const Facts& facts) {
-    if (10 * facts.terminals < nodes_) return false;
+    if (!grid_suits(facts.terminals, nodes_)) return false;
     const std::int64_t step = edges_ / 128 | 1;
     double both = 0, samples = 0, single = 0;
     for (std::int64_t e = 0; e < edges_; e += step, ++samples) {
@@ -189,12 +234,15 @@ class GridSolver {
       state_.step[static_cast<std::size_t>(d + D)] = -grid_.step(d);
     }
     const auto n = nodes_;
-    bits_ = zeros<typename State::Bits>(n);
-    level_ = zeros<std::int32_t>(n);
-    parent_ = zeros<std::int8_t>(n);
-    active_ = zeros<std::uint8_t>(n);
-    next_orphan_ = zeros<std::int32_t>(n);
-    next_excess_ = zeros<std::int32_t>(n);
+    using Bits = typename State::Bits;
+    Block work(3 * Block::bytes<std::int32_t>(n) + Block::bytes<Bits>(n) +
+               2 * Block::bytes<char>(n));
+    level_ = work.take<std::int32_t>(n);
+    next_orphan_ = work.take<std::int32_t>(n);
+    next_excess_ = work.take<std::int32_t>(n);
+    bits_ = work.take<Bits>(n);
+    parent_ = work.take<std::int8_t>(n);
+    active_ = work.take<std::uint8_t>(n);
     state_.residual = residual_.get();
     state_.excess = excess_.get();
     state_.bits = bits_.get();
@@ -205,31 +253,45 @@ class GridSolver {
     state_.next_excess = next_excess_.get();
   }
 
-  // Calls row(edge, tail, count, inside) for the rows of direction d with tails in a part; inside:
-  // the heads are too.
+  // Calls row(d, edge, tail, count, inside) for the rows of edges with tails in a part, of the
+  // directions from .. to - 1 before the next row of tails; inside: the heads are in the part too.
   template <class Row>
-  void each_row(int d, std::int64_t part, Row&& row) const {
+  void each_row(std::int64_t part, int from, int to, Row&& row) const {
     const auto p = static_cast<std::size_t>(part);
-    const std::int32_t first = first_slab_[p], end = first_slab_[p + 1];
-    const bool crosses = grid_.offset[static_cast<std::size_t>(d)][grid_.slab_axis()] != 0;
-    const std::int32_t inner = crosses && part + 1 < parts() ? end - 1 : end;
-    const auto with = [&row](bool inside) {
-      return [&row, inside](std::int64_t e, std::int32_t tail, std::int32_t count) {
-        row(e, tail, count, inside);
-      };
-    };
-    grid_.each_row(d, first, inner, with(true));
-    if (inner < end) grid_.each_row(d, inner, end, with(false));
+    const std::size_t axis = grid_.slab_axis();
+    std::array<std::int32_t, 2> first{0, 0}, end{grid_.size[0], grid_.size[1]};
+    first[axis] = first_slab_[p];
+    end[axis] = first_slab_[p + 1];
+    for (std::int32_t z = first[0]; z < end[0]; ++z) {
+      for (std::int32_t y = first[1]; y < end[1]; ++y) {
+        const bool last = (axis == 0 ? z : y) + 1 == end[axis] && part + 1 < parts();
+        for (int d = from; d < to; ++d) {
+          const std::int32_t count = grid_.end(d, 2) - grid_.begin(d, 2);
+          if (z < grid_.begin(d, 0) || z >= grid_.end(d, 0) || y < grid_.begin(d, 1) ||
+              y >= grid_.end(d, 1) || count <= 0) {
+            continue;
+          }
+          const std::int64_t rows =
+              std::int64_t{z - grid_.begin(d, 0)} * (grid_.end(d, 1) - grid_.begin(d, 1)) +
+              (y - grid_.begin(d, 1));
+          const std::int32_t tail = (z * grid_.size[1] + y) * grid_.size[2] + grid_.begin(d, 2);
+          const bool inside = !last || grid_.offset[static_cast<std::size_t>(d)][axis] == 0;
+          row(d, first_edge_[static_cast<std::size_t>(d)] + rows * count, tail, count, inside);
+        }
+      }
+    }
   }
 
+  // Direction after direction, which meets more in a pass than row after row.
   void spread(std::int64_t part, R* sent) const {
     for (int pass = 0; pass < spread_.passes; ++pass) {
       for (int d = 0; d < D; ++d) {
-        each_row(d, part, [&](std::int64_t e, std::int32_t tail, std::int32_t count, bool inside) {
-          if (!inside) return;
-          spread_.row(excess_.get() + tail, grid_.step(d), problem_.capacity + e,
-                      problem_.reverse + e, sent + e, count);
-        });
+        each_row(part, d, d + 1,
+                 [&](int, std::int64_t e, std::int32_t tail, std::int32_t count, bool inside) {
+                   if (!inside) return;
+                   spread_.row(excess_.get() + tail, state_.step[static_cast<std::size_t>(d)],
+                               problem_.capacity + e, problem_.reverse + e, sent + e, count);
+                 });
       }
     }
   }
@@ -237,20 +299,19 @@ class GridSolver {
   // Sets the residuals of the edges of a part, what was sent of their capacities, if anything, and
   // opens those inside. Any other thread sets other residuals of nodes across the border.
   void load(std::int64_t part, const R* sent) const {
-    for (int d = 0; d < D; ++d) {
-      const std::int32_t step = grid_.step(d);
-      each_row(d, part, [&](std::int64_t e, std::int32_t tail, std::int32_t count, bool inside) {
-        for (std::int32_t x = 0; x < count; ++x) {
-          const R flow = sent == nullptr ? R{0} : sent[e + x];
-          const std::int32_t v = tail + x;
-          const R forward = static_cast<R>(problem_.capacity[e + x] - flow);
-          const R backward = static_cast<R>(problem_.reverse[e + x] + flow);
-          state_.of(v, d) = forward;
-          state_.of(v + step, d + D) = backward;
-          if (inside) open(v, d, v + step, forward, backward);
-        }
-      });
-    }
+    each_row(part, 0, D,
+             [&](int d, std::int64_t e, std::int32_t tail, std::int32_t count, bool inside) {
+               const std::int32_t step = state_.step[static_cast<std::size_t>(d)];
+               for (std::int32_t x = 0; x < count; ++x) {
+                 const R flow = sent == nullptr ? R{0} : sent[e + x];
+                 const std::int32_t v = tail + x;
+                 const R forward = static_cast<R>(problem_.capacity[e + x] - flow);
+                 const R backward = static_cast<R>(problem_.reverse[e + x] + flow);
+                 state_.of(v, d) = forward;
+                 state_.of(v + step, d + D) = backward;
+                 if (inside) open(v, d, v + step, forward, backward);
+               }
+             });
   }
 
   void open(std::int32_t v, int d, std::int32_t w, R forward, R backward) const {
@@ -286,7 +347,8 @@ class GridSolver {
   const GridLayout& grid_;
   int threads_;
   std::int64_t nodes_, edges_;
-  std::vector<std::int32_t> first_slab_;  // (parts + 1)
+  std::vector<std::int32_t> first_slab_;          // (parts + 1)
+  std::array<std::int64_t, D + 1> first_edge_{};  // of each direction
   GridSpread<R, Excess> spread_;
   State state_{};
   std::shared_ptr<R[]> residual_;
