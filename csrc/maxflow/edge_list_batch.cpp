@@ -148,7 +148,7 @@ class Run {
   // Solves a graph whose edges are those of a grid, if that is one and large; returns whether it
   // did. What is irregular is left alone.
   bool solve_as_grid(const Place& at, const Edges<Capacity>& edges) const {
-    constexpr std::int32_t kLarge = 4096;
+    constexpr std::int64_t kLarge = 2 * kGridPart;
     if (batch_.flow != nullptr || batch_.method != Method::automatic || infinite_) return false;
     if (at.nodes < kLarge) return false;
     const auto ends = [&](std::int64_t e) { return edges.ends(e); };

@@ -7,11 +7,15 @@
 #include <cstdint>
 #include <cstdlib>
 #include <memory>
+#include <new>
 #include <optional>
+#include <type_traits>
+#include <vector>
 
 #include "maxflow/capacities.hpp"
 #include "maxflow/grid_cut.hpp"
 #include "maxflow/grid_layout.hpp"
+#include "maxflow/zeros.hpp"
 
 namespace graphcut::maxflow {
 
@@ -95,12 +99,9 @@ class GridList {
   // up where they are parallel, and 0 where there is none. capacities(e) gives those of edge e.
   template <class Ends, class Capacities>
   bool fill(const GridLayout& grid, std::int64_t edges, Ends&& ends, Capacities&& capacities) {
-    const auto size = static_cast<std::size_t>(grid.edges());
-    capacity_.reset(static_cast<Capacity*>(std::calloc(size, sizeof(Capacity))));
-    reverse_.reset(static_cast<Capacity*>(std::calloc(size, sizeof(Capacity))));
-    if (!capacity_ || !reverse_) throw std::bad_alloc();
-    const Places places(grid);
-    bool fits = true;
+    capacity_ = zeros<Capacity>(grid.edges());
+    reverse_ = zeros<Capacity>(grid.edges());
+    Places places(grid);
     for (std::int64_t e = 0; e < edges; ++e) {
       const auto [u, v] = ends(e);
       const auto [place, turned] = places.of(u, v);
@@ -112,8 +113,9 @@ class GridList {
       Capacity& along = capacity_[static_cast<std::size_t>(place)];
       Capacity& against = reverse_[static_cast<std::size_t>(place)];
       const Capacity first = turned ? backward : forward, second = turned ? forward : backward;
-      fits &= !sum_overflows(along, first) && !sum_overflows(against, second);
-      if (!fits) return false;
+      if constexpr (std::is_integral_v<Capacity>) {
+        if (sum_overflows(along, first) || sum_overflows(against, second)) return false;
+      }
       along = static_cast<Capacity>(along + first);
       against = static_cast<Capacity>(against + second);
     }
@@ -124,26 +126,34 @@ class GridList {
   const Capacity* reverse() const { return reverse_.get(); }
 
  private:
-  // Where in a grid an edge stands.
+  // Where in a grid edges stand. Quick for those that follow each other from node to node.
   class Places {
    public:
-    explicit Places(const GridLayout& grid)
-        : width_(grid.size[2]),
-          height_(grid.size[1]),
-          per_row_(1.0 / std::max(grid.size[2], 1)),
-          per_plane_(1.0 / std::max(grid.size[1], 1)) {
+    explicit Places(const GridLayout& grid) : size_(grid.size), arc_of_(1) {
       std::int64_t first = 0;
+      for (int d = 0; d < grid.directions; ++d) most_ = std::max(most_, grid.step(d));
+      arc_of_.assign(2 * static_cast<std::size_t>(most_) + 1, kNone);
       for (int d = 0; d < grid.directions; ++d) {
         const auto& by = grid.offset[static_cast<std::size_t>(d)];
-        Direction& there = directions_[index(by[0], by[1], by[2])];
-        there.row = grid.end(d, 2) - grid.begin(d, 2);
-        there.plane = there.row * (grid.end(d, 1) - grid.begin(d, 1));
-        there.first = first - std::int64_t{grid.begin(d, 0)} * there.plane -
-                      std::int64_t{grid.begin(d, 1)} * there.row - grid.begin(d, 2);
-        there.sign = 1;
-        Direction& back = directions_[index(-by[0], -by[1], -by[2])];
-        back = there;
-        back.sign = -1;
+        Arc along, against;
+        along.row = grid.end(d, 2) - grid.begin(d, 2);
+        along.plane = along.row * (grid.end(d, 1) - grid.begin(d, 1));
+        for (std::size_t axis = 0; axis < 3; ++axis) {
+          along.begin[axis] = grid.begin(d, axis);
+          along.end[axis] = grid.end(d, axis);
+          against.begin[axis] = along.begin[axis] + by[axis];
+          against.end[axis] = along.end[axis] + by[axis];
+        }
+        along.first =
+            first - along.begin[0] * along.plane - along.begin[1] * along.row - along.begin[2];
+        against.row = along.row;
+        against.plane = along.plane;
+        against.first = along.first - by[0] * along.plane - by[1] * along.row - by[2];
+        const int k = 2 * d;
+        arcs_[static_cast<std::size_t>(k)] = along;
+        arcs_[static_cast<std::size_t>(k) + 1] = against;
+        arc_of_[static_cast<std::size_t>(most_ + grid.step(d))] = static_cast<std::int8_t>(k);
+        arc_of_[static_cast<std::size_t>(most_ - grid.step(d))] = static_cast<std::int8_t>(k + 1);
         first += grid.edges(d);
       }
     }
@@ -152,49 +162,48 @@ class GridList {
       std::int64_t edge;  // -1: none
       bool turned;        // whether u is its head
     };
-    Place of(std::int32_t u, std::int32_t v) const {
-      const Point a = point(u), b = point(v);
-      const std::int32_t z = b.z - a.z, y = b.y - a.y, x = b.x - a.x;
-      const auto far = [](std::int32_t by) { return static_cast<std::uint32_t>(by + 1) > 2; };
-      if (far(z) || far(y) || far(x)) return {-1, false};
-      const Direction& found = directions_[index(z, y, x)];
-      if (found.sign == 0) return {-1, false};
-      const bool turned = found.sign < 0;
-      const Point& tail = turned ? b : a;
-      return {found.first + std::int64_t{tail.z} * found.plane + std::int64_t{tail.y} * found.row +
-                  tail.x,
-              turned};
+    Place of(std::int32_t u, std::int32_t v) {
+      const std::int64_t apart = std::int64_t{v} - u + most_;
+      if (apart < 0 || apart > 2 * std::int64_t{most_}) return {-1, false};
+      const std::int8_t k = arc_of_[static_cast<std::size_t>(apart)];
+      if (k == kNone) return {-1, false};
+      if (u != node_) go_to(u);
+      const Arc& arc = arcs_[static_cast<std::size_t>(k)];
+      bool inside = true;
+      for (std::size_t axis = 0; axis < 3; ++axis) {
+        inside &= (at_[axis] >= arc.begin[axis]) & (at_[axis] < arc.end[axis]);
+      }
+      if (!inside) return {-1, false};
+      return {arc.first + at_[0] * arc.plane + at_[1] * arc.row + at_[2], (k & 1) != 0};
     }
 
    private:
-    struct Point {
-      std::int32_t z, y, x;
-    };
-    struct Direction {
-      std::int64_t first = 0;           // number of the edge whose tail is at the origin
-      std::int64_t plane = 0, row = 0;  // edges of a plane and of a row of tails
-      int sign = 0;                     // -1: from head to tail, 0: no neighbours
+    static constexpr std::int8_t kNone = -1;
+    struct Arc {
+      std::int64_t first = 0;           // number of its edge, were it to leave the origin
+      std::int64_t plane = 0, row = 0;  // edges of a plane and of a row of nodes
+      std::array<std::int64_t, 3> begin{}, end{};  // nodes that have it
     };
 
-    static std::size_t index(std::int32_t z, std::int32_t y, std::int32_t x) {
-      return static_cast<std::size_t>((z + 1) * 9 + (y + 1) * 3 + x + 1);
-    }
-    // Exact: a quotient of numbers below 2^30 and a half is further from a whole one than rounding.
-    Point point(std::int32_t node) const {
-      const auto row = static_cast<std::int32_t>((node + 0.5) * per_row_);
-      const auto plane = static_cast<std::int32_t>((row + 0.5) * per_plane_);
-      return {plane, row - plane * height_, node - row * width_};
+    void go_to(std::int32_t node) {
+      if (node == node_ + 1 && at_[2] + 1 < size_[2]) {
+        ++at_[2];
+      } else {
+        const std::int32_t row = node / size_[2];
+        at_ = {row / size_[1], row % size_[1], node % size_[2]};
+      }
+      node_ = node;
     }
 
-    std::int32_t width_, height_;
-    double per_row_, per_plane_;
-    std::array<Direction, 27> directions_{};
+    std::array<std::int32_t, 3> size_;
+    std::int32_t most_ = 0;
+    std::vector<std::int8_t> arc_of_;  // by head - tail + most_
+    std::array<Arc, 2 * static_cast<std::size_t>(GridLayout::kMostDirections)> arcs_{};
+    std::int32_t node_ = -2;
+    std::array<std::int64_t, 3> at_{};  // where node_ is
   };
 
-  struct Free {
-    void operator()(Capacity* memory) const { std::free(memory); }
-  };
-  std::unique_ptr<Capacity[], Free> capacity_, reverse_;
+  std::shared_ptr<Capacity[]> capacity_, reverse_;
 };
 
 }  // namespace graphcut::maxflow
