@@ -207,8 +207,7 @@ class Run {
     const Method method = batch_.flow == nullptr ? batch_.method : Method::boykov_kolmogorov;
     const Method used = chosen(method, graph, terminals, engine.spread.used());
     engine.spread.release();
-    cut(graph, engine.solvers, used, at.side,
-        method == Method::automatic ? Patience::limited : Patience::endless);
+    cut(graph, engine.solvers, used, at.side, patience_of(method));
     if (batch_.flow != nullptr) write_flow(at, edges, engine);
     const Value<Capacity> value =
         add_cut_edges(terminal_cost(at.source, at.sink, at.side, at.nodes), edges, at.side);
@@ -254,7 +253,8 @@ class Run {
     }
     const bool needed = batch_.cuts > 1 || batch_.flow != nullptr;  // whether arcs are looked up
     engine.slot.resize(needed ? static_cast<std::size_t>(count) : 0);
-    build_graph(engine.graph, degree, count, ends, residuals, engine.slot.data());
+    build_graph(engine.graph, degree, count, ends, residuals,
+                needed ? engine.slot.data() : nullptr);
     engine.built = at.g;
   }
 

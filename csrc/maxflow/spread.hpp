@@ -141,8 +141,8 @@ class Spread {
   bool pays(std::int64_t edges, Ends&& ends, Capacities&& capacities,
             const std::vector<R>& excess) {
     const std::int64_t step = edges / kSamples | 1;
-    double both = 0, meets = 0, straight = 0, opposite = 0;
-    std::int64_t samples = 0;
+    double both = 0, meets = 0;
+    std::int64_t samples = 0, opposite = 0, straight = 0;
     std::array<double, 2 * kSamples> means;
     for (std::int64_t e = 0; e < edges; e += step) {
       const auto [forward, backward] = capacities(e);
@@ -158,7 +158,7 @@ class Spread {
             std::min(std::abs(static_cast<double>(tail)), std::abs(static_cast<double>(head)));
         meets += std::min(least, static_cast<double>(through));
         ++opposite;
-        straight += static_cast<double>((forward > R{0}) != (backward > R{0}) && through > R{0});
+        straight += static_cast<std::int64_t>((forward > R{0}) != (backward > R{0}) && through > R{0});
       }
     }
     if (samples == 0) return false;
