@@ -49,6 +49,11 @@ std::int64_t set_excess(const Capacity* source, const Capacity* sink, std::int32
 // Whether a solver that turns out not to suit the graph is replaced.
 enum class Patience : std::uint8_t { endless, limited };
 
+// Only `auto` replaces one.
+inline Patience patience_of(Method asked) {
+  return asked == Method::automatic ? Patience::limited : Patience::endless;
+}
+
 // Note [Limited patience]: no look at a graph before it is solved tells apart all that
 // breadth-first search is good at from what takes it very long, as strong smoothness does, or hubs.
 // So it stops after looking at every arc kLooks times, and pseudoflow goes on from where it is.

@@ -1,7 +1,9 @@
 #include "maxflow/edge_list_batch.hpp"
 
 #include <algorithm>
+#include <array>
 #include <atomic>
+#include <bit>
 #include <cstddef>
 #include <limits>
 #include <optional>
@@ -125,11 +127,15 @@ class Run {
     if (batch_.cuts > 1) at.where += " of cut " + std::to_string(c);
     const Edges<Capacity> edges = edges_of(at, work);
     check_edge_count(edges.count);
-    const auto of_edges =
-        bits_of(edges.capacity, edges.count) | bits_of(edges.reverse, edges.count);
+    const auto of_edges = edges.reverse == edges.capacity
+                              ? bits_of_chunks(edges.capacity, edges.count)
+                              : bits_of_chunks(edges.capacity, edges.count) |
+                                    bits_of_chunks(edges.reverse, edges.count);
     const auto of_nodes = bits_of(at.source, at.nodes) | bits_of(at.sink, at.nodes);
     if (!checked_ && !regular(of_edges, of_nodes, at.nodes)) return false;
-    if (solve_as_grid(at, edges)) return true;
+    const bool any_solver = batch_.flow == nullptr && batch_.method == Method::automatic;
+    if (any_solver && !infinite_ && at.nodes >= 2 * kGridPart && solve_as_grid(at, edges))
+      return true;
     if (work.counted != g) {
       work.counted = -1;
       if (!count_arcs(edges, at.nodes, work.degree)) return false;
@@ -148,14 +154,13 @@ class Run {
   // Solves a graph whose edges are those of a grid, if that is one and large; returns whether it
   // did. What is irregular is left alone.
   bool solve_as_grid(const Place& at, const Edges<Capacity>& edges) const {
-    constexpr std::int64_t kLarge = 2 * kGridPart;
-    if (batch_.flow != nullptr || batch_.method != Method::automatic || infinite_) return false;
-    if (at.nodes < kLarge) return false;
-    const auto ends = [&](std::int64_t e) { return edges.ends(e); };
+    const auto ends = [&](std::int64_t e) {
+      return std::pair{edges.tail[e] - edges.base, edges.head[e] - edges.base};
+    };
     const std::optional<GridLayout> layout = guess_grid(at.nodes, edges.count, ends);
-    if (!layout || !grid_pays(at) || !ends_exist(edges, at.nodes)) return false;
+    if (!layout || !grid_pays(at)) return false;
     GridList<Capacity> list;
-    if (!list.fill(*layout, edges.count, ends, [&](std::int64_t e) {
+    if (!list.fill(*layout, edges.count, threads_of_cut_, ends, [&](std::int64_t e) {
           return std::pair{edges.capacity[e], edges.reverse[e]};
         })) {
       return false;
@@ -245,8 +250,7 @@ class Run {
     const Method method = batch_.flow == nullptr ? batch_.method : Method::boykov_kolmogorov;
     const Method used = chosen(method, graph, terminals, engine.spread.used());
     engine.spread.release();
-    cut(graph, engine.solvers, used, at.side,
-        method == Method::automatic ? Patience::limited : Patience::endless);
+    cut(graph, engine.solvers, used, at.side, patience_of(method));
     if (batch_.flow != nullptr) write_flow(at, edges, engine);
     write_value(at, edges);
   }
@@ -296,7 +300,8 @@ class Run {
     }
     const bool needed = batch_.cuts > 1 || batch_.flow != nullptr;  // whether arcs are looked up
     engine.slot.resize(needed ? static_cast<std::size_t>(count) : 0);
-    build_graph(engine.graph, degree, count, ends, residuals, engine.slot.data());
+    build_graph(engine.graph, degree, count, ends, residuals,
+                needed ? engine.slot.data() : nullptr);
     engine.built = at.g;
   }
 
@@ -314,23 +319,54 @@ class Run {
     }
   }
 
+  // bits_of by all threads of a cut, where there is much to look at.
+  auto bits_of_chunks(const Capacity* row, std::int64_t count) const {
+    using Bits = decltype(bits_of(row, count));
+    std::array<Bits, kChunks> found{};
+    each_chunk(count, [&](std::size_t chunk, std::int64_t from, std::int64_t to) {
+      found[chunk] = bits_of(row + from, to - from);
+    });
+    Bits all{0};
+    for (const Bits bits : found) all |= bits;
+    return all;
+  }
+
   // `cost` with the capacities of the edges in the cut, which are few, added in order.
-  static Value<Capacity> add_cut_edges(Value<Capacity> cost, const Edges<Capacity>& edges,
-                                       const bool* side) {
-    for (std::int64_t from = 0; from < edges.count; from += 64) {
-      const std::int64_t some = std::min<std::int64_t>(64, edges.count - from);
-      std::uint64_t cut = 0;
-      for (std::int64_t i = 0; i < some; ++i) {
-        const auto [u, v] = edges.ends(from + i);
-        cut |= static_cast<std::uint64_t>(side[u] != side[v]) << i;
+  Value<Capacity> add_cut_edges(Value<Capacity> cost, const Edges<Capacity>& edges,
+                                const bool* side) const {
+    std::array<std::vector<Capacity>, kChunks> paid;
+    each_chunk(edges.count, [&](std::size_t chunk, std::int64_t begin, std::int64_t end) {
+      for (std::int64_t from = begin; from < end; from += 64) {
+        const std::int64_t some = std::min<std::int64_t>(64, end - from);
+        std::uint64_t cut = 0;
+        for (std::int64_t i = 0; i < some; ++i) {
+          const auto [u, v] = edges.ends(from + i);
+          cut |= static_cast<std::uint64_t>(side[u] != side[v]) << i;
+        }
+        for (; cut != 0; cut &= cut - 1) {
+          const std::int64_t e = from + std::countr_zero(cut);
+          const bool forward = side[edges.ends(e).first];
+          paid[chunk].push_back(forward ? edges.capacity[e] : edges.reverse[e]);
+        }
       }
-      for (; cut != 0; cut &= cut - 1) {
-        const std::int64_t e = from + std::countr_zero(cut);
-        const bool forward = side[edges.ends(e).first];
-        cost += static_cast<Value<Capacity>>(forward ? edges.capacity[e] : edges.reverse[e]);
-      }
+    });
+    for (const auto& some : paid) {
+      for (const Capacity capacity : some) cost += static_cast<Value<Capacity>>(capacity);
     }
     return cost;
+  }
+
+  // Calls body(chunk, begin, end) for ranges of [0, count), in threads if the cut has some.
+  static constexpr std::int64_t kChunks = 16;
+  template <class Body>
+  void each_chunk(std::int64_t count, Body&& body) const {
+    if (threads_of_cut_ == 1 || count < (std::int64_t{1} << 18)) {
+      body(std::size_t{0}, std::int64_t{0}, count);
+      return;
+    }
+    parallel_for(kChunks, threads_of_cut_, [&](int, std::int64_t chunk) {
+      body(static_cast<std::size_t>(chunk), count * chunk / kChunks, count * (chunk + 1) / kChunks);
+    });
   }
 
   const EdgeListBatch<Capacity>& batch_;

@@ -50,20 +50,6 @@ auto bits_of(const Capacity* row, std::int64_t count) {
   return all;
 }
 
-// Whether all ends are nodes.
-template <class Capacity>
-bool ends_exist(const Edges<Capacity>& edges, std::int32_t nodes) {
-  const auto first = static_cast<std::uint64_t>(edges.base);
-  const auto last = first + static_cast<std::uint64_t>(nodes) - 1;
-  std::uint64_t outside = 0;
-  for (std::int64_t e = 0; e < edges.count; ++e) {
-    const auto u = static_cast<std::uint64_t>(edges.tail[e]);
-    const auto v = static_cast<std::uint64_t>(edges.head[e]);
-    outside |= (u - first) | (last - u) | (v - first) | (last - v);
-  }
-  return outside >> 63 == 0;
-}
-
 // Sets degree (nodes) to the number of arcs of every node, without self-loops. Returns false, with
 // only nonsense in `degree`, where an end is not one of the nodes.
 template <class Capacity>

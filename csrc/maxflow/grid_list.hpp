@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
@@ -16,6 +17,7 @@
 #include "maxflow/grid_cut.hpp"
 #include "maxflow/grid_layout.hpp"
 #include "maxflow/zeros.hpp"
+#include "parallel/parallel_for.hpp"
 
 namespace graphcut::maxflow {
 
@@ -79,7 +81,9 @@ std::optional<GridLayout> guess_grid(std::int64_t nodes, std::int64_t edges, End
   const std::int64_t step = edges / kSamples | 1;
   for (std::int64_t e = 0; e < edges; e += step) {
     const auto [u, v] = ends(e);
-    const std::int32_t by = std::abs(u - v);
+    constexpr std::int64_t kMost = std::int64_t{1} << 30;
+    if (u < 0 || v < 0 || u >= kMost || v >= kMost) return std::nullopt;
+    const auto by = static_cast<std::int32_t>(std::abs(u - v));
     const auto end = apart.begin() + static_cast<std::ptrdiff_t>(count);
     const auto place = std::lower_bound(apart.begin(), end, by);
     if (by == 0 || (place != end && *place == by)) continue;
@@ -96,40 +100,89 @@ template <class Capacity>
 class GridList {
  public:
   // Returns whether all edges are edges of `grid`; then capacity() and reverse() have them, summed
-  // up where they are parallel, and 0 where there is none. capacities(e) gives those of edge e.
+  // up where they are parallel, and 0 where there is none. ends(e) gives the nodes of edge e, which
+  // may be none of the grid, capacities(e) its capacities.
   template <class Ends, class Capacities>
-  bool fill(const GridLayout& grid, std::int64_t edges, Ends&& ends, Capacities&& capacities) {
-    capacity_ = zeros<Capacity>(grid.edges());
-    reverse_ = zeros<Capacity>(grid.edges());
-    Places places(grid);
-    for (std::int64_t e = 0; e < edges; ++e) {
-      const auto [u, v] = ends(e);
-      const auto [place, turned] = places.of(u, v);
-      if (place < 0) {
-        if (u != v) return false;
-        continue;
-      }
-      const auto [forward, backward] = capacities(e);
-      Capacity& along = capacity_[static_cast<std::size_t>(place)];
-      Capacity& against = reverse_[static_cast<std::size_t>(place)];
-      const Capacity first = turned ? backward : forward, second = turned ? forward : backward;
-      if constexpr (std::is_integral_v<Capacity>) {
-        if (sum_overflows(along, first) || sum_overflows(against, second)) return false;
-      }
-      along = static_cast<Capacity>(along + first);
-      against = static_cast<Capacity>(against + second);
+  bool fill(const GridLayout& grid, std::int64_t edges, int threads, Ends&& ends,
+            Capacities&& capacities) {
+    const auto clear = [&] {
+      capacity_ = zeros<Capacity>(grid.edges());
+      reverse_ = zeros<Capacity>(grid.edges());
+    };
+    clear();
+    // Chunks that are in order from tail to head, or along the edges of the grid, meet nowhere.
+    constexpr std::int64_t kChunks = 16;
+    const auto begin = [&](std::int64_t chunk) {
+      std::int64_t e = edges * chunk / kChunks;
+      while (e > 0 && e < edges && ends(e).first == ends(e - 1).first) ++e;
+      return e;
+    };
+    if (threads > 1 && edges >= kChunks) {
+      const Places places(grid);
+      std::atomic<bool> by_tails{true}, by_places{true}, fits{true};
+      parallel_for(kChunks, threads, [&](int, std::int64_t chunk) {
+        const Range range = fill(places, begin(chunk), begin(chunk + 1), ends, capacities);
+        const auto [next_u, next_v] = ends(std::min(begin(chunk + 1), edges - 1));
+        const bool last = begin(chunk + 1) == edges;
+        Places next(places);
+        const auto next_place = next.of(next_u, next_v).edge;
+        if (!range.fits) fits = false;
+        if (range.turned || !range.tails_ascend || (!last && next_u <= range.last_tail)) {
+          by_tails = false;
+        }
+        if (!range.places_ascend || (!last && next_place <= range.last_place)) by_places = false;
+      });
+      if (!fits) return false;
+      if (by_tails || by_places) return true;
+      clear();
     }
-    return true;
+    return fill(Places(grid), 0, edges, ends, capacities).fits;
   }
 
   const Capacity* capacity() const { return capacity_.get(); }
   const Capacity* reverse() const { return reverse_.get(); }
 
  private:
+  struct Range {
+    bool fits = true, turned = false, tails_ascend = true, places_ascend = true;
+    std::int64_t last_tail = -1, last_place = -1;
+  };
+
+  template <class Place, class Ends, class Capacities>
+  Range fill(Place places, std::int64_t from, std::int64_t to, Ends&& ends,
+             Capacities&& capacities) const {
+    Capacity* const along = capacity_.get();
+    Capacity* const against = reverse_.get();
+    Range range;
+    for (std::int64_t e = from; e < to; ++e) {
+      const auto [u, v] = ends(e);
+      const auto [place, turned] = places.of(u, v);
+      if (place < 0) {
+        range.fits = u == v && places.has(u);
+        if (!range.fits) return range;
+        continue;
+      }
+      range.turned |= turned;
+      range.tails_ascend &= u >= range.last_tail;
+      range.places_ascend &= place > range.last_place;
+      range.last_tail = u;
+      range.last_place = place;
+      const auto [forward, backward] = capacities(e);
+      const Capacity first = turned ? backward : forward, second = turned ? forward : backward;
+      if constexpr (std::is_integral_v<Capacity>) {
+        range.fits = !sum_overflows(along[place], first) && !sum_overflows(against[place], second);
+        if (!range.fits) return range;
+      }
+      along[place] = static_cast<Capacity>(along[place] + first);
+      against[place] = static_cast<Capacity>(against[place] + second);
+    }
+    return range;
+  }
+
   // Where in a grid edges stand. Quick for those that follow each other from node to node.
   class Places {
    public:
-    explicit Places(const GridLayout& grid) : size_(grid.size), arc_of_(1) {
+    explicit Places(const GridLayout& grid) : size_(grid.size), nodes_(grid.nodes()) {
       std::int64_t first = 0;
       for (int d = 0; d < grid.directions; ++d) most_ = std::max(most_, grid.step(d));
       arc_of_.assign(2 * static_cast<std::size_t>(most_) + 1, kNone);
@@ -162,12 +215,13 @@ class GridList {
       std::int64_t edge;  // -1: none
       bool turned;        // whether u is its head
     };
-    Place of(std::int32_t u, std::int32_t v) {
-      const std::int64_t apart = std::int64_t{v} - u + most_;
-      if (apart < 0 || apart > 2 * std::int64_t{most_}) return {-1, false};
+    bool has(std::int64_t node) const { return node >= 0 && node < nodes_; }
+    Place of(std::int64_t u, std::int64_t v) {
+      const std::int64_t apart = v - u + most_;
+      if (!has(u) || apart < 0 || apart > 2 * std::int64_t{most_}) return {-1, false};
       const std::int8_t k = arc_of_[static_cast<std::size_t>(apart)];
       if (k == kNone) return {-1, false};
-      if (u != node_) go_to(u);
+      if (u != node_) go_to(static_cast<std::int32_t>(u));
       const Arc& arc = arcs_[static_cast<std::size_t>(k)];
       bool inside = true;
       for (std::size_t axis = 0; axis < 3; ++axis) {
@@ -196,6 +250,7 @@ class GridList {
     }
 
     std::array<std::int32_t, 3> size_;
+    std::int64_t nodes_;
     std::int32_t most_ = 0;
     std::vector<std::int8_t> arc_of_;  // by head - tail + most_
     std::array<Arc, 2 * static_cast<std::size_t>(GridLayout::kMostDirections)> arcs_{};

@@ -69,6 +69,7 @@ class IncrementalBfs {
       }
     }
     // No path is left: the one tree takes what else it reaches.
+    most_looks_ = std::numeric_limits<std::int64_t>::max();
     while (free_ > 0 && !reversed_ && !tree(Side::source).front.empty()) grow<Side::source>();
     while (free_ > 0 && reversed_ && !tree(Side::sink).front.empty()) grow<Side::sink>();
     return true;
