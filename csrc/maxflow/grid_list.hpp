@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
+#include <limits>
 #include <memory>
 #include <new>
 #include <optional>
@@ -110,73 +111,88 @@ class GridList {
       reverse_ = zeros<Capacity>(grid.edges());
     };
     clear();
-    // Chunks that are in order from tail to head, or along the edges of the grid, meet nowhere.
-    constexpr std::int64_t kChunks = 16;
-    const auto begin = [&](std::int64_t chunk) {
-      std::int64_t e = edges * chunk / kChunks;
-      while (e > 0 && e < edges && ends(e).first == ends(e - 1).first) ++e;
-      return e;
-    };
-    if (threads > 1 && edges >= kChunks) {
-      const Places places(grid);
-      std::atomic<bool> by_tails{true}, by_places{true}, fits{true};
-      parallel_for(kChunks, threads, [&](int, std::int64_t chunk) {
-        const Range range = fill(places, begin(chunk), begin(chunk + 1), ends, capacities);
-        const auto [next_u, next_v] = ends(std::min(begin(chunk + 1), edges - 1));
-        const bool last = begin(chunk + 1) == edges;
-        Places next(places);
-        const auto next_place = next.of(next_u, next_v).edge;
-        if (!range.fits) fits = false;
-        if (range.turned || !range.tails_ascend || (!last && next_u <= range.last_tail)) {
-          by_tails = false;
-        }
-        if (!range.places_ascend || (!last && next_place <= range.last_place)) by_places = false;
+    const Places places(grid);
+    const std::vector<Chunk> chunks = threads > 1 ? chunks_of(places, edges, ends) : Chunks{};
+    if (!chunks.empty()) {
+      std::atomic<bool> fits{true}, apart{true};
+      parallel_for(static_cast<std::int64_t>(chunks.size()), threads, [&](int, std::int64_t c) {
+        const Found found = fill(places, chunks[static_cast<std::size_t>(c)], ends, capacities);
+        if (found == Found::other) fits = false;
+        if (found == Found::outside) apart = false;
       });
       if (!fits) return false;
-      if (by_tails || by_places) return true;
+      if (apart) return true;
       clear();
     }
-    return fill(Places(grid), 0, edges, ends, capacities).fits;
+    return fill(places, {0, edges, By::any, 0, 0}, ends, capacities) == Found::edges;
   }
 
   const Capacity* capacity() const { return capacity_.get(); }
   const Capacity* reverse() const { return reverse_.get(); }
 
  private:
-  struct Range {
-    bool fits = true, turned = false, tails_ascend = true, places_ascend = true;
-    std::int64_t last_tail = -1, last_place = -1;
+  // Edges from .. to - 1 of the list, which other threads do not meet as long as their tails, if
+  // none is turned, or their places in the grid are low .. high - 1.
+  enum class By : std::uint8_t { any, tail, place };
+  struct Chunk {
+    std::int64_t from, to;
+    By by;
+    std::int64_t low, high;
   };
+  using Chunks = std::vector<Chunk>;
+  enum class Found : std::uint8_t { edges, other, outside };
+
+  // None, where the list is in neither order.
+  template <class Place, class Ends>
+  static Chunks chunks_of(Place places, std::int64_t edges, Ends&& ends) {
+    constexpr std::int64_t kChunks = 16;
+    for (const By by : {By::tail, By::place}) {
+      Chunks chunks;
+      for (std::int64_t c = 0; c < kChunks; ++c) {
+        std::int64_t e = edges * c / kChunks;
+        while (e > 0 && e < edges && ends(e).first == ends(e - 1).first) ++e;
+        if (e == edges) continue;
+        const auto [u, v] = ends(e);
+        const std::int64_t low = by == By::tail ? u : places.of(u, v).edge;
+        if (!chunks.empty() && (low <= chunks.back().low || e <= chunks.back().from)) {
+          chunks.clear();
+          break;
+        }
+        if (!chunks.empty()) chunks.back().to = e;
+        if (!chunks.empty()) chunks.back().high = low;
+        chunks.push_back({e, edges, by, low, std::numeric_limits<std::int64_t>::max()});
+      }
+      if (!chunks.empty()) return chunks;
+    }
+    return {};
+  }
 
   template <class Place, class Ends, class Capacities>
-  Range fill(Place places, std::int64_t from, std::int64_t to, Ends&& ends,
-             Capacities&& capacities) const {
+  Found fill(Place places, const Chunk& chunk, Ends&& ends, Capacities&& capacities) const {
     Capacity* const along = capacity_.get();
     Capacity* const against = reverse_.get();
-    Range range;
-    for (std::int64_t e = from; e < to; ++e) {
+    for (std::int64_t e = chunk.from; e < chunk.to; ++e) {
       const auto [u, v] = ends(e);
       const auto [place, turned] = places.of(u, v);
       if (place < 0) {
-        range.fits = u == v && places.has(u);
-        if (!range.fits) return range;
+        if (u != v || !places.has(u)) return Found::other;
         continue;
       }
-      range.turned |= turned;
-      range.tails_ascend &= u >= range.last_tail;
-      range.places_ascend &= place > range.last_place;
-      range.last_tail = u;
-      range.last_place = place;
+      if (chunk.by != By::any) {
+        const std::int64_t at = chunk.by == By::tail ? u : place;
+        if (at < chunk.low || at >= chunk.high) return Found::outside;
+        if (turned && chunk.by == By::tail) return Found::outside;
+      }
       const auto [forward, backward] = capacities(e);
       const Capacity first = turned ? backward : forward, second = turned ? forward : backward;
       if constexpr (std::is_integral_v<Capacity>) {
-        range.fits = !sum_overflows(along[place], first) && !sum_overflows(against[place], second);
-        if (!range.fits) return range;
+        if (sum_overflows(along[place], first)) return Found::other;
+        if (sum_overflows(against[place], second)) return Found::other;
       }
       along[place] = static_cast<Capacity>(along[place] + first);
       against[place] = static_cast<Capacity>(against[place] + second);
     }
-    return range;
+    return Found::edges;
   }
 
   // Where in a grid edges stand. Quick for those that follow each other from node to node.
