@@ -168,14 +168,13 @@ void DynamicCut<Capacity>::load_capacities() {
   laid_out_ = true;
 }
 
-// Returns false, with nothing solved, for what is no grid or another solver is to solve.
 template <class Capacity>
-bool DynamicCut<Capacity>::solve_as_grid(int threads) {
-  if (!network_.grid) return false;
+GridResult DynamicCut<Capacity>::solve_as_grid(int threads) {
+  if (!network_.grid) return GridResult::refused;
   for (std::size_t i = 0; unchecked_infinity_ && i < network_.source.size(); ++i) {
     // A path of infinite capacity within the node; all others have infinite edges.
     if (std::isinf(static_cast<double>(std::min(network_.source[i], network_.sink[i])))) {
-      return false;
+      return GridResult::refused;
     }
   }
   side_.resize(network_.source.size());
@@ -193,11 +192,14 @@ template <class Capacity>
 void DynamicCut<Capacity>::start(int threads) {
   resumable_ = false;
   grid_flow_ = {};
-  if (solve_as_grid(threads)) {
+  const GridResult as_grid = solve_as_grid(threads);
+  if (as_grid == GridResult::solved) {
     left_ = Left::pseudoflow;
   } else {
     network_.list_edges();
-    left_ = first_cut(network_, unchecked_infinity_, laid_out_, graph_, slot_, side_);
+    const bool hard = as_grid == GridResult::too_long;
+    left_ = first_cut(network_, hard ? Method::pseudoflow : Method::automatic, unchecked_infinity_,
+                      laid_out_, graph_, slot_, side_);
     laid_out_ = true;
   }
   unchecked_infinity_ = false;

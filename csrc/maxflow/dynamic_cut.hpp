@@ -75,7 +75,7 @@ class DynamicCut {
   MaximumFlow<Capacity> maximum_flow();
   bool excess_after_changes(std::int32_t i, Wide* excess);
   void load_capacities();
-  bool solve_as_grid(int threads);
+  GridResult solve_as_grid(int threads);
   void start(int threads);
   void restart();
   void ready_to_change(std::int64_t changes, std::int64_t all);

@@ -108,6 +108,7 @@ class Run {
     const Capacity* source;
     const Capacity* sink;
     bool* side;
+    Method method;
     std::string where;  // in messages
   };
 
@@ -122,6 +123,7 @@ class Run {
              batch_.source.row(c) + base,
              batch_.sink.row(c) + base,
              batch_.source_side + c * batch_.nodes + base,
+             batch_.flow == nullptr ? batch_.method : Method::boykov_kolmogorov,
              {}};
     if (batch_.graphs > 1) at.where += " of graph " + std::to_string(g);
     if (batch_.cuts > 1) at.where += " of cut " + std::to_string(c);
@@ -133,8 +135,8 @@ class Run {
                                     bits_of_chunks(edges.reverse, edges.count);
     const auto of_nodes = bits_of(at.source, at.nodes) | bits_of(at.sink, at.nodes);
     if (!checked_ && !regular(of_edges, of_nodes, at.nodes)) return false;
-    const bool any_solver = batch_.flow == nullptr && batch_.method == Method::automatic;
-    if (any_solver && !infinite_ && at.nodes >= 2 * kGridPart && solve_as_grid(at, edges))
+    if (at.method == Method::automatic && !infinite_ && at.nodes >= 2 * kGridPart &&
+        solve_as_grid(at, edges))
       return true;
     if (work.counted != g) {
       work.counted = -1;
@@ -153,7 +155,7 @@ class Run {
 
   // Solves a graph whose edges are those of a grid, if that is one and large; returns whether it
   // did. What is irregular is left alone.
-  bool solve_as_grid(const Place& at, const Edges<Capacity>& edges) const {
+  bool solve_as_grid(Place& at, const Edges<Capacity>& edges) const {
     const auto ends = [&](std::int64_t e) {
       return std::pair{edges.tail[e] - edges.base, edges.head[e] - edges.base};
     };
@@ -168,11 +170,11 @@ class Run {
     const GridProblem<Capacity> problem{&*layout, list.capacity(), list.reverse(), at.source,
                                         at.sink};
     GridFlow<Capacity> flow;
-    if (!solve_grid(problem, threads_of_cut_, reinterpret_cast<std::uint8_t*>(at.side), flow)) {
-      return false;
-    }
-    write_value(at, edges);
-    return true;
+    const GridResult result =
+        solve_grid(problem, threads_of_cut_, reinterpret_cast<std::uint8_t*>(at.side), flow);
+    if (result == GridResult::solved) write_value(at, edges);
+    if (result == GridResult::too_long) at.method = Method::pseudoflow;
+    return result == GridResult::solved;
   }
 
   // Whether solve_grid takes a graph of such terminals.
@@ -247,10 +249,9 @@ class Run {
     if constexpr (std::is_floating_point_v<Capacity>) {
       if (infinite_) refuse_infinite_path(graph, at.source, at.sink, at.where);
     }
-    const Method method = batch_.flow == nullptr ? batch_.method : Method::boykov_kolmogorov;
-    const Method used = chosen(method, graph, terminals, engine.spread.used());
+    const Method used = chosen(at.method, graph, terminals, engine.spread.used());
     engine.spread.release();
-    cut(graph, engine.solvers, used, at.side, patience_of(method));
+    cut(graph, engine.solvers, used, at.side, patience_of(at.method));
     if (batch_.flow != nullptr) write_flow(at, edges, engine);
     write_value(at, edges);
   }

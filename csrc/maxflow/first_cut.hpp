@@ -75,17 +75,17 @@ Left finish_cut(Graph<R>& graph, std::vector<std::uint8_t>& side) {
   return cut_to_bytes(graph, Method::pseudoflow, side);
 }
 
-// Solves `network`, sending flow ahead where that pays. `check` refuses infinite paths. Writes the
-// minimal source set to `side` (nodes).
+// Solves `network` by `method`, sending flow ahead where that pays. `check` refuses infinite paths.
+// Writes the minimal source set to `side` (nodes).
 template <class Capacity>
-Left first_cut(const Network<Capacity>& network, bool check, bool laid_out,
+Left first_cut(const Network<Capacity>& network, Method method, bool check, bool laid_out,
                Graph<Value<Capacity>>& graph, std::vector<std::int32_t>& slots,
                std::vector<std::uint8_t>& side) {
   using Wide = Value<Capacity>;
   const std::int64_t terminals =
       set_excess(network.source.data(), network.sink.data(),
                  static_cast<std::int32_t>(network.nodes()), graph.excess);
-  Method used = Method::automatic;
+  Method used = method;
   {
     Spread<Wide> spread;
     spread.run(
@@ -105,7 +105,7 @@ Left first_cut(const Network<Capacity>& network, bool check, bool laid_out,
     if constexpr (std::is_floating_point_v<Capacity>) {
       if (check) refuse_infinite_path(graph, network.source.data(), network.sink.data(), "");
     }
-    used = chosen(Method::automatic, graph, terminals, spread.used());
+    used = chosen(method, graph, terminals, spread.used());
   }
   return cut_to_bytes(graph, used, side);
 }

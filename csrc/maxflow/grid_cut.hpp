@@ -42,13 +42,18 @@ inline bool grid_suits(std::int64_t terminals, std::int64_t nodes) {
   return 5 * terminals >= nodes;
 }
 
+enum class GridResult : std::uint8_t {
+  solved,
+  refused,  // few nodes have terminals, capacities are infinite, or sums are out of range
+  too_long  // for breadth-first search, as strong smoothness can make it: pseudoflow suits then
+};
+
 // Solves `problem`, whose capacities are >= 0 and not NaN and which has no path of infinite
 // capacity from source to sink. Writes the minimal source set to `side` (nodes) and keeps the rest
-// in `flow`. Returns false, with nothing written, where another solver is faster, because few nodes
-// have terminals, or needed, because capacities are infinite or sums are out of range. The result
-// does not depend on `threads`; the pseudoflow, and with it rounding, does on `part`.
+// in `flow`; unless solved, nothing is written. The result does not depend on `threads`; the
+// pseudoflow, and with it rounding, does on `part`.
 template <class Capacity>
-bool solve_grid(const GridProblem<Capacity>& problem, int threads, std::uint8_t* side,
-                GridFlow<Capacity>& flow, std::int64_t part = kGridPart);
+GridResult solve_grid(const GridProblem<Capacity>& problem, int threads, std::uint8_t* side,
+                      GridFlow<Capacity>& flow, std::int64_t part = kGridPart);
 
 }  // namespace graphcut::maxflow

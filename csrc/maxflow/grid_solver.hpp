@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -51,14 +52,15 @@ class GridSolver {
     }
   }
 
-  bool solve(std::uint8_t* side, GridFlow<Capacity>& result) {
-    if (!links_fit()) return false;
+  GridResult solve(std::uint8_t* side, GridFlow<Capacity>& result) {
+    if (!links_fit()) return GridResult::refused;
     const std::int64_t arcs = nodes_ * State::kArcs;
     Block kept(Block::bytes<Excess>(nodes_) + Block::bytes<R>(arcs));
     excess_ = kept.take<Excess>(nodes_);
     residual_ = kept.take<R>(arcs);
-    if (!suits(look_at_terminals())) return false;
+    if (!suits(look_at_terminals())) return GridResult::refused;
     prepare_state();
+    std::atomic<bool> too_long{false};
     std::vector<std::unique_ptr<Trees>> trees(static_cast<std::size_t>(parts()));
     {
       const std::shared_ptr<R[]> sent = zeros<R>(spread_.passes > 0 ? edges_ : 0);
@@ -70,25 +72,26 @@ class GridSolver {
     parallel_for(parts(), threads_, [&](int, std::int64_t p) {
       auto& mine = trees[static_cast<std::size_t>(p)];
       mine = std::make_unique<Trees>(state_, first_node(p), first_node(p + 1));
-      mine->solve();
+      if (!mine->solve(kLooks)) too_long = true;
     });
-    for (std::int64_t width = 1; width < parts(); width *= 2) {
+    for (std::int64_t width = 1; width < parts() && !too_long; width *= 2) {
       parallel_for(parts() / (2 * width), threads_, [&](int, std::int64_t pair) {
         const auto left = static_cast<std::size_t>(2 * pair * width);
         const std::size_t right = left + static_cast<std::size_t>(width);
         trees[left]->join(*trees[right],
                           [&](auto&& border) { open_border(first_slab_[right], border); });
         trees[right].reset();
-        trees[left]->solve();
+        if (!trees[left]->solve(kLooks)) too_long = true;
       });
     }
+    if (too_long) return GridResult::too_long;
     trees[0]->finish();
     for (std::int64_t v = 0; v < nodes_; ++v)
       side[v] = static_cast<std::uint8_t>(state_.level[v] > 0);
     result.directions = D;
     result.residual = residual_;
     result.excess = excess_;
-    return true;
+    return GridResult::solved;
   }
 
  private:
@@ -294,6 +297,7 @@ class GridSolver {
   }
 
   static constexpr int kPasses = 2;
+  static constexpr std::int64_t kLooks = 64;
 
   GridProblem<Capacity> problem_;
   const GridLayout& grid_;
@@ -312,8 +316,8 @@ class GridSolver {
 };
 
 template <class Capacity>
-bool solve_grid(const GridProblem<Capacity>& problem, int threads, std::uint8_t* side,
-                GridFlow<Capacity>& flow, std::int64_t part) {
+GridResult solve_grid(const GridProblem<Capacity>& problem, int threads, std::uint8_t* side,
+                      GridFlow<Capacity>& flow, std::int64_t part) {
   switch (problem.layout->directions) {
     case 2:
       return GridSolver<Capacity, 2>(problem, threads, part).solve(side, flow);
@@ -326,7 +330,7 @@ bool solve_grid(const GridProblem<Capacity>& problem, int threads, std::uint8_t*
     case 13:
       return GridSolver<Capacity, 13>(problem, threads, part).solve(side, flow);
     default:
-      return false;
+      return GridResult::refused;
   }
 }
 

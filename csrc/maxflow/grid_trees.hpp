@@ -1,7 +1,7 @@
 // Incremental breadth-first search on a grid, whose arcs have no heads and no sisters.
 //
 //   GridTrees<float, float, 2> trees(state, first_node, last_node);
-//   trees.solve();                          // no path is left from supply to demand
+//   trees.solve(looks);                     // no path is left from supply to demand
 //   trees.join(others, ...);                // goes on across the border of two parts
 //   trees.finish();                         // the nodes of level > 0 are the minimal source set
 //
@@ -96,14 +96,19 @@ class GridTrees {
     }
   }
 
-  void solve() {
+  // Goes on until no path is left, or until it has looked at every arc of its nodes `looks` times,
+  // all in all; returns whether no path is left.
+  bool solve(std::int64_t looks) {
+    const std::int64_t most = looks * State::kArcs * (end_ - begin_);
     while (any<Side::source>() && any<Side::sink>()) {
+      if (looked_ * State::kArcs > most) return false;
       if (tree(Side::source).lowest < tree(Side::sink).lowest) {
         grow<Side::source>();
       } else {
         grow<Side::sink>();
       }
     }
+    return true;
   }
 
   // Takes over the trees of `other`, whose nodes follow on those of this one. The arcs between both
@@ -124,6 +129,7 @@ class GridTrees {
       mine.lowest = std::min(mine.lowest, theirs.lowest);
     }
     end_ = other.end_;
+    looked_ += other.looked_;
     reserve_levels();
     each_border([this](std::int32_t v) {
       if (s_.level[v] != kFree && s_.active[v] == 0) activate(v);
@@ -248,6 +254,7 @@ class GridTrees {
   bool scan(std::int32_t v, std::int32_t level) {
     constexpr std::int32_t sign = kSign<side>;
     bool met = false;
+    ++looked_;
     for (Mask left = outward<side>(v); left != 0; left &= static_cast<Mask>(left - 1)) {
       const int k = std::countr_zero(left);
       const std::int32_t w = head(v, k);
@@ -340,6 +347,7 @@ class GridTrees {
 
   // Pushes the excess of v to its parent, and to others it could have on the same level.
   void discharge(std::int32_t v, std::int32_t level) {
+    ++looked_;
     if (s_.parent[v] != kOrphan) {
       if (push_to_parent(v, s_.parent[v])) return;
       for (Mask left = inward<Side::sink>(v); left != 0; left &= static_cast<Mask>(left - 1)) {
@@ -404,6 +412,7 @@ class GridTrees {
   template <Side side>
   bool hang(std::int32_t v, std::int32_t level) {
     const std::int32_t above = kSign<side> * (level - 1);
+    ++looked_;
     for (Mask left = inward<side>(v); left != 0; left &= static_cast<Mask>(left - 1)) {
       const int k = std::countr_zero(left);
       if (s_.level[head(v, k)] != above) continue;
@@ -463,6 +472,7 @@ class GridTrees {
   template <Side side>
   std::int32_t find_parent(std::int32_t v) {
     std::int32_t nearest = kFar;
+    ++looked_;
     for (Mask left = inward<side>(v); left != 0; left &= static_cast<Mask>(left - 1)) {
       const int k = std::countr_zero(left);
       const std::int32_t level = kSign<side> * s_.level[head(v, k)];
@@ -477,6 +487,7 @@ class GridTrees {
   template <Side side>
   void settle(std::int32_t v, std::int32_t level) {
     if (s_.level[v] != kSign<side> * kAdrift || s_.next_excess[v] != level) return;
+    ++looked_;
     s_.level[v] = kSign<side> * level;
     if (level > tree(side).grown) {
       activate(v);
@@ -509,6 +520,7 @@ class GridTrees {
   State s_;
   std::int32_t begin_, end_;
   std::int32_t highest_excess_ = 0;
+  std::int64_t looked_ = 0;  // at nodes, with all their arcs
   std::array<Tree, 2> trees_;
   std::vector<std::int32_t> now_;                     // active nodes that are being looked at
   std::vector<std::int32_t> orphans_on_, excess_on_;  // first of a list, one list a level

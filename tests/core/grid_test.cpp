@@ -25,6 +25,7 @@ namespace {
 using maxflow::GridFlow;
 using maxflow::GridLayout;
 using maxflow::GridProblem;
+using maxflow::GridResult;
 
 // A grid in 2 or 3 dimensions whose neighbours differ in at most `reach` coordinates.
 GridLayout layout_of(const std::array<std::int32_t, 3>& size, bool flat, int reach) {
@@ -168,7 +169,7 @@ template <class Capacity>
 bool solved(const Grid<Capacity>& grid, int threads, std::int64_t part,
             std::vector<std::uint8_t>& side, GridFlow<Capacity>& flow) {
   side.assign(grid.source.size(), 2);
-  return solve_grid(grid.problem(), threads, side.data(), flow, part);
+  return solve_grid(grid.problem(), threads, side.data(), flow, part) == GridResult::solved;
 }
 
 template <class Capacity>
