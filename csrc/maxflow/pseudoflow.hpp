@@ -28,6 +28,7 @@
 #pragma once
 
 #include <algorithm>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
@@ -35,6 +36,7 @@
 
 #include "maxflow/graph.hpp"
 #include "maxflow/imbalances.hpp"
+#include "maxflow/lanes.hpp"
 #include "maxflow/source_set.hpp"
 
 namespace graphcut::maxflow {
@@ -89,13 +91,15 @@ class Pseudoflow {
   // as many as 64.
   static constexpr std::int64_t kShortPause = 2, kLongPause = 64;
 
-  struct Node {
+  // Aligned, so that a node lies in one line of the cache.
+  struct alignas(32) Node {
     std::int32_t parent;          // the arc to the parent; kNone: a root
     std::int32_t child;           // the first one, or kNone
     std::int32_t next, previous;  // siblings, or kNone
     std::int32_t sought;          // arcs before this one need no look
     std::int32_t visit;           // in a search: the next child to look at
     std::int32_t below;           // of a root: the next one in its bucket
+    std::int32_t end;             // after the last arc
   };
 
   static std::int64_t pause_of(const Graph<R>& graph) {
@@ -109,11 +113,12 @@ class Pseudoflow {
     const auto n = static_cast<std::size_t>(nodes_);
     tree_.resize(n);
     label_.resize(n);
+    labels_ = label_.data();
     queue_.resize(n + 1);
     count_.resize(n + 2);
     bucket_.resize(n + 2);
     for (std::int32_t v = 0; v < nodes_; ++v) {
-      tree_[v] = {kNone, kNone, kNone, kNone, first_[v], kNone, kNone};
+      tree_[v] = {kNone, kNone, kNone, kNone, first_[v], kNone, kNone, first_[v + 1]};
     }
   }
 
@@ -198,12 +203,26 @@ class Pseudoflow {
 
   // An open arc of v, which has `label`, to a node one below, or kNone.
   std::int32_t arc_down(std::int32_t v, std::int32_t label) {
-    const std::int32_t last = first_[v + 1];
-    std::int32_t a = tree_[v].sought;
-    while (a != last && !(arcs_[a].open() && label_[arcs_[a].head()] == label - 1)) ++a;
-    looked_ += a - tree_[v].sought + 1;
-    tree_[v].sought = a;
-    return a == last ? kNone : a;
+    const std::int32_t last = tree_[v].end;
+    const std::int32_t from = tree_[v].sought;
+    const Lanes below = Lanes::all(label - 1);
+    for (std::int32_t a = from; a < last; a += 4) {
+      const Arc<R>* const arc = arcs_ + a;
+      const auto label_of = [arc, this](int i) { return labels_[arc[i].head()]; };
+      const auto open = [arc](int i) { return static_cast<std::int32_t>(arc[i].bits << 31); };
+      const Lanes labels = Lanes::of(label_of(0), label_of(1), label_of(2), label_of(3));
+      const std::uint64_t found =
+          bits(Lanes::of(open(0), open(1), open(2), open(3))) & bits(labels == below);
+      if (found == 0) continue;
+      const std::int32_t first = a + std::countr_zero(found);
+      if (first >= last) break;
+      looked_ += first - from + 1;
+      tree_[v].sought = first;
+      return first;
+    }
+    looked_ += last - from + 1;
+    tree_[v].sought = last;
+    return kNone;
   }
 
   // Makes v the root of its tree, turning round the path from `root`, and hangs it from `arc`.
@@ -287,6 +306,7 @@ class Pseudoflow {
 
   Arc<R>* arcs_ = nullptr;
   const std::int32_t* first_ = nullptr;
+  const std::int32_t* labels_ = nullptr;
   R* excess_ = nullptr;  // supply > 0, demand < 0; 0 unless a root
   std::int32_t nodes_ = 0;
   std::int32_t unreached_ = 0;  // label of nodes that reach no demand
