@@ -42,8 +42,8 @@ class Imbalances {
       const R excess = excess_[v];
       const auto size = static_cast<Sum>(excess < R{0} ? -excess : excess);
       add(excess < R{0} ? all.demand : all.supply, size);
-      // Supply that the arcs of its node do not let through is not pushed, so it should not count:
-      // of every node at most what the arcs of a typical node let through does.
+      // A node pushes no more than its arcs let through. So every node counts with at most what
+      // the arcs of a typical node let through.
       add(excess < R{0} ? counted.demand : counted.supply, std::min(size, typical));
     }
     const bool reversed = smaller ? counted.demand < counted.supply : !in_range(all.supply);
@@ -60,7 +60,7 @@ class Imbalances {
   // Whether source and sink are swapped.
   bool reversed() const { return reversed_; }
 
-  // Much of the flow goes one arc far: sent first, it needs no search.
+  // Sends flow from supply to demand next to it. Such flow needs no search.
   void push_to_neighbours() {
     for (std::int32_t v = 0; v < nodes_; ++v) {
       R excess = excess_[v];
@@ -124,8 +124,9 @@ class Imbalances {
     return sum / std::max(nodes, Sum{1});
   }
 
-  // What a node has beyond what its arcs let through never moves: leaves of it only enough that
-  // some is left at the end. Returns what may move.
+  // Cuts excess down to what may move. The arcs of a node limit that; more stays at the node
+  // whatever is pushed. A little more is kept, so that the node ends with excess as it would have.
+  // Returns the totals of what may move.
   Totals shed() {
     Totals kept;
     Sum everything{0};  // the finite capacities, once they are asked for

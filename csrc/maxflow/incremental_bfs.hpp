@@ -8,18 +8,21 @@
 // incremental breadth-first search", ESA 2011; A. Goldberg, S. Hed, H. Kaplan, P. Kohli, R. Tarjan,
 // R. Werneck, "Faster and more dynamic maximum flow by incremental breadth-first search", ESA 2015.
 //
-// A tree grows from the supply along arcs that are open, one from the demand against them, a level
-// at a time and in turns. Where they meet, flow goes from a root of the source tree, as much as
-// fits, to the node of the sink tree across the arc, and from there down that tree with all that
-// arrives meanwhile, wherever arcs let it through. A node whose link to its parent was closed looks
-// for a new parent on the same level; where there is none, its children become orphans as well, and
-// once all of them are known they are hung again, nearest first. Excess whose node finds no place
-// in the sink tree makes it a root of the source tree. When one tree cannot grow no path is left.
+// Two trees grow level by level, in turns. The source tree starts at supply and grows along open
+// arcs. The sink tree starts at demand and grows against them. Where they meet, flow is sent from a
+// root of the source tree to the node of the sink tree at the other end of the arc. There it is
+// excess, and moves down the sink tree with all other excess, level by level.
 //
-// Note [Levels]: a node of a level that has been grown has open arcs to nodes of its own tree only;
-// that is why a node which is not hung by adopt() can be left to the next level's growth, and why a
-// new root of the source tree may stand on the level that is grown next. A tree's levels number its
-// nodes' generations; those of the source tree are distances only as long as all roots are first.
+// A node whose arc to its parent is closed is an orphan. Adoption has two steps. First an orphan
+// looks for a parent on the same level as the old one; if there is none, its children become
+// orphans too. Then the orphans that are left (`unadopted_`) are adopted anew, nearest to a root
+// first. A node of the sink tree that has excess and is not adopted becomes a root of the source
+// tree. When one tree cannot grow, no path is left.
+//
+// Note [Levels]: a level is grown once its nodes have been scanned. Such nodes have open arcs to
+// nodes of their own tree only. So a node that adoption leaves free is found again by the growth of
+// the next level, and a new root of the source tree may stand on the level that is grown next. A
+// level in the source tree is a distance only as long as all roots are on the first level.
 //
 // Note [Mispredicted branches]: as in push_relabel.hpp, four arcs are looked at at a time, and what
 // is done for those that matter follows from a mask.
@@ -85,7 +88,7 @@ class IncrementalBfs {
 
  private:
   // The level above the roots is nobody's, so that roots find no parent there.
-  static constexpr std::int32_t kFree = Forest<R>::kFree, kAdrift = 1, kRootLevel = 3;
+  static constexpr std::int32_t kFree = Forest<R>::kFree, kUnadopted = 1, kRootLevel = 3;
   static constexpr std::int32_t kNone = Forest<R>::kNone, kRoot = Forest<R>::kRoot;
   static constexpr std::int32_t kOrphan = Forest<R>::kOrphan;
   static constexpr std::int32_t kFar = std::numeric_limits<std::int32_t>::max();
@@ -285,7 +288,7 @@ class IncrementalBfs {
     return true;
   }
 
-  // Finds every orphan of the tree, and those they make orphans, a new parent or lets it go.
+  // Adopts every orphan of the tree, and the orphans that follow from them, or frees them.
   template <Side side>
   void adopt() {
     auto& orphans = tree(side).orphans;
@@ -298,19 +301,19 @@ class IncrementalBfs {
       last = std::max(last, l);
     }
     orphans.clear();
-    adrift_.clear();
+    unadopted_.clear();
     for (; level <= last; ++level) {
       for (std::int32_t v = orphans_on_[level], next = kNone; v != kNone; v = next) {
         next = next_orphan_[v];
         if (next != kNone) forest_.prefetch_arcs(next);
-        if (hang<side>(v, level)) continue;
-        level_[v] = kSign<side> * kAdrift;
-        adrift_.push_back(v);
+        if (adopted<side>(v, level)) continue;
+        level_[v] = kSign<side> * kUnadopted;
+        unadopted_.push_back(v);
         if (leave_children(v, level)) last = std::max(last, level + 1);
       }
       orphans_on_[level] = kNone;
     }
-    if (!adrift_.empty()) hang_again<side>();
+    if (!unadopted_.empty()) adopt_anew<side>();
   }
 
   void link_orphan(std::int32_t v, std::int32_t level) {
@@ -320,7 +323,7 @@ class IncrementalBfs {
 
   // Whether v finds a parent on the level above.
   template <Side side>
-  bool hang(std::int32_t v, std::int32_t level) {
+  bool adopted(std::int32_t v, std::int32_t level) {
     return !forest_.each_arc(
         v,
         [this, above = Lanes::all(level - 1)](std::int32_t a) {
@@ -347,16 +350,16 @@ class IncrementalBfs {
     return any;
   }
 
-  // Hangs the nodes of adrift_, as near to the root as they can, on levels that have been grown or
-  // are grown next; what finds no place leaves the tree.
+  // Second step of adoption: gives the nodes of unadopted_ parents as near to the roots as they can
+  // have, on levels that have been grown or are grown next. Nodes that find none leave the tree.
   template <Side side>
-  void hang_again() {
+  void adopt_anew() {
     std::int32_t level = kFar, last = 0;
-    for (std::size_t k = 0; k < adrift_.size(); ++k) {
-      if (k + 1 < adrift_.size()) forest_.prefetch_arcs(adrift_[k + 1]);
-      const std::int32_t v = adrift_[k];
+    for (std::size_t k = 0; k < unadopted_.size(); ++k) {
+      if (k + 1 < unadopted_.size()) forest_.prefetch_arcs(unadopted_[k + 1]);
+      const std::int32_t v = unadopted_[k];
       const std::int32_t found = find_parent<side>(v);
-      next_excess_[v] = found;  // see Note [One link, two lists]
+      next_excess_[v] = found;  // see Note [One array, two uses]
       if (found == kFar) continue;
       link_orphan(v, found);
       level = std::min(level, found);
@@ -373,8 +376,8 @@ class IncrementalBfs {
       for (const std::int32_t v : offers_) settle<side>(v, level);
       if (!offered_.empty()) last = std::max(last, level + 1);
     }
-    for (const std::int32_t v : adrift_) {
-      if (level_[v] == kSign<side> * kAdrift) leave<side>(v);
+    for (const std::int32_t v : unadopted_) {
+      if (level_[v] == kSign<side> * kUnadopted) leave<side>(v);
     }
   }
 
@@ -403,10 +406,11 @@ class IncrementalBfs {
     return level + 1;
   }
 
-  // Hangs v on `level`, if that is still its nearest, and offers itself to neighbours adrift.
+  // Puts v on `level`, if that is still its nearest, and offers it to unadopted neighbours as
+  // parent.
   template <Side side>
   void settle(std::int32_t v, std::int32_t level) {
-    if (level_[v] != kSign<side> * kAdrift || next_excess_[v] != level) return;
+    if (level_[v] != kSign<side> * kUnadopted || next_excess_[v] != level) return;
     level_[v] = kSign<side> * level;
     if (level > tree(side).grown) {
       tree(side).front.push_back(v);
@@ -416,7 +420,7 @@ class IncrementalBfs {
         v,
         [this](std::int32_t a) {
           return bits(forest_.outward(side, a)) &
-                 bits(forest_.levels(side, a) == Lanes::all(kAdrift));
+                 bits(forest_.levels(side, a) == Lanes::all(kUnadopted));
         },
         [this, level](std::int32_t a) {
           const std::int32_t w = arcs_[a].head();
@@ -462,10 +466,11 @@ class IncrementalBfs {
   std::size_t free_ = 0;                                // nodes of neither tree
   Store<std::int32_t> now_;                             // nodes of the level that is being grown
   std::vector<std::int32_t> orphans_on_, next_orphan_;  // lists of orphans, one a level
-  // Note [One link, two lists]: nodes with excess in the sink tree, one list a level; of nodes
-  // adrift, which are in none of these lists, the level on which they are to be hung.
+  // Note [One array, two uses]: links the nodes of the sink tree that have excess, one list a
+  // level. Unadopted nodes are in none of these lists; theirs is the level that they are to be put
+  // on.
   std::vector<std::int32_t> excess_on_, next_excess_;
-  std::vector<std::int32_t> adrift_, offers_, offered_, stuck_;
+  std::vector<std::int32_t> unadopted_, offers_, offered_, stuck_;
   std::vector<Lanes> row_;
 };
 

@@ -133,47 +133,44 @@ class Spread {
     }
   }
 
-  // It does where much meets across edges, on average a hundredth of their capacity: that tells
-  // neighbours that disagree from terminals that are few or weak, whose supply goes a long way. It
-  // does not where nearly all edges lead straight from supply to demand, as in a matching. Where
-  // sums may leave the range of R nothing is sent.
+  // It does where supply and demand meet across edges, and could fill a hundredth of the capacity
+  // there is, on average. So neighbours that disagree are told from terminals that are few or weak,
+  // whose supply goes a long way. It does not where nearly all edges lead straight from supply to
+  // demand, as in a matching. Where sums may leave the range of R nothing is sent.
   template <class Ends, class Capacities>
   bool pays(std::int64_t edges, Ends&& ends, Capacities&& capacities,
             const std::vector<R>& excess) {
     const std::int64_t step = edges / kSamples | 1;
-    double both = 0, meets = 0;
     std::int64_t samples = 0, opposite = 0, straight = 0;
+    double meets = 0;
     std::array<double, 2 * kSamples> means;
     for (std::int64_t e = 0; e < edges; e += step) {
       const auto [forward, backward] = capacities(e);
       const auto [u, v] = ends(e);
-      const R tail = excess[static_cast<std::size_t>(u)],
-              head = excess[static_cast<std::size_t>(v)];
-      const R through = tail > head ? forward : backward;
-      const double mean = (static_cast<double>(forward) + static_cast<double>(backward)) / 2;
-      both += mean;
-      means[static_cast<std::size_t>(samples++)] = mean;
-      if ((tail > R{0} && head < R{0}) || (tail < R{0} && head > R{0})) {
-        const double least =
-            std::min(std::abs(static_cast<double>(tail)), std::abs(static_cast<double>(head)));
-        meets += std::min(least, static_cast<double>(through));
-        ++opposite;
-        straight += static_cast<std::int64_t>((forward > R{0}) != (backward > R{0}) && through > R{0});
-      }
+      const auto tail = static_cast<double>(excess[static_cast<std::size_t>(u)]);
+      const auto head = static_cast<double>(excess[static_cast<std::size_t>(v)]);
+      const auto through = static_cast<double>(tail > head ? forward : backward);
+      means[static_cast<std::size_t>(samples++)] =
+          (static_cast<double>(forward) + static_cast<double>(backward)) / 2;
+      if (!((tail > 0 && head < 0) || (tail < 0 && head > 0)) || !(through > 0)) continue;
+      const double least = std::min(std::abs(tail), std::abs(head));
+      meets += least < through ? least / through : 1;
+      ++opposite;
+      straight += static_cast<std::int64_t>((forward > R{0}) != (backward > R{0}));
     }
     if (samples == 0) return false;
     little_meets_ = 10 * opposite < samples;
     std::nth_element(means.begin(), means.begin() + samples / 2, means.begin() + samples);
-    const double typical = means[samples / 2];
+    const double typical = means[static_cast<std::size_t>(samples / 2)];
     const double imbalance = total(excess);
     constexpr bool kFloats = std::is_floating_point_v<R>;
-    // What is added up to, and in `wanted` beyond it, stays in range.
+    // What is added up to, and in `wanted` beyond it, stays in range; int32 is for sums that fit.
     constexpr double kMost =
         static_cast<double>(std::numeric_limits<R>::max()) / (kFloats ? 1e12 : 100);
-    const bool in_range = (sizeof(R) == 4 && !kFloats) || (both < kMost && imbalance < kMost);
+    const bool in_range = std::is_same_v<R, std::int32_t> || (typical < kMost && imbalance < kMost);
     if (!(typical > 0) || !in_range || 10 * straight > 9 * samples) return false;
     if constexpr (kFloats) set_quantum(edges, step, capacities, excess, typical, imbalance);
-    return 100 * meets >= typical * static_cast<double>(samples);
+    return 100 * meets >= static_cast<double>(samples);
   }
 
   // See Note [Exact sums].
