@@ -7,6 +7,7 @@ import importlib
 import sys
 
 BENCHMARKS = (
+    "calls",
     "crf",
     "cues",
     "cut_gpu",

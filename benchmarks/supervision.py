@@ -65,7 +65,7 @@ class Step(NamedTuple):
         """All stages; nothing waits for a device."""
         with gx.no_value_checks():
             found = gx.knn(self.features, K)
-            weights = gx.knn_graph(found.indices, found.distances)
+            weights = gx.knn_weights(found.indices, found.distances)
             source, sink = self.terminals()
             cut = gx.knn_maxflow(found.indices, weights, source, sink, solver=solver)
             return self.labels(cut.source_side)
@@ -114,7 +114,7 @@ def run(arguments: argparse.Namespace) -> None:
 def prepare(step: Step, solver: str) -> tuple[dict[str, Callable[[], object]], dict[str, int]]:
     """The stages on ready inputs, by name, and the bytes that each has to move."""
     found = gx.knn(step.features, K)
-    weights = gx.knn_graph(found.indices, found.distances)
+    weights = gx.knn_weights(found.indices, found.distances)
     belief = step.beliefs()
     terminals = step.terminals()
     cut = gx.knn_maxflow(found.indices, weights, *terminals, solver=solver)
@@ -134,7 +134,7 @@ def prepare(step: Step, solver: str) -> tuple[dict[str, Callable[[], object]], d
     stages: dict[str, Callable[[], object]] = {
         "torch.bmm alone": lambda: torch.bmm(step.features, step.features.mT),
         "knn": quietly(lambda: gx.knn(step.features, K)),
-        "knn_graph": lambda: gx.knn_graph(found.indices, found.distances),
+        "knn_weights": lambda: gx.knn_weights(found.indices, found.distances),
         "t-links": step.terminals,
         "knn_maxflow": quietly(
             lambda: gx.knn_maxflow(found.indices, weights, *terminals, solver=solver)
@@ -147,7 +147,7 @@ def prepare(step: Step, solver: str) -> tuple[dict[str, Callable[[], object]], d
     }
     inputs: dict[str, list[Tensor]] = {
         "knn": [step.features, *found],
-        "knn_graph": [found.distances, weights],
+        "knn_weights": [found.distances, weights],
         "t-links": [*belief, *terminals],
         "knn_maxflow": [found.indices, weights, *terminals, *cut],
         "rule of theta": [cut.source_side, belief[0], step.cues, labels],
@@ -163,7 +163,7 @@ def check(step: Step, arguments: argparse.Namespace) -> None:
     """Raise ``AssertionError`` unless the labels are those of the CPU in float64."""
     on_cpu = Step(*(t.cpu() for t in step))
     found = gx.knn(on_cpu.features, K)
-    weights = gx.knn_graph(found.indices, found.distances).double()
+    weights = gx.knn_weights(found.indices, found.distances).double()
     source, sink = (t.double() for t in on_cpu.terminals())
     cut = gx.knn_maxflow(found.indices, weights, source, sink, solver="bk")
     differ = (step.whole(arguments.solver).cpu() != on_cpu.labels(cut.source_side)).any(1).sum()

@@ -91,14 +91,14 @@ grid.solve()
 on_grid = grid.source_side.reshape(height, width)
 
 # %% [markdown]
-# The nearest neighbours in colour and place: `gx.knn`, `gx.knn_graph`, `gx.knn_maxflow`.
+# The nearest neighbours in colour and place: `gx.knn`, `gx.knn_weights`, `gx.knn_maxflow`.
 
 # %%
 rows, columns = np.indices((height, width)) / height
 features = np.stack([*(2.5 * rgb.transpose(2, 0, 1)), rows, columns], axis=-1).reshape(-1, 5)
 points = torch.from_numpy(features).float()[None]
 near = gx.knn(points, 12)
-weights = gx.knn_graph(near.indices, near.distances, weighting="gaussian")
+weights = gx.knn_weights(near.indices, near.distances, weighting="gaussian")
 terminals = [torch.from_numpy(side).float()[None, None] for side in (source, sink)]
 cut = gx.knn_maxflow(near.indices, 5 * weights, *terminals)
 on_neighbours = cut.source_side[0, 0].numpy().reshape(height, width)

@@ -8,8 +8,8 @@ knn_maxflow
     Minimum cuts over K-nearest-neighbour graphs, many cuts per graph.
 knn
     K nearest neighbours of every point, or of queries, batched.
-knn_graph
-    Weights of the links between neighbours.
+knn_weights
+    Weights of the edges between neighbours.
 dense_crf
     Marginals of a fully connected CRF over images, by mean field.
 alpha_expansion, alpha_beta_swap
@@ -33,13 +33,15 @@ except ImportError as error:
 
     raise ImportError(explanation(__path__[0], error)) from error
 
+import torch
+
 from graphcut_ext._build import __version__, build_info
 from graphcut_ext._crf.dense_crf import dense_crf
 from graphcut_ext._dimacs.dimacs import read_dimacs, write_dimacs
 from graphcut_ext._dimacs.problem import FlowProblem
 from graphcut_ext._graph.graph import Graph
 from graphcut_ext._knn.knn import KNN, KNNMeasured, knn
-from graphcut_ext._knn.weights import knn_graph
+from graphcut_ext._knn.weights import knn_weights
 from graphcut_ext._maxflow.cut import MinCut, MinCutFlow
 from graphcut_ext._maxflow.knn_maxflow import knn_maxflow
 from graphcut_ext._maxflow.maxflow import maxflow
@@ -47,6 +49,10 @@ from graphcut_ext._maxflow.solvers import SOLVERS, Solver
 from graphcut_ext._moves.expansion import alpha_beta_swap, alpha_expansion
 from graphcut_ext._moves.labelling import Labelling
 from graphcut_ext._value_checks import no_value_checks, values_are_checked
+
+for _result in (KNN, KNNMeasured, MinCut, MinCutFlow, FlowProblem, Labelling):
+    _result.__module__ = __name__  # in files, independent of where the type is defined
+    torch.serialization.add_safe_globals([_result])
 
 __all__ = [
     "KNN",
@@ -64,8 +70,8 @@ __all__ = [
     "build_info",
     "dense_crf",
     "knn",
-    "knn_graph",
     "knn_maxflow",
+    "knn_weights",
     "maxflow",
     "no_value_checks",
     "read_dimacs",

@@ -6,6 +6,8 @@ They run in Python while a graph is traced; checks on values run in the compiled
 
 from __future__ import annotations
 
+from numbers import Integral
+
 import torch
 from torch import Tensor
 from torch.autograd import forward_ad
@@ -30,10 +32,53 @@ def check_tensor(name: str, value: object) -> Tensor:
     return value
 
 
-def check_no_tangents(**tensors: Tensor) -> None:
+def check_graph(indices: dict[str, Tensor], capacities: dict[str, Tensor]) -> None:
+    """Refuse what is no tensor, of an unsupported dtype, or of another dtype or device.
+
+    Both are given by the names of the arguments.
+    """
+    tensors = {**indices, **capacities}  # torch 2.6 does not trace "|" of dicts
+    for name, tensor in tensors.items():
+        check_tensor(name, tensor)
+    for name, tensor in indices.items():
+        check_index_dtype(name, tensor)
+    first_name, first = next(iter(capacities.items()))
+    dtype = first.dtype
+    if dtype not in CAPACITY_DTYPES:
+        allowed = ", ".join(map(dtype_name, CAPACITY_DTYPES))
+        hint = f"; {first_name}.float() is exact" if dtype in HALVES else ""
+        raise TypeError(f"{first_name} must be one of {allowed}, not {dtype_name(dtype)}{hint}")
+    for name, tensor in capacities.items():
+        if tensor.dtype != dtype:
+            raise TypeError(
+                f"{name} is {dtype_name(tensor.dtype)} but {first_name} is {dtype_name(dtype)}; "
+                "all capacities must share one dtype"
+            )
+    check_devices(tensors)
+
+
+def check_index_dtype(name: str, value: Tensor) -> None:
+    """Refuse node numbers that are not int64."""
+    if value.dtype != torch.int64:
+        raise TypeError(f"{name} must be int64, not {dtype_name(value.dtype)}")
+
+
+def check_devices(tensors: dict[str, Tensor]) -> None:
+    """Refuse tensors on different devices."""
+    first_name, first = next(iter(tensors.items()))
+    device = first.device
+    for name, tensor in tensors.items():
+        if tensor.device != device:
+            raise ValueError(
+                f"{name} is on {tensor.device} but {first_name} is on {device}; "
+                "all tensors must be on one device"
+            )
+
+
+def check_no_tangents(tensors: dict[str, Tensor]) -> None:
     """Refuse derivatives in forward mode.
 
-    torch calls an operator that has none as if its inputs had no tangent, so that the derivative
+    An operator without them would be called as if its inputs had no tangent, and the derivative
     would silently be zero.
     """
     if torch.compiler.is_compiling() or forward_ad._current_level < 0:
@@ -46,54 +91,29 @@ def check_no_tangents(**tensors: Tensor) -> None:
             )
 
 
-def check_index_dtype(name: str, value: Tensor) -> None:
-    """Refuse node numbers that are not int64."""
-    if value.dtype != torch.int64:
-        raise TypeError(f"{name} must be int64, not {dtype_name(value.dtype)}")
-
-
-def check_capacity_dtypes(**tensors: Tensor) -> None:
-    """Refuse capacities of an unsupported dtype, or of several dtypes."""
-    first_name, first = next(iter(tensors.items()))
-    if first.dtype not in CAPACITY_DTYPES:
-        allowed = ", ".join(map(dtype_name, CAPACITY_DTYPES))
-        hint = f"; {first_name}.float() is exact" if first.dtype in HALVES else ""
-        found = dtype_name(first.dtype)
-        raise TypeError(f"{first_name} must be one of {allowed}, not {found}{hint}")
-    for name, tensor in tensors.items():
-        if tensor.dtype != first.dtype:
-            found, expected = dtype_name(tensor.dtype), dtype_name(first.dtype)
-            raise TypeError(
-                f"{name} is {found} but {first_name} is {expected}; "
-                "all capacities must share one dtype"
-            )
-
-
-def check_devices(**tensors: Tensor) -> None:
-    """Refuse tensors on different devices."""
-    first_name, first = next(iter(tensors.items()))
-    for name, tensor in tensors.items():
-        if tensor.device != first.device:
-            raise ValueError(
-                f"{name} is on {tensor.device} but {first_name} is on {first.device}; "
-                "all tensors must be on one device"
-            )
-
-
-def check_sizes(nodes: tuple[str, int], edges: tuple[str, int], graphs: int = 1) -> None:
+def check_sizes(nodes_name: str, nodes: int, edges_name: str, edges: int, graphs: int = 1) -> None:
     """Refuse sizes that no ``graphs`` graphs can have, before memory is taken for them.
 
-    Both are given as the name of the argument and the number.
+    The names are those of the arguments that have so many nodes and edges.
     """
-    for (name, count), limit, things in (
-        (nodes, _core.MAX_NODES, "nodes"),
-        (edges, _core.MAX_EDGES, "edges"),
+    for name, count, limit, things in (
+        (nodes_name, nodes, _core.MAX_NODES, "nodes"),
+        (edges_name, edges, _core.MAX_EDGES, "edges"),
     ):
         if count > limit * max(graphs, 1):
             raise ValueError(
                 f"{name} has {count} {things}, but a graph has at most {limit} "
                 f"and there {'is 1' if graphs == 1 else f'are {graphs}'}"
             )
+
+
+def check_integer(name: str, value: object, least: int) -> int:
+    """Return an int, Python's or NumPy's, of at least ``least``."""
+    if isinstance(value, bool) or not isinstance(value, Integral):
+        raise TypeError(f"{name} must be an int, not {type(value).__name__}")
+    if value < least:
+        raise ValueError(f"{name} must be at least {least}, not {value}")
+    return int(value)
 
 
 def check_num_threads(num_threads: int | None) -> int:
@@ -103,8 +123,4 @@ def check_num_threads(num_threads: int | None) -> int:
     """
     if num_threads is None:
         return 0
-    if isinstance(num_threads, bool) or not isinstance(num_threads, int):
-        raise TypeError(f"num_threads must be an int or None, not {type(num_threads).__name__}")
-    if num_threads < 1:
-        raise ValueError(f"num_threads must be at least 1, not {num_threads}")
-    return min(num_threads, _core.MAX_THREADS)
+    return min(check_integer("num_threads", num_threads, 1), _core.MAX_THREADS)

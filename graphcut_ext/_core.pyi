@@ -40,7 +40,8 @@ def solve_knn(
     threads: int,
 ) -> None: ...
 def dense_crf(
-    energy: NDArray[np.float32],
+    scores: NDArray[np.float32],
+    floor: float,
     image: NDArray[np.float32],
     compatibility: NDArray[np.float32] | None,
     iterations: int,
@@ -99,9 +100,10 @@ class _Graph:
     def edges(self) -> int: ...
     def reused(self) -> bool: ...
     def value(self) -> float: ...
-    def write_source_side(self, side: NDArray[np.bool_]) -> None: ...
-    def write_flow(self, flow: NDArray[Any]) -> None: ...
-    def write_residual(self, forward: NDArray[Any], backward: NDArray[Any]) -> None: ...
+    def source_side(self) -> NDArray[np.bool_]: ...
+    def sink_side(self) -> NDArray[np.bool_]: ...
+    def flow(self) -> NDArray[Any]: ...
+    def residual(self) -> tuple[NDArray[Any], NDArray[Any]]: ...
     def cut_edges(self) -> NDArray[np.int64]: ...
     def tail(self) -> NDArray[np.int32]: ...
     def head(self) -> NDArray[np.int32]: ...
@@ -174,9 +176,9 @@ def knn_search_rounded(
 KNN_MULTIPLIES_PAIRS: bool
 KNN_PANEL: int
 KNN_SEGMENT: int
-KNN_MOST_RUNNING: int
-KNN_MOST_TILE_CHANNELS: int
-KNN_MOST_TILE_NEIGHBOURS: int
+KNN_MAX_ROUNDED_NEIGHBOURS: int
+KNN_MAX_TILE_CHANNELS: int
+KNN_MAX_TILE_NEIGHBOURS: int
 
 # The CUDA kernels' source by emulated warps.
 def knn_select_emulated(
@@ -227,27 +229,6 @@ def knn_select_cuda_float32(
     device: int,
     stream: int,
 ) -> None: ...
-def knn_select_cuda_float64(
-    x: int,
-    norm: int,
-    rescale: int,
-    lengths: int,
-    products: int,
-    items: int,
-    points: int,
-    channels: int,
-    searched: int,
-    first_row: int,
-    rows: int,
-    operand_error: float,
-    k: int,
-    distances: int,
-    indices: int,
-    measured: int,
-    workspace: int,
-    device: int,
-    stream: int,
-) -> None: ...
 def knn_search_tiles_cuda_float32(
     x: int,
     centred: int,
@@ -265,20 +246,6 @@ def knn_search_tiles_cuda_float32(
     device: int,
     stream: int,
 ) -> None: ...
-def knn_search_tiles_cuda_float64(
-    x: int,
-    centred: int,
-    norm: int,
-    rescale: int,
-    lengths: int,
-    items: int,
-    points: int,
-    channels: int,
-    searched: int,
-    k: int,
-    distances: int,
-    indices: int,
-    measured: int,
-    device: int,
-    stream: int,
-) -> None: ...
+
+knn_select_cuda_float64 = knn_select_cuda_float32
+knn_search_tiles_cuda_float64 = knn_search_tiles_cuda_float32

@@ -12,9 +12,24 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd import forward_ad
 
 LIBRARY = torch.library.Library("graphcut_ext", "DEF")
 PLAIN = (Tensor, torch.nn.Parameter)
+
+
+def is_traced() -> bool:
+    """Whether torch traces what is called, or a mode takes over what it does."""
+    return (
+        torch.compiler.is_compiling()
+        or torch._C._len_torch_dispatch_stack() > 0
+        or torch._C._get_tracing_state() is not None
+    )
+
+
+def is_transformed() -> bool:
+    """Whether torch.func transforms what is called, or derivatives in forward mode are taken."""
+    return torch._C._are_functorch_transforms_active() or forward_ad._current_level >= 0
 
 
 class Operator:
@@ -54,19 +69,20 @@ class Operator:
             torch.library.register_vmap(qualified, vmap, lib=LIBRARY)
         self.kernel = kernel
         self.dispatched: Callable[..., Any] = getattr(torch.ops.graphcut_ext, name).default
-        self.differentiable: Callable[..., Any] = self.dispatched
+        self.differentiated = self.transformed = self.dispatched
         if backward is not None and setup_context is not None:
-            function = _function(self, setup_context, backward)
+            differentiated, transformed = _functions(self, setup_context, backward)
             torch.library.register_autograd(
-                qualified, function.backward, setup_context=function.setup_context, lib=LIBRARY
+                qualified,
+                transformed.backward,
+                setup_context=transformed.setup_context,
+                lib=LIBRARY,
             )
-            self.differentiable = function.apply
+            self.differentiated, self.transformed = differentiated.apply, transformed.apply
 
     def __call__(self, *arguments: Any) -> Any:
         """Compute the outputs, by the dispatcher only where somebody looks on."""
-        if torch.compiler.is_compiling():
-            return self.dispatched(*arguments)
-        if torch._C._len_torch_dispatch_stack() or torch._C._get_tracing_state():
+        if is_traced():
             return self.dispatched(*arguments)
         requires_grad = False
         for argument in arguments:
@@ -74,18 +90,32 @@ class Operator:
                 if type(argument) not in PLAIN or not (argument.is_cpu or argument.is_cuda):
                     return self.dispatched(*arguments)
                 requires_grad = requires_grad or argument.requires_grad
-        transformed = torch._C._are_functorch_transforms_active()
-        if transformed or (requires_grad and torch.is_grad_enabled()):
-            return self.differentiable(*arguments)
+        if torch._C._are_functorch_transforms_active():
+            return self.transformed(*arguments)
+        if requires_grad and torch.is_grad_enabled():
+            return self.differentiated(*arguments, None)
         return self.kernel(*arguments)
 
 
-def _function(
+def _functions(
     operator: Operator, setup: Callable[..., None], gradients: Callable[..., Any]
-) -> type[torch.autograd.Function]:
-    """Return the operator as a function of autograd, which torch.func transforms too."""
+) -> tuple[type[torch.autograd.Function], type[torch.autograd.Function]]:
+    """Return the operator as functions of autograd: the faster one, and one for torch.func."""
 
-    class Differentiable(torch.autograd.Function):
+    class Differentiated(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx: Any, *arguments: Any) -> Any:
+            *inputs, output = arguments  # the output, where it is known already
+            if output is None:
+                output = operator.kernel(*inputs)
+            remember(ctx, tuple(inputs), output)
+            return output
+
+        @staticmethod
+        def backward(ctx: Any, *grads: Tensor | None) -> Any:
+            return *Transformed.backward(ctx, *grads), None
+
+    class Transformed(torch.autograd.Function):
         generate_vmap_rule = True
 
         @staticmethod
@@ -95,14 +125,18 @@ def _function(
 
         @staticmethod
         def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
-            ctx.mark_non_differentiable(*output[1:])
-            ctx.set_materialize_grads(False)
-            setup(ctx, inputs, output)
+            remember(ctx, inputs, output)
 
         @staticmethod
         def backward(ctx: Any, *grads: Tensor | None) -> Any:
             if grads[0] is None:
-                return (None,) * len(ctx.needs_input_grad)
+                return (None,) * ctx.inputs
             return gradients(ctx, *grads)
 
-    return Differentiable
+    def remember(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
+        ctx.mark_non_differentiable(*output[1:])
+        ctx.set_materialize_grads(False)
+        ctx.inputs = len(inputs)
+        setup(ctx, inputs, output)
+
+    return Differentiated, Transformed

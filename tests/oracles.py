@@ -24,6 +24,10 @@ class Problem:
     def nodes(self) -> int:
         return len(self.source)
 
+    def reversed(self) -> Problem:
+        """Return the graph with all arcs the other way round, terminals included."""
+        return Problem(self.edge_index, self.reverse, self.capacity, self.sink, self.source)
+
     def cost(self, side: np.ndarray) -> float:
         """Capacity of the cut that leaves ``side`` (N,) bool with the source."""
         total = self.source[~side].sum() + self.sink[side].sum()

@@ -269,8 +269,8 @@ def test_the_supervision_command_runs(tmp_path):
     content = json.loads(stored.read_text())
     assert content["machine"]["operations_of_products"] == 2 * 2 * 144**2 * 32
     rows = content["results"]
-    assert {"knn", "knn_graph", "t-links", "knn_maxflow", "rule of theta", "whole"} <= set(rows)
-    assert rows["knn_graph"]["bytes"] == 2 * 2 * 144 * 9 * 4
+    assert {"knn", "knn_weights", "t-links", "knn_maxflow", "rule of theta", "whole"} <= set(rows)
+    assert rows["knn_weights"]["bytes"] == 2 * 2 * 144 * 9 * 4
 
 
 def test_crf_contenders_agree_and_others_are_refused():

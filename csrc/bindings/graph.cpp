@@ -165,34 +165,61 @@ void set_capacities(SharedGraph<Capacity>& graph, const Ids& edges, const Array<
   });
 }
 
+// What a graph writes under its lock, as an array of the size that it then has.
+template <class T>
+class Buffer {
+ public:
+  T* allocate(std::int64_t size) {
+    size_ = size;
+    data_ = std::make_unique<T[]>(static_cast<std::size_t>(size));
+    return data_.get();
+  }
+  Array<T> array() {
+    T* const data = data_.release();
+    const py::capsule owner(data, [](void* memory) { delete[] static_cast<T*>(memory); });
+    return Array<T>(size_, data, owner);
+  }
+
+ private:
+  std::int64_t size_ = 0;
+  std::unique_ptr<T[]> data_;
+};
+
 template <class Capacity>
-void write_source_side(SharedGraph<Capacity>& graph, Array<bool>& side) {
-  bool* const out = side.mutable_data();
+Array<bool> source_side(SharedGraph<Capacity>& graph) {
+  Buffer<bool> side;
   graph.solved("source_side", [&](const DynamicCut<Capacity>& cut) {
-    expect(side, "side", cut.network().nodes());
-    cut.write_source_side(out);
+    cut.write_source_side(side.allocate(cut.network().nodes()));
   });
+  return side.array();
 }
 
 template <class Capacity>
-void write_flow(SharedGraph<Capacity>& graph, Array<Capacity>& flow) {
-  Capacity* const out = flow.mutable_data();
+Array<bool> sink_side(SharedGraph<Capacity>& graph) {
+  Buffer<bool> side;
+  graph.solved("sink_side", [&](DynamicCut<Capacity>& cut) {
+    cut.write_sink_side(side.allocate(cut.network().nodes()));
+  });
+  return side.array();
+}
+
+template <class Capacity>
+Array<Capacity> flow(SharedGraph<Capacity>& graph) {
+  Buffer<Capacity> found;
   graph.solved("flow", [&](DynamicCut<Capacity>& cut) {
-    expect(flow, "flow", cut.network().edges());
-    cut.write_flow(out);
+    cut.write_flow(found.allocate(cut.network().edges()));
   });
+  return found.array();
 }
 
 template <class Capacity>
-void write_residual(SharedGraph<Capacity>& graph, Array<Value<Capacity>>& forward,
-                    Array<Value<Capacity>>& backward) {
-  Value<Capacity>* const out = forward.mutable_data();
-  Value<Capacity>* const back = backward.mutable_data();
+py::tuple residual(SharedGraph<Capacity>& graph) {
+  Buffer<Value<Capacity>> forward, backward;
   graph.solved("residual", [&](DynamicCut<Capacity>& cut) {
-    expect(forward, "forward", cut.network().edges());
-    expect(backward, "backward", cut.network().edges());
-    cut.write_residual(out, back);
+    const std::int64_t edges = cut.network().edges();
+    cut.write_residual(forward.allocate(edges), backward.allocate(edges));
   });
+  return py::make_tuple(forward.array(), backward.array());
 }
 
 template <class T>
@@ -276,10 +303,10 @@ void bind_type(py::module_& module, const char* name) {
            [](Shared& graph) {
              return graph.solved("value", [](const Cut& cut) { return cut.value(); });
            })
-      .def("write_source_side", &write_source_side<Capacity>, py::arg("side").noconvert())
-      .def("write_flow", &write_flow<Capacity>, py::arg("flow").noconvert())
-      .def("write_residual", &write_residual<Capacity>, py::arg("forward").noconvert(),
-           py::arg("backward").noconvert())
+      .def("source_side", &source_side<Capacity>)
+      .def("sink_side", &sink_side<Capacity>)
+      .def("flow", &flow<Capacity>)
+      .def("residual", &residual<Capacity>)
       .def("cut_edges", &cut_edges<Capacity>)
       .def("tail", listed_column(&Network<Capacity>::tail))
       .def("head", listed_column(&Network<Capacity>::head))

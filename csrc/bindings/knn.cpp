@@ -188,7 +188,7 @@ std::vector<std::int64_t> search_rounded(const Dense<float>& x, Dense<std::int32
   expect(error, "error", {places.items, x.shape(1)});
   expect(largest_error, "largest_error", {places.items});
   if (places.items != x.shape(0)) throw std::invalid_argument("pairs: unexpected shape");
-  if (searched > knn::kSegment && search.nearest.k > knn::kMostRunning) {
+  if (searched > knn::kSegment && search.nearest.k > knn::kMaxNeighbours) {
     throw std::invalid_argument("too many neighbours of so many points");
   }
   const knn::Rounded rounded{reinterpret_cast<std::uint32_t*>(pairs.mutable_data()),
@@ -322,9 +322,9 @@ void bind_knn(py::module_& module) {
   module.attr("KNN_MULTIPLIES_PAIRS") = knn::multiplies_pairs();
   module.attr("KNN_PANEL") = knn::kPanel;
   module.attr("KNN_SEGMENT") = knn::kSegment;
-  module.attr("KNN_MOST_RUNNING") = knn::kMostRunning;
-  module.attr("KNN_MOST_TILE_CHANNELS") = knn::kMostTileChannels;
-  module.attr("KNN_MOST_TILE_NEIGHBOURS") = knn::kMostTileNeighbours;
+  module.attr("KNN_MAX_ROUNDED_NEIGHBOURS") = knn::kMaxNeighbours;
+  module.attr("KNN_MAX_TILE_CHANNELS") = knn::kMaxTileChannels;
+  module.attr("KNN_MAX_TILE_NEIGHBOURS") = knn::kMaxTileNeighbours;
 #ifdef GRAPHCUT_WITH_CUDA
   module.def("knn_select_cuda_float32", &select_cuda<float>);
   module.def("knn_select_cuda_float64", &select_cuda<double>);

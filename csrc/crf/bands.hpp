@@ -1,4 +1,4 @@
-// The narrow Gaussian of a picture's grid as two banded matrices, one per axis.
+// The narrow Gaussian of a image's grid as two banded matrices, one per axis.
 #pragma once
 
 #include <algorithm>

@@ -1,6 +1,7 @@
 #include "crf/mean_field.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <memory>
 #include <new>
 #include <optional>
@@ -32,7 +33,7 @@ Floats floats(std::int64_t count) {
   return Floats(static_cast<float*>(::operator new[](bytes, kLine)));
 }
 
-// A wide kernel. (chunks, copies, width) before and after filtering.
+// A wide kernel, and its values (chunks, copies, width) before and after filtering.
 struct Wide {
   Lattice lattice;
   Floats in;
@@ -43,8 +44,8 @@ struct Wide {
   }
 };
 
-// A narrow kernel. Planes (chunks, pixels, width) that are filtered along the rows already: of
-// this pass, and of the last one.
+// A narrow kernel, and planes (chunks, pixels, width) that are already filtered along the rows:
+// those that this pass writes, and those of the last pass, which it reads.
 struct Narrow {
   Band across;
   Band down;
@@ -52,7 +53,7 @@ struct Narrow {
   Floats out;
 };
 
-// Rows that are worked on together, while their values are in the cache. Arrays over their pixels
+// Rows that are computed together, so that their values stay in the cache. Arrays over their pixels
 // are (chunks, pixels, width), see loops.hpp.
 struct Group {
   std::int64_t strip;
@@ -60,14 +61,14 @@ struct Group {
   std::int64_t bottom;
 };
 
-// One item of the batch. A pass goes over all pixels once: marginals from what the kernels gave,
-// and the marginals handed to the kernels.
+// One item of the batch. A pass goes over all pixels once: it computes the marginals from the
+// messages of the last pass, and starts the filters on them.
 class Item {
  public:
   Item(const MeanField& problem, const float* compatibility, std::int64_t item, int threads)
       : problem_(problem),
-        picture_{problem.image + item * problem.channels * problem.height * problem.width,
-                 problem.channels, problem.height, problem.width},
+        image_{problem.image + item * problem.channels * problem.height * problem.width,
+               problem.channels, problem.height, problem.width},
         labels_{problem.labels},
         compatibility_(compatibility),
         threads_(threads),
@@ -77,12 +78,12 @@ class Item {
     add_kernels();
     const auto strips = static_cast<std::int64_t>(strips_.size());
     for (int worker = 0; worker < worker_count(strips, threads); ++worker) {
-      workspaces_.push_back(floats(2 * labels_.padded() * rows_ * picture_.width));
+      workspaces_.push_back(floats(2 * labels_.padded() * rows_ * image_.width));
     }
   }
 
-  void infer(const float* energy, float* marginals) {
-    for_groups([&](int, const Group& group) { arrange(group, energy); });
+  void infer(const float* scores, float* marginals) {
+    for_groups([&](int, const Group& group) { arrange(group, scores); });
     const bool coupled = narrow_.has_value() || !wide_.empty();
     const std::int64_t iterations = coupled ? problem_.iterations : 0;
     for (std::int64_t i = 0; i <= iterations; ++i) {
@@ -92,20 +93,20 @@ class Item {
   }
 
  private:
-  std::int64_t values() const { return labels_.padded() * picture_.pixels(); }
+  std::int64_t values() const { return labels_.padded() * image_.pixels(); }
   std::int64_t pixels(const Group& group) const {
-    return (group.bottom - group.top) * picture_.width;
+    return (group.bottom - group.top) * image_.width;
   }
   // Where a group's values begin in energy_.
   std::int64_t base(const Group& group) const {
-    return labels_.padded() * group.top * picture_.width;
+    return labels_.padded() * group.top * image_.width;
   }
 
   void add_kernels() {
     const Kernel& smooth = problem_.smoothness;
     if (smooth.weight > 0 && smooth.xy < kNarrow) {
-      narrow_ = {gaussian_band(picture_.width, smooth.xy, 1),
-                 gaussian_band(picture_.height, smooth.xy, smooth.weight), floats(values()),
+      narrow_ = {gaussian_band(image_.width, smooth.xy, 1),
+                 gaussian_band(image_.height, smooth.xy, smooth.weight), floats(values()),
                  floats(values())};
     } else if (smooth.weight > 0) {
       add_wide(smooth, false);
@@ -118,7 +119,7 @@ class Item {
   }
 
   void add_wide(const Kernel& kernel, bool channels) {
-    Lattice lattice = build_lattice(picture_, kernel, channels, threads_);
+    Lattice lattice = build_lattice(image_, kernel, channels, threads_);
     const std::int64_t size = labels_.padded() * lattice.copies();
     wide_.push_back({std::move(lattice), floats(size), floats(size)});
   }
@@ -143,7 +144,7 @@ class Item {
       const std::int64_t width = labels_.width(chunk);
       for (std::int64_t i = 0; i < width; ++i) {
         const std::int64_t label = chunk * kChunk + i;
-        const std::int64_t plane = label * picture_.pixels() + group.top * picture_.width;
+        const std::int64_t plane = label * image_.pixels() + group.top * image_.width;
         for (std::int64_t pixel = 0; pixel < count; ++pixel) {
           body(chunk * kChunk * count + pixel * width + i, plane + pixel, label);
         }
@@ -151,15 +152,20 @@ class Item {
     }
   }
 
-  void arrange(const Group& group, const float* energy) {
+  // The energies of a group. The logarithm is taken here, as torch's hangs in a forked child.
+  void arrange(const Group& group, const float* scores) {
     float* own = energy_.get() + base(group);
+    const float floor = problem_.floor;
     each_value(group, [&](std::int64_t to, std::int64_t from, std::int64_t label) {
-      own[to] = label < labels_.count ? energy[from] : kNever;
+      if (label >= labels_.count) {
+        own[to] = kNever;
+      } else {
+        own[to] = floor > 0 ? -std::log(std::max(scores[from], floor)) : scores[from];
+      }
     });
   }
 
-  // From what the kernels gave in the pass before, if there was one. The last pass writes its
-  // marginals out.
+  // Marginals of a group from the messages of the last pass. The final pass writes them out.
   void pass(bool coupled, float* marginals) {
     for_groups([&](int worker, const Group& group) {
       const std::int64_t count = pixels(group);
@@ -175,7 +181,7 @@ class Item {
     });
   }
 
-  // field: the sum of what the kernels gave.
+  // Sums the kernels' filtered marginals to `field`.
   void collect(const Group& group, float* field) {
     const std::int64_t count = pixels(group);
     std::fill_n(field, labels_.padded() * count, 0.0F);
@@ -183,32 +189,32 @@ class Item {
       const std::int64_t width = labels_.width(chunk);
       float* to = field + chunk * kChunk * count;
       if (narrow_) {
-        const float* rows = narrow_->out.get() + chunk * kChunk * picture_.pixels();
+        const float* rows = narrow_->out.get() + chunk * kChunk * image_.pixels();
         for (std::int64_t row = group.top; row < group.bottom; ++row) {
-          loops().down(narrow_->down, width, rows, picture_.height, picture_.width, row,
-                       to + (row - group.top) * picture_.width * width);
+          loops().down(narrow_->down, width, rows, image_.height, image_.width, row,
+                       to + (row - group.top) * image_.width * width);
         }
       }
       for (const Wide& kernel : wide_) {
         const std::int64_t corners = kernel.lattice.dimensions + 1;
         const Strip& strip = kernel.lattice.strips[group.strip];
-        loops().slice(kernel.lattice.shares.get() + group.top * picture_.width * corners, corners,
+        loops().slice(kernel.lattice.shares.get() + group.top * image_.width * corners, corners,
                       width, kernel.out.get() + kernel.at(chunk, strip, width), to, count);
       }
     }
   }
 
-  // Hands the marginals to the kernels.
+  // Starts all filters on the marginals of a group.
   void spread(const Group& group, const float* q) {
     const std::int64_t count = pixels(group);
     for (std::int64_t chunk = 0; chunk < labels_.chunks(); ++chunk) {
       const std::int64_t width = labels_.width(chunk);
       const float* from = q + chunk * kChunk * count;
       if (narrow_) {
-        float* rows = narrow_->in.get() + chunk * kChunk * picture_.pixels();
+        float* rows = narrow_->in.get() + chunk * kChunk * image_.pixels();
         for (std::int64_t row = group.top; row < group.bottom; ++row) {
-          loops().across(narrow_->across, width, from + (row - group.top) * picture_.width * width,
-                         picture_.width, rows + row * picture_.width * width);
+          loops().across(narrow_->across, width, from + (row - group.top) * image_.width * width,
+                         image_.width, rows + row * image_.width * width);
         }
       }
       for (Wide& kernel : wide_) {
@@ -216,13 +222,13 @@ class Item {
         const Strip& strip = kernel.lattice.strips[group.strip];
         float* copies = kernel.in.get() + kernel.at(chunk, strip, width);
         if (group.top == strip.top) std::fill_n(copies, strip.copies * width, 0.0F);
-        loops().splat(kernel.lattice.shares.get() + group.top * picture_.width * corners, corners,
+        loops().splat(kernel.lattice.shares.get() + group.top * image_.width * corners, corners,
                       width, from, count, copies);
       }
     }
   }
 
-  // From `in` to `out` of every kernel.
+  // Filters every kernel's `in` to its `out`.
   void filter() {
     if (narrow_) std::swap(narrow_->in, narrow_->out);
     for (Wide& kernel : wide_) {
@@ -266,7 +272,7 @@ class Item {
   }
 
   const MeanField& problem_;
-  Picture picture_;
+  Image image_;
   Labels labels_;
   const float* compatibility_;
   int threads_;
@@ -296,10 +302,10 @@ void infer(const MeanField& problem, float* marginals, int threads) {
   const std::vector<float> rows = padded(problem.compatibility, {problem.labels});
   const float* compatibility = rows.empty() ? nullptr : rows.data();
   const std::int64_t values = problem.labels * problem.height * problem.width;
-  const bool together = problem.items < threads;  // on one item
+  const bool together = problem.items < threads;  // all threads share one item
   parallel_for(problem.items, together ? 1 : threads, [&](int, std::int64_t i) {
     Item item(problem, compatibility, i, together ? threads : 1);
-    item.infer(problem.energy + i * values, marginals + i * values);
+    item.infer(problem.scores + i * values, marginals + i * values);
   });
 }
 

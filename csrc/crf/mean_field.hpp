@@ -17,12 +17,13 @@ struct MeanField {
   std::int64_t channels;
   std::int64_t height;
   std::int64_t width;
-  const float* energy;         // (items, labels, height, width), finite
+  const float* scores;         // (items, labels, height, width), finite: energies or probabilities
   const float* image;          // (items, channels, height, width), finite
   const float* compatibility;  // (labels, labels), symmetric; nullptr: Potts
   std::int64_t iterations;
   Kernel smoothness;  // positions alone; left out where its weight is 0
   Kernel appearance;  // positions and values; left out where its weight is 0
+  float floor = 0;    // > 0: scores are probabilities p, energies are -log(max(p, floor))
 };
 
 // marginals: (items, labels, height, width). They do not depend on `threads`.

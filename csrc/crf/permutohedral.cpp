@@ -13,7 +13,7 @@ namespace graphcut::crf {
 namespace {
 
 template <class T>
-using PerCoordinate = std::array<T, kMostDimensions + 2>;
+using PerCoordinate = std::array<T, kMaxDimensions + 2>;
 
 // The simplex around a point: coordinates of the remainder-0 vertex, the order of the remaining
 // offsets, which tells the other vertices, and the point's barycentric weights.
@@ -23,13 +23,13 @@ struct Simplex {
   PerCoordinate<float> weight{};
 };
 
-// Places a picture's pixels in the lattice. kDimensions is their number, or 0 where it is known at
+// Places a image's pixels in the lattice. kDimensions is their number, or 0 where it is known at
 // run time only.
 template <int kDimensions>
 class Embedding {
  public:
-  Embedding(const Picture& picture, const Kernel& kernel, std::int64_t dimensions)
-      : picture_(picture), dimensions_(static_cast<std::int32_t>(dimensions)) {
+  Embedding(const Image& image, const Kernel& kernel, std::int64_t dimensions)
+      : image_(image), dimensions_(static_cast<std::int32_t>(dimensions)) {
     // A blur step of [1/2 1 1/2] along d + 1 directions has the variance of a Gaussian of this
     // width in lattice steps; the division makes the columns of the elevation orthonormal.
     const double width = std::sqrt(2.0 / 3.0) * static_cast<double>(dimensions + 1);
@@ -45,8 +45,8 @@ class Embedding {
     PerCoordinate<float> feature;
     feature[0] = static_cast<float>(column);
     feature[1] = static_cast<float>(row);
-    const float* value = picture_.channel + row * picture_.width + column;
-    for (std::int32_t i = 2; i < d(); ++i, value += picture_.pixels()) feature[i] = *value;
+    const float* value = image_.channel + row * image_.width + column;
+    for (std::int32_t i = 2; i < d(); ++i, value += image_.pixels()) feature[i] = *value;
 
     PerCoordinate<float> elevated;
     float above = 0;
@@ -114,24 +114,24 @@ class Embedding {
     }
   }
 
-  Picture picture_;
+  Image image_;
   std::int32_t dimensions_;
   PerCoordinate<float> scale_{};
 };
 
 // Numbers the vertices of the strip in `table` and writes its pixels' shares.
 template <int kDimensions>
-void locate_pixels(const Picture& picture, const Kernel& kernel, const Strip& strip,
+void locate_pixels(const Image& image, const Kernel& kernel, const Strip& strip,
                    std::int64_t dimensions, VertexTable& table, Share* share) {
-  const Embedding<kDimensions> embedding(picture, kernel, dimensions);
+  const Embedding<kDimensions> embedding(image, kernel, dimensions);
   const std::int32_t d = embedding.d();
   Simplex simplex;
   Simplex previous;
   previous.rank[0] = -1;
-  std::int32_t key[kMostDimensions];
-  std::int32_t vertex[kMostDimensions + 1];
+  std::int32_t key[kMaxDimensions];
+  std::int32_t vertex[kMaxDimensions + 1];
   for (std::int64_t row = strip.top; row < strip.bottom; ++row) {
-    for (std::int64_t column = 0; column < picture.width; ++column) {
+    for (std::int64_t column = 0; column < image.width; ++column) {
       embedding.locate(row, column, simplex);
       if (!embedding.same_place(simplex, previous)) {
         for (std::int32_t i = 0; i <= d; ++i) {
@@ -185,7 +185,7 @@ void link_neighbours(Lattice& lattice, const VertexTable& table, int threads) {
   parallel_for(d + 1, threads, [&](int, std::int64_t direction) {
     std::int32_t* forward = lattice.forward.data() + direction * lattice.vertices;
     std::int32_t* backward = lattice.backward.data() + direction * lattice.vertices;
-    std::int32_t key[kMostDimensions];
+    std::int32_t key[kMaxDimensions];
     for (std::int32_t vertex = 0; vertex < none; ++vertex) {
       const std::int32_t* own = table.key(vertex);
       for (std::int64_t i = 0; i < d; ++i) {
@@ -249,7 +249,7 @@ void normalise(Lattice& lattice, std::int64_t width, int threads) {
 
 std::vector<Strip> divide(std::int64_t height, std::int64_t width) {
   constexpr std::int64_t kSmall = 1 << 13;  // pixels that are not worth dividing
-  constexpr std::int64_t kStrip = 1 << 16;  // pixels of a strip of a large picture
+  constexpr std::int64_t kStrip = 1 << 16;  // pixels of a strip of a large image
   const std::int64_t pixels = height * width;
   const std::int64_t count =
       pixels < kSmall ? 1 : std::min(height, std::max<std::int64_t>(8, pixels / kStrip));
@@ -261,14 +261,14 @@ std::vector<Strip> divide(std::int64_t height, std::int64_t width) {
   return strips;
 }
 
-Lattice build_lattice(const Picture& picture, const Kernel& kernel, bool channels, int threads) {
-  const std::int64_t d = 2 + (channels ? picture.channels : 0);
-  const auto shares = static_cast<std::size_t>(picture.pixels() * (d + 1));
+Lattice build_lattice(const Image& image, const Kernel& kernel, bool channels, int threads) {
+  const std::int64_t d = 2 + (channels ? image.channels : 0);
+  const auto shares = static_cast<std::size_t>(image.pixels() * (d + 1));
   Lattice lattice{d,
                   0,
                   kernel.weight,
                   std::make_unique_for_overwrite<Share[]>(shares),
-                  divide(picture.height, picture.width),
+                  divide(image.height, image.width),
                   {},
                   {},
                   {},
@@ -278,14 +278,14 @@ Lattice build_lattice(const Picture& picture, const Kernel& kernel, bool channel
   const auto locate = d == 2 ? locate_pixels<2> : d == 5 ? locate_pixels<5> : locate_pixels<0>;
   parallel_for(static_cast<std::int64_t>(tables.size()), threads, [&](int, std::int64_t i) {
     const Strip& strip = lattice.strips[i];
-    locate(picture, kernel, strip, d, tables[i],
-           lattice.shares.get() + strip.top * picture.width * (d + 1));
+    locate(image, kernel, strip, d, tables[i],
+           lattice.shares.get() + strip.top * image.width * (d + 1));
   });
   const VertexTable table = merge(tables, d, lattice);
   lattice.vertices = table.size();
   group_copies(lattice);
   link_neighbours(lattice, table, threads);
-  normalise(lattice, picture.width, threads);
+  normalise(lattice, image.width, threads);
   return lattice;
 }
 

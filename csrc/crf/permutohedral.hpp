@@ -1,4 +1,4 @@
-// High-dimensional Gaussian filtering of a picture on the permutohedral lattice.
+// High-dimensional Gaussian filtering of a image on the permutohedral lattice.
 //
 // Adams, Baek, Davis, "Fast high-dimensional filtering using the permutohedral lattice",
 // Eurographics 2010. Each pixel's position in feature space lies in one simplex of the lattice; its
@@ -20,7 +20,7 @@ struct Kernel {
   float weight;  // not negative
 };
 
-struct Picture {
+struct Image {
   const float* channel;  // (channels, height, width), finite
   std::int64_t channels;
   std::int64_t height;
@@ -29,16 +29,16 @@ struct Picture {
   std::int64_t pixels() const { return height * width; }
 };
 
-inline constexpr std::int64_t kMostDimensions = 16;
+inline constexpr std::int64_t kMaxDimensions = 16;
 
 struct Share {
   std::int32_t at;  // a copy of a vertex, counted from the strip's first
   float weight;
 };
 
-// Some rows of the picture with copies of the vertices they touch. Strips are worked on
-// independently of each other; how many there are depends on the picture alone, so that the
-// order of sums, and with it the result, does not depend on the number of threads.
+// Some rows of the image, with copies of the vertices that they use. Threads take whole strips.
+// Their number depends on the image alone, so that the order of sums does not depend on the
+// threads.
 struct Strip {
   std::int64_t top;
   std::int64_t bottom;
@@ -48,8 +48,8 @@ struct Strip {
 
 std::vector<Strip> divide(std::int64_t height, std::int64_t width);
 
-// The filter weight * D^-1/2 K D^-1/2 with D = diag(K 1), K being the lattice's approximation:
-// shares, sums of a vertex' copies times weight, blurs, shares.
+// The filter weight * D^-1/2 K D^-1/2 with D = diag(K 1), K being the lattice's approximation.
+// Pixels are splatted to copies of the vertices, which are summed, blurred, and sliced.
 struct Lattice {
   std::int64_t dimensions;
   std::int64_t vertices;
@@ -66,8 +66,8 @@ struct Lattice {
   std::int64_t copies() const { return static_cast<std::int64_t>(vertex.size()); }
 };
 
-// `channels` false leaves the picture's values out. The result does not depend on `threads`.
-// Requires picture.pixels() * (dimensions + 1) < 2^31 and features within 10^5 of each other.
-Lattice build_lattice(const Picture& picture, const Kernel& kernel, bool channels, int threads);
+// `channels` false leaves the image's values out. The result does not depend on `threads`.
+// Requires image.pixels() * (dimensions + 1) < 2^31 and features within 10^5 of each other.
+Lattice build_lattice(const Image& image, const Kernel& kernel, bool channels, int threads);
 
 }  // namespace graphcut::crf

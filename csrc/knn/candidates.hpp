@@ -22,7 +22,7 @@ struct Candidate {
   }
 };
 
-// Distances that may be measured for an item before it is given up.
+// Counts the distances that are measured for an item, which is given up beyond a limit.
 class Allowance {
  public:
   Allowance(std::int64_t items, std::int64_t most) : left_(static_cast<std::size_t>(items)) {
@@ -46,9 +46,9 @@ class Allowance {
   std::vector<std::atomic<std::int64_t>> left_;
 };
 
-// The k-th smallest upper bound of the row, or a value above it that is met by k points all the
-// same: each group's minimum belongs to a different point. `product` is -infinity at the row's own
-// point, so that it never counts.
+// A value that the upper bounds of at least k points do not exceed, near the k-th smallest bound:
+// it is taken from the minima of groups, each of which belongs to another point. `product` is
+// -infinity at the row's own point, so that it never counts.
 template <class T>
 T kth_upper(const Bounds<T>& bounds, const T* norm, const T* product, std::int64_t points,
             std::int64_t k, std::vector<T>& upper) {
@@ -63,7 +63,7 @@ T kth_upper(const Bounds<T>& bounds, const T* norm, const T* product, std::int64
   return upper[k - 1];
 }
 
-// Writes what a row has in any case; returns how many neighbours are to be found.
+// Writes (infinity, -1) where the row has no neighbour; returns how many it has.
 template <class T>
 std::int64_t begin_row(const Points<T>& points, std::int64_t item, std::int64_t row,
                        const Nearest<T>& nearest) {

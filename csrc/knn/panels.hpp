@@ -17,9 +17,9 @@ namespace graphcut::knn {
 inline constexpr std::int64_t kPanel = 48;
 inline constexpr std::int64_t kStrip = 8;
 
-// Points in panels of kPanel, the searched ones and the queries behind them apart; what is missing
-// from the last panel of either is 0. A panel is (pairs, kPanel): pair p of a point holds its
-// channels 2 p, in the low half, and 2 p + 1. |q|^2 < 2^31, so that no sum of products overflows.
+// Points in panels of kPanel. Searched points and queries have panels of their own, filled up with
+// zeros. A panel is (pairs, kPanel): pair p of a point holds its channels 2 p, in the low half, and
+// 2 p + 1. |q|^2 < 2^31, so that no sum of products overflows.
 struct Panels {
   std::int64_t items;
   std::int64_t points;
@@ -51,7 +51,7 @@ struct Rounded {
   float* largest_error;  // (items,): of e
 };
 
-// Pairs whose products are added up without rounding; longer sums are rounded after so many each.
+// So many pairs are added up as integers; longer sums are rounded to float after so many each.
 inline constexpr std::int64_t kExactPairs = 768;
 
 // How often a product is rounded at most.

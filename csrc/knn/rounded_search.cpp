@@ -12,12 +12,13 @@
 namespace graphcut::knn {
 namespace {
 
-// Points kept for the rows of a block, a bound on memory that one segment never exceeds.
-constexpr std::size_t kMostKept = kPanel * kSegment;
+// Bounds the memory for points that may be neighbours of a block's rows. One segment never has
+// more.
+constexpr std::size_t kMaxKept = kPanel * kSegment;
 
-static_assert(2 * kMostRunning <= loops::kGroups && kSegment >= 4 * loops::kGroups);
+static_assert(2 * kMaxNeighbours <= loops::kGroups && kSegment >= 4 * loops::kGroups);
 
-// A row's points that may be neighbours, as far as the search has come.
+// The points searched so far that may be neighbours of a row.
 struct Running {
   std::int64_t row;
   std::int64_t k;
@@ -48,7 +49,7 @@ class RowBlock {
     }
   }
 
-  // Takes in searched points [first, end). Returns how many there are that may be neighbours.
+  // Searches points [first, end). Returns how many of all points so far may be neighbours.
   std::size_t search(const Points<float>& points, const Panels& panels, const Rounded& rounded,
                      const Bounds<float>& bounds, std::int64_t item, std::int64_t first,
                      std::int64_t end) {
@@ -103,7 +104,7 @@ class RowBlock {
     return loops::kth_least(row.minima.data(), row.k);
   }
 
-  // Drops what is beyond a limit.
+  // Drops the points whose lower bound is above the row's limit.
   static void keep(Running& row, float limit) {
     std::size_t kept = 0;
     for (std::size_t f = 0; f < row.found.size(); ++f) {
@@ -145,7 +146,7 @@ std::vector<std::int64_t> search_rounded(const Points<float>& points, const Pane
     const std::int64_t length = points.length(item);
     for (std::int64_t start = 0; start < length; start += kSegment) {
       const std::int64_t end = std::min(start + kSegment, length);
-      if (rows.search(points, panels, rounded, bounds, item, start, end) > kMostKept) {
+      if (rows.search(points, panels, rounded, bounds, item, start, end) > kMaxKept) {
         allowance.give_up(item);
         return;
       }

@@ -11,8 +11,8 @@ namespace graphcut::knn {
 
 // Searched points whose products with a few rows stay in the cache.
 inline constexpr std::int64_t kSegment = 42 * kPanel;
-// More neighbours than this are found in items of at most kSegment points only.
-inline constexpr std::int64_t kMostRunning = 64;
+// Items of more than kSegment points are searched for at most so many neighbours.
+inline constexpr std::int64_t kMaxNeighbours = 64;
 
 // Writes all results. points.norm are those of `rounded`. Returns the items that were given up: see
 // select().

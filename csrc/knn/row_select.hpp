@@ -1,7 +1,7 @@
 // Selection of a row's nearest neighbours by one warp: see warp.hpp for Warp.
 //
-// Candidates come in ascending order of index and an equal distance never overtakes, so that ties
-// go to the lower index; there is no atomic operation.
+// Candidates come in ascending order of index, and one of equal distance is put behind those that
+// are there. So ties go to the lower index. There are no atomic operations.
 #pragma once
 
 #include <cstdint>
@@ -50,7 +50,7 @@ GRAPHCUT_BLOCK double squared_distance(const Warp& warp, const Target<T>& target
 template <class V>
 struct Sorted {
   V* value;             // (places,)
-  std::int64_t* index;  // (places,), or nullptr where nobody asks whose they are
+  std::int64_t* index;  // (places,), or nullptr where values alone are kept
   std::int64_t places;
   std::int64_t count = 0;
 

@@ -25,25 +25,25 @@ struct Points {
   std::int64_t items;
   std::int64_t points;
   std::int64_t channels;
-  // Neighbours are looked for among the first `searched` points of an item, or the first
-  // lengths[item] of those, if that is no nullptr. The points behind them are queries.
+  // Neighbours are found among the first `searched` points of an item. Where `lengths` is given,
+  // only the first lengths[item] of these exist. The points behind `searched` are queries.
   std::int64_t searched;
   const std::int64_t* lengths;
 
   GRAPHCUT_HD std::int64_t length(std::int64_t item) const {
     return lengths == nullptr ? searched : lengths[item];
   }
-  // A point that is not searched though it stands among those that are; it has no neighbours.
+  // Whether the row is a point behind lengths[item]: it is not searched and has no neighbours.
   GRAPHCUT_HD bool padding(std::int64_t item, std::int64_t row) const {
     return row < searched && row >= length(item);
   }
-  // How many of k neighbours a row has.
+  // How many neighbours the row gets: k, or all others where there are fewer.
   GRAPHCUT_HD std::int64_t neighbours(std::int64_t item, std::int64_t row, std::int64_t k) const {
     if (padding(item, row)) return 0;
     const std::int64_t others = length(item) - (row < searched ? 1 : 0);
     return k < others ? k : others;
   }
-  // Position of a row among all results.
+  // The first row that has a result, and the position of a row's result among all results.
   GRAPHCUT_HD std::int64_t first_result() const { return points > searched ? searched : 0; }
   GRAPHCUT_HD std::int64_t result(std::int64_t item, std::int64_t row) const {
     return item * (points - first_result()) + row - first_result();
@@ -57,17 +57,17 @@ struct Rows {
   std::int64_t first_row;
   std::int64_t rows;
   double operand_error;  // see Bounds::make
-  // 0, or a multiple of kChunkRows where all rows are given and only entries (i, j) with
-  // j >= i / block * block were computed: the others are read from their mirror images.
+  // 0: all entries were computed. Else a multiple of kChunkRows, and all rows are given: only
+  // entries (i, j) with j >= i / block * block were computed, the others are read at (j, i).
   std::int64_t block;
-  // Where products are those of rounded points (panels.hpp): (items, points) and (items,), else
-  // nullptr.
+  // Errors of rounded points (panels.hpp), (items, points) and (items,); nullptr for other
+  // products.
   const T* error = nullptr;
   const T* largest_error = nullptr;
 };
 
-// Results are those of the points where these are searched for neighbours of one another, else of
-// the queries. Where there are fewer than k neighbours the rest is (infinity, -1).
+// One result for every query, or, without queries, for every point. Where there are fewer than k
+// neighbours the rest is (infinity, -1).
 template <class T>
 struct Nearest {
   T* distances;            // (items, results, k)
@@ -76,8 +76,8 @@ struct Nearest {
   std::int64_t k;
 };
 
-// Writes the given rows. Items whose rows need more than `most` distances on average are given up,
-// their results undefined; returns them, ascending.
+// Writes the results of the given rows. An item is given up where its rows need more than `most`
+// distances on average: its results are then undefined. Returns these items, ascending.
 template <class T>
 std::vector<std::int64_t> select(const Points<T>& points, const Rows<T>& rows,
                                  const Nearest<T>& nearest, std::int64_t most, int threads);
@@ -91,10 +91,10 @@ void select_cuda(const Points<T>& points, const Rows<T>& rows, const Nearest<T>&
                  double* workspace, int device, void* stream);
 
 // All results on a CUDA device, without a matrix of products: for points of at most
-// kMostTileChannels channels and k up to kMostTileNeighbours. y: (items, points, channels),
+// kMaxTileChannels channels and k up to kMaxTileNeighbours. y: (items, points, channels),
 // centred.
-inline constexpr std::int64_t kMostTileChannels = 64;
-inline constexpr std::int64_t kMostTileNeighbours = 32;
+inline constexpr std::int64_t kMaxTileChannels = 64;
+inline constexpr std::int64_t kMaxTileNeighbours = 32;
 template <class T>
 void search_tiles_cuda(const Points<T>& points, const T* y, const Nearest<T>& nearest, int device,
                        void* stream);

@@ -2,9 +2,8 @@
 //
 // The points stream through shared memory, kTilePoints of them and kTileChannels of their channels
 // at a time; the products of a warp's rows with them stay in its registers. A row's limit (Note
-// [Why the selection is exact]) comes from the k smallest upper bounds met so far: never below what
-// they are in the end, so that all candidates of the Note are measured, and some early ones
-// besides.
+// [Why the selection is exact]) comes from the k smallest upper bounds met so far. They are never
+// smaller than in the end. So all candidates of the Note are measured, and some early ones besides.
 #pragma once
 
 #include <cstdint>
@@ -32,7 +31,7 @@ GRAPHCUT_HD constexpr std::int64_t padded_channels(std::int64_t channels) {
 // What a block knows of one of its rows.
 template <class T>
 struct TileRow {
-  std::int64_t row;     // of the item; rows behind the last one have no places
+  std::int64_t row;     // of the item; for a row behind the last one `places` is 0
   std::int64_t places;  // min(k, possible neighbours)
   std::int64_t count;   // in both of its lists
   std::int64_t measured;
@@ -70,9 +69,9 @@ struct TileMemory {
            values * static_cast<std::int64_t>(sizeof(T));
   }
 };
-constexpr std::int64_t kSharedBytes = 49152;  // every device gives a block so many unasked
-static_assert(TileMemory<float>::bytes(kMostTileChannels, kMostTileNeighbours) <= kSharedBytes);
-static_assert(TileMemory<double>::bytes(kMostTileChannels, kMostTileNeighbours) <= kSharedBytes);
+constexpr std::int64_t kSharedBytes = 49152;  // a block has as many on every device by default
+static_assert(TileMemory<float>::bytes(kMaxTileChannels, kMaxTileNeighbours) <= kSharedBytes);
+static_assert(TileMemory<double>::bytes(kMaxTileChannels, kMaxTileNeighbours) <= kSharedBytes);
 
 // A warp's products: of its rows with the points of the tile, point slot * kLanes + lane.
 template <class Warp, class T>

@@ -45,6 +45,8 @@ class BoykovKolmogorov {
 
   Left left() const { return Left::flow; }
   bool in_source_set(std::int32_t i) const { return nodes_[i].tree == Tree::source; }
+  // Whether residual arcs lead from the node to the sink: in no minimum cut's source set.
+  bool in_sink_set(std::int32_t i) const { return nodes_[i].tree == Tree::sink; }
 
  protected:
   enum class Tree : std::uint8_t { free, source, sink };

@@ -409,6 +409,26 @@ void DynamicCut<Capacity>::write_source_side(bool* side) const {
   for (std::size_t i = 0; i < side_.size(); ++i) side[i] = side_[i] != 0;
 }
 
+// All that can reach demand. The sink tree has it after a resume, and its roots before.
+template <class Capacity>
+void DynamicCut<Capacity>::write_sink_side(bool* side) {
+  ready_to_resume();
+  std::vector<std::int32_t> queue;
+  for (std::int32_t i = 0; i < graph_.nodes(); ++i) {
+    side[i] = solver_.in_sink_tree(i);
+    if (side[i]) queue.push_back(i);
+  }
+  for (std::size_t k = 0; k < queue.size(); ++k) {
+    const auto v = static_cast<std::size_t>(queue[k]);
+    for (std::int32_t a = graph_.first[v]; a != graph_.first[v + 1]; ++a) {
+      const Arc<Wide>& arc = graph_.arcs[static_cast<std::size_t>(a)];
+      if (!arc.sister_open() || side[arc.head()]) continue;
+      side[arc.head()] = true;
+      queue.push_back(arc.head());
+    }
+  }
+}
+
 template <class Capacity>
 MaximumFlow<Capacity> DynamicCut<Capacity>::maximum_flow() {
   ready_to_resume();

@@ -62,7 +62,8 @@ class DynamicCut {
 
   // Of the last solve; all require solved().
   Wide value() const { return value_; }
-  void write_source_side(bool* side) const;            // (nodes)
+  void write_source_side(bool* side) const;            // (nodes): the minimal source set
+  void write_sink_side(bool* side);                    // (nodes): the minimal sink set
   std::vector<std::int64_t> cut_edges() const;         // ascending
   void write_flow(Capacity* flow);                     // (edges): net, tail to head
   void write_residual(Wide* forward, Wide* backward);  // (edges) each
@@ -101,7 +102,7 @@ class DynamicCut {
   bool reparameterised_ = false;       // since the restart: the flow may exceed terminals
   double rounding_ = 0;                // bound of what changes since the restart rounded away
 
-  std::vector<std::uint8_t> side_;  // (nodes)
+  std::vector<std::uint8_t> side_;  // (nodes): whether in the minimal source set
   Wide value_{0};
   bool solved_ = false, reused_ = false;
 };

@@ -54,7 +54,8 @@ class ResumableBoykovKolmogorov : private BoykovKolmogorov<R, FlowLedger<R>> {
   using typename Base::Tree;
 
  public:
-  using Base::in_source_set;  // valid from a solve or resume until this object is copied or moved
+  // Valid from a solve or resume until this object is copied or moved.
+  using Base::in_source_set;
 
   // As BoykovKolmogorov::solve; all that was known before is forgotten.
   void solve(Graph<R>& graph) {
@@ -96,6 +97,11 @@ class ResumableBoykovKolmogorov : private BoykovKolmogorov<R, FlowLedger<R>> {
       ledger_.net[static_cast<std::size_t>(sister)] = -flow;
     }
   }
+  // As in_sink_set, but of a copy too, and for roots before the trees are grown.
+  bool in_sink_tree(std::int32_t i) const {
+    return node_store_[static_cast<std::size_t>(i)].tree == Tree::sink;
+  }
+
   // What node i has left from the source (> 0) or to the sink (< 0).
   void set_excess(std::int32_t i, R excess) {
     node_store_[static_cast<std::size_t>(i)].excess = excess;

@@ -8,14 +8,20 @@ import torch
 from torch import Tensor
 
 from graphcut_ext import _core
-from graphcut_ext._arguments import check_devices, check_num_threads, check_tensor, dtype_name
+from graphcut_ext._arguments import (
+    check_devices,
+    check_integer,
+    check_num_threads,
+    check_tensor,
+    dtype_name,
+)
 from graphcut_ext._crf.operator import infer_marginals
 
 Method = Literal["auto", "lattice", "exact"]
 METHODS: tuple[Method, ...] = get_args(Method)
 DTYPES = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
-MOST_CHANNELS: int = _core.CRF_MAX_CHANNELS
-LEAST_SIGMA, MOST_SETTING = 1e-30, 1e30  # what float32 can be divided and multiplied by
+MAX_CHANNELS: int = _core.CRF_MAX_CHANNELS
+MIN_SIGMA, MAX_SETTING = 1e-30, 1e30  # what float32 can be divided and multiplied by
 EXACT_PIXELS = 4096  # up to which "auto" takes the exact kernels on CUDA
 
 
@@ -116,12 +122,9 @@ def dense_crf(
     check_tensor("image", image)
     if image.dtype != torch.uint8 and image.dtype not in DTYPES:
         raise TypeError(f"image must be uint8 or floating point, not {dtype_name(image.dtype)}")
-    check_devices(**{name: scores, "image": image})
+    check_devices({name: scores, "image": image})
     _check_shapes(name, scores, image)
-    if isinstance(iterations, bool) or not isinstance(iterations, int):
-        raise TypeError(f"iterations must be an int, not {type(iterations).__name__}")
-    if iterations < 0:
-        raise ValueError(f"iterations must not be negative, not {iterations}")
+    iterations = check_integer("iterations", iterations, 0)
     smooth = _check_kernel("gaussian", gaussian, ("sigma_xy", "weight"))
     appearance = _check_kernel("bilateral", bilateral, ("sigma_xy", "sigma_rgb", "weight"))
     if not 0 < floor < 1:
@@ -168,8 +171,8 @@ def _check_shapes(name: str, scores: Tensor, image: Tensor) -> None:
     if image.dim() != scores.dim() or (image.shape[:-3], image.shape[-2:]) != (batch, grid):
         expected = ", ".join(map(str, [*batch, "C", *grid]))
         raise ValueError(f"image must have shape ({expected}), not {tuple(image.shape)}")
-    if not 1 <= image.shape[-3] <= MOST_CHANNELS:
-        raise ValueError(f"image must have 1 to {MOST_CHANNELS} channels, not {image.shape[-3]}")
+    if not 1 <= image.shape[-3] <= MAX_CHANNELS:
+        raise ValueError(f"image must have 1 to {MAX_CHANNELS} channels, not {image.shape[-3]}")
     most = 2**31 // (image.shape[-3] + 3) - 1
     if grid[0] * grid[1] > most:
         raise ValueError(f"image must have at most {most} pixels, not {grid[0] * grid[1]}")
@@ -184,14 +187,14 @@ def _check_kernel(
         raise TypeError(f"{name} must be ({', '.join(fields)}) or None, not {value!r}")
     *sigmas, weight = value
     for field, sigma in zip(fields, sigmas, strict=False):
-        if not LEAST_SIGMA <= sigma <= MOST_SETTING:
+        if not MIN_SIGMA <= sigma <= MAX_SETTING:
             raise ValueError(
-                f"{name}: {field} must be positive and finite, from {LEAST_SIGMA} to "
-                f"{MOST_SETTING}, not {sigma}"
+                f"{name}: {field} must be positive and finite, from {MIN_SIGMA} to "
+                f"{MAX_SETTING}, not {sigma}"
             )
-    if not 0 <= weight <= MOST_SETTING:
+    if not 0 <= weight <= MAX_SETTING:
         raise ValueError(
-            f"{name}: weight must be finite and not negative, at most {MOST_SETTING}, not {weight}"
+            f"{name}: weight must be finite and not negative, at most {MAX_SETTING}, not {weight}"
         )
     return tuple(map(float, value))
 
@@ -205,7 +208,7 @@ def _check_compatibility(compatibility: Literal["potts"] | Tensor, scores: Tenso
     if compatibility.dtype not in DTYPES:
         dtype = dtype_name(compatibility.dtype)
         raise TypeError(f"compatibility must be floating point, not {dtype}")
-    check_devices(image=scores, compatibility=compatibility)
+    check_devices({"image": scores, "compatibility": compatibility})
     labels = scores.shape[-3]
     if compatibility.shape != (labels, labels):
         raise ValueError(

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from graphcut_ext._crf.kernels import Kernels, appearance_features, mean_field
 
-STORED = 1 << 28  # bytes of kernel matrices that are kept, or made at a time
+STORED = 1 << 28  # bytes of kernel matrices in memory at a time
 
 
 def infer_exact(
@@ -44,7 +44,7 @@ def _filters(image: Tensor, kernels: Kernels, *, stored: bool) -> list[Callable[
 
 
 def _smoothness(image: Tensor, kernels: Kernels) -> Callable[[Tensor], Tensor]:
-    """The Gaussian of the plane is that along the rows times that along the columns."""
+    """Return the Gaussian of the plane, as the one along columns times the one along rows."""
     height, width = image.shape[2:]
     down = _axis(height, kernels.smoothness_xy, image) * kernels.smoothness_weight
     across = _axis(width, kernels.smoothness_xy, image)
@@ -66,7 +66,7 @@ def _axis(length: int, sigma: float, like: Tensor) -> Tensor:
 
 def _block(features: Tensor, rows: slice) -> Tensor:
     """Rows of the kernel matrices, (B, rows, N)."""
-    # Not by the product of the features, whose rounding grows with their distance from 0.
+    # A product of features would round the more, the farther they lie from 0.
     distances = torch.cdist(
         features[:, rows], features, compute_mode="donot_use_mm_for_euclid_dist"
     )

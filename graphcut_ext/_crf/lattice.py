@@ -16,7 +16,7 @@ from torch.nn.functional import embedding_bag
 
 from graphcut_ext._crf.kernels import Kernels, appearance_features, mean_field, positions
 
-MOST_CODES = 2**62
+MAX_CODES = 2**62
 
 
 def infer_lattice(
@@ -25,13 +25,13 @@ def infer_lattice(
     """Marginals (B, L, H, W) from energies of that shape and an image (B, C, H, W)."""
     height, width = energy.shape[2:]
     marginals = torch.empty_like(energy, memory_format=torch.contiguous_format)
-    for item, picture in enumerate(image):
+    for item, pixels in enumerate(image):
         filters = []
         if kernels.smoothness_weight > 0:
             places = positions(height, width, like=image) / kernels.smoothness_xy
             filters.append(lattice_filter(places, kernels.smoothness_weight))
         if kernels.appearance_weight > 0:
-            features = appearance_features(picture[None], kernels)[0]
+            features = appearance_features(pixels[None], kernels)[0]
             filters.append(lattice_filter(features, kernels.appearance_weight))
         found = mean_field(energy[item].flatten(1)[None], compatibility, iterations, filters)
         marginals[item] = found[0].unflatten(1, (height, width))
@@ -49,7 +49,7 @@ def lattice_filter(features: Tensor, weight: float) -> Callable[[Tensor], Tensor
     first = torch.cat([first.new_zeros(1), first[:-1]])
 
     def filtered(values: Tensor, share: Tensor) -> Tensor:
-        """K values (N, L), spread and read with these shares."""
+        """Splat values (N, L) with these shares, blur them, and slice."""
         at_vertex = embedding_bag(
             pixel, values, first, mode="sum", per_sample_weights=share.flatten()[order]
         )
@@ -124,7 +124,7 @@ def number_vertices(simplices: Simplices) -> tuple[Tensor, Tensor, Tensor]:
     # A key as one number: digits of a mixed radix, with room for the neighbours' keys.
     low = key.amin((0, 1)) - d
     extent = (key.amax((0, 1)) + d - low + 1).tolist()
-    if math.prod(extent) > MOST_CODES:
+    if math.prod(extent) > MAX_CODES:
         raise ValueError("gaussian, bilateral: too small standard deviations for the lattice")
     place = torch.tensor(
         [math.prod(extent[i + 1 :]) for i in range(d)], device=key.device, dtype=torch.int64

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -11,10 +12,12 @@ from graphcut_ext import _core
 from graphcut_ext._crf.exact import infer_exact
 from graphcut_ext._crf.kernels import Kernels
 from graphcut_ext._crf.lattice import infer_lattice
+from graphcut_ext._maxflow.cut import thread_count, to_numpy
 from graphcut_ext._operator import Operator
 from graphcut_ext._value_checks import values_are_checked
 
-MOST_SPREAD = 1e5  # standard deviations: beyond, float32 cannot tell places in a lattice apart
+MAX_SPREAD = 1e5  # standard deviations: farther, float32 cannot tell lattice points apart
+BEYOND_FLOAT32 = 2.0**128 - 2.0**103  # rounds to infinity; all below rounds to a float32
 
 
 def _kernel(
@@ -30,41 +33,58 @@ def _kernel(
 ) -> Tensor:
     settings = Kernels(*kernels)
     dtype = _output_dtype(scores.dtype, method)
-    if not image.is_cuda or values_are_checked():
-        _check_values(scores, image, compatibility, unary, settings, dtype)
+    if image.is_cpu and method == "lattice":
+        return _on_host(scores, image, compatibility, unary, floor, iterations, settings, threads)
+    if image.is_cpu or values_are_checked():
+        _check_values(torch, scores, image, compatibility, unary, settings, dtype)
     energy = scores.to(dtype)
     if not unary:
         energy = energy.clamp_min(floor).log_().neg_()
-    colours = _near_zero(image, settings).to(dtype)
+    colours = _near_zero(torch, image, settings).to(dtype)
     matrix = None if compatibility is None else compatibility.to(dtype)
-    if method == "exact":
-        return infer_exact(energy, colours, matrix, iterations, settings)
-    if image.is_cuda:
-        return infer_lattice(energy, colours, matrix, iterations, settings)
-    marginals = torch.empty_like(energy, memory_format=torch.contiguous_format)
-    _core.dense_crf(
-        energy.contiguous().numpy(),
-        colours.contiguous().numpy(),
-        None if matrix is None else matrix.contiguous().numpy(),
-        iterations,
-        *settings,
-        marginals.numpy(),
-        threads or torch.get_num_threads(),
-    )
-    return marginals
+    infer = infer_exact if method == "exact" else infer_lattice
+    return infer(energy, colours, matrix, iterations, settings)
 
 
-def _fake(
+def _on_host(
     scores: Tensor,
     image: Tensor,
     compatibility: Tensor | None,
     unary: bool,
     floor: float,
     iterations: int,
-    kernels: list[float],
-    method: str,
+    kernels: Kernels,
     threads: int,
 ) -> Tensor:
+    """Infer by the core and NumPy: torch's threads would hang in a forked child."""
+
+    def array(tensor: Tensor) -> Any:
+        return to_numpy(tensor.float() if tensor.dtype == torch.bfloat16 else tensor)
+
+    def single(values: Any) -> Any:
+        return np.ascontiguousarray(values, np.float32)
+
+    given, pixels = array(scores), array(image)
+    matrix = None if compatibility is None else array(compatibility)
+    _check_values(np, given, pixels, matrix, unary, kernels, torch.float32)
+    if pixels.size and np.abs(pixels).max() > MAX_SPREAD * kernels.appearance_rgb:
+        pixels = _near_zero(np, pixels, kernels)
+    marginals = np.empty(given.shape, np.float32)
+    _core.dense_crf(
+        single(given),
+        0.0 if unary else floor,
+        single(pixels),
+        None if matrix is None else single(matrix),
+        iterations,
+        *kernels,
+        marginals,
+        thread_count(threads),
+    )
+    return torch.from_numpy(marginals)
+
+
+def _fake(scores: Tensor, *others: Any) -> Tensor:
+    *_, method, _ = others
     return scores.new_empty(scores.shape, dtype=_output_dtype(scores.dtype, method))
 
 
@@ -91,39 +111,48 @@ def _output_dtype(dtype: torch.dtype, method: str) -> torch.dtype:
     return torch.float64 if exact else torch.float32
 
 
-def _near_zero(image: Tensor, kernels: Kernels) -> Tensor:
-    """Images whose colours lie far from 0 less their least one, which changes no distance.
+# Below, `xp` is NumPy or torch, whose arrays these functions take alike.
 
-    Coordinates of a lattice are rounded to integers; far from 0 float32 has none in between.
+
+def _near_zero(xp: Any, image: Any, kernels: Kernels) -> Any:
+    """Subtract its least colour from an image whose colours lie far from 0.
+
+    That changes no distance. Far from 0, float32 cannot hold the fractions of lattice coordinates.
     """
-    if kernels.appearance_weight == 0:
+    if kernels.appearance_weight == 0 or image.dtype == xp.uint8:
         return image
-    least, most = (
-        extreme((1, 2, 3), keepdim=True).double() for extreme in (image.amin, image.amax)
-    )
-    far = torch.maximum(least.abs(), most.abs()) > MOST_SPREAD * kernels.appearance_rgb
-    return image.double() - torch.where(far, least, 0.0)
+    wide = xp.asarray(image, dtype=xp.float64)
+    low, high = xp.amin(wide, (1, 2, 3), keepdims=True), xp.amax(wide, (1, 2, 3), keepdims=True)
+    far = xp.maximum(xp.abs(low), xp.abs(high)) > MAX_SPREAD * kernels.appearance_rgb
+    return wide - xp.where(far, low, 0.0)
 
 
 def _check_values(
-    scores: Tensor,
-    image: Tensor,
-    compatibility: Tensor | None,
+    xp: Any,
+    scores: Any,
+    image: Any,
+    compatibility: Any | None,
     unary: bool,
     kernels: Kernels,
     dtype: torch.dtype,
 ) -> None:
-    """Refuse what is out of range, also in ``dtype``, in which sums are made."""
+    """Refuse values that are out of range, or leave the range of ``dtype``."""
+
+    def require_range(name: str, values: Any) -> None:
+        if dtype == torch.float32 and values.dtype == xp.float64:
+            within = xp.abs(values) < BEYOND_FLOAT32
+            _require(xp, name, values, within, "within the range of float32")
+
     name, rule = ("unary", "finite") if unary else ("probabilities", "finite and not negative")
-    valid = scores.isfinite() if unary else scores.isfinite() & (scores >= 0)
-    _require(name, scores, valid, rule)
-    _require_in_range(name, scores, dtype)
-    if image.is_floating_point():
-        _require("image", image, image.isfinite(), "finite")
-        _require_in_range("image", image, dtype)
-    if kernels.appearance_weight > 0 and image.numel() > 0:
-        low, high = (float(value) for value in image.aminmax())
-        if not high - low <= MOST_SPREAD * kernels.appearance_rgb:
+    valid = xp.isfinite(scores) if unary else xp.isfinite(scores) & (scores >= 0)
+    _require(xp, name, scores, valid, rule)
+    require_range(name, scores)
+    if image.dtype != xp.uint8:
+        _require(xp, "image", image, xp.isfinite(image), "finite")
+        require_range("image", image)
+    if kernels.appearance_weight > 0 and 0 not in image.shape:
+        low, high = float(xp.amin(image)), float(xp.amax(image))
+        if not high - low <= MAX_SPREAD * kernels.appearance_rgb:
             raise ValueError(
                 f"bilateral: sigma_rgb {kernels.appearance_rgb} is too small for an image with "
                 f"values from {low} to {high}"
@@ -133,27 +162,22 @@ def _check_values(
         ("bilateral", kernels.appearance_xy, kernels.appearance_weight),
     ):
         extent = max(image.shape[-2:])
-        if weight > 0 and not extent <= MOST_SPREAD * sigma:
+        if weight > 0 and not extent <= MAX_SPREAD * sigma:
             raise ValueError(
                 f"{field}: sigma_xy {sigma} is too small for an image of {extent} pixels"
             )
     if compatibility is not None:
-        _require("compatibility", compatibility, compatibility.isfinite(), "finite")
-        _require_in_range("compatibility", compatibility, dtype)
-        symmetric = compatibility == compatibility.mT
-        _require("compatibility", compatibility, symmetric, "symmetric")
+        _require(xp, "compatibility", compatibility, xp.isfinite(compatibility), "finite")
+        require_range("compatibility", compatibility)
+        symmetric = compatibility == compatibility.T
+        _require(xp, "compatibility", compatibility, symmetric, "symmetric")
 
 
-def _require(name: str, tensor: Tensor, valid: Tensor, rule: str) -> None:
+def _require(xp: Any, name: str, values: Any, valid: Any, rule: str) -> None:
     if not bool(valid.all()):
-        first = (~valid).nonzero()[0].tolist()
-        value = tensor[tuple(first)].item()
+        first = xp.argwhere(~valid)[0].tolist()
+        value = values[tuple(first)].item()
         raise ValueError(f"{name} must be {rule}, but {name}{first} is {value}")
-
-
-def _require_in_range(name: str, tensor: Tensor, dtype: torch.dtype) -> None:
-    if tensor.dtype == torch.float64 and dtype == torch.float32:
-        _require(name, tensor, tensor.to(dtype).isfinite(), "within the range of float32")
 
 
 infer_marginals = Operator("dense_crf", _kernel, _fake, vmap=_vmap)

@@ -31,7 +31,8 @@ class Arcs(NamedTuple):
 def parse_arcs(block: bytes, nodes: int) -> Arcs | None:
     """Parse arc lines, with comments and empty lines between them; lines count from 1.
 
-    ``block`` ends with a newline. None where anything is not of the plainest form, right or wrong.
+    ``block`` ends with a newline. Return None unless all lines are in the plainest form. The
+    parser of single lines takes the others, valid or not.
     """
     data = np.frombuffer(bytearray(b"\n" + block + b" " * LONGEST_DECIMAL), dtype=np.uint8)
     newline = np.flatnonzero(data == NEWLINE)
@@ -80,8 +81,8 @@ def _integers(data: NDArray[np.uint8], start: Ints, end: Ints) -> Ints | None:
 def _decimals(data: NDArray[np.uint8], start: Ints, end: Ints) -> NDArray[np.float64] | None:
     """Values of the tokens ``data[start:end]``, None unless all are numbers >= 0 or inf.
 
-    None also where all are integers, and where one of them may overflow int64, which is an error
-    beside decimals too. ``LONGEST_DECIMAL`` bytes follow the last token.
+    Also None where all are integers, and where an integer may overflow int64: the parser of single
+    lines says so. ``LONGEST_DECIMAL`` bytes follow the last token.
     """
     width = end - start
     longest = int(width.max(initial=1))

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from graphcut_ext._arguments import check_capacity_dtypes, check_index_dtype, check_tensor
+from graphcut_ext._arguments import check_graph
 from graphcut_ext._dimacs.arcs import INT64_MAX
 from graphcut_ext._dimacs.problem import FlowProblem, flow_problem
 from graphcut_ext._dimacs.text import read_network
@@ -191,10 +191,7 @@ def _arcs(
 def _check(problem: FlowProblem) -> None:
     names = ("capacity", "reverse_capacity", "source", "sink")
     capacities: dict[str, Tensor] = {name: getattr(problem, name) for name in names}
-    for name, tensor in {"edge_index": problem.edge_index, **capacities}.items():
-        check_tensor(name, tensor)
-    check_index_dtype("edge_index", problem.edge_index)
-    check_capacity_dtypes(**capacities)
+    check_graph({"edge_index": problem.edge_index}, capacities)
     edges, nodes = problem.edge_index.shape[-1:].numel(), problem.source.shape[-1:].numel()
     shapes = {"edge_index": (2, edges), "capacity": (edges,), "reverse_capacity": (edges,)}
     for name, shape in {**shapes, "source": (nodes,), "sink": (nodes,)}.items():

@@ -6,6 +6,7 @@ which either understands it or names its first broken line.
 
 from __future__ import annotations
 
+import codecs
 import gzip
 import io
 import re
@@ -22,10 +23,10 @@ from graphcut_ext._dimacs.arcs import INT64_MAX, Arcs, parse_arcs
 BLOCK = 1 << 18  # bytes parsed at once; its arrays stay in the cache
 LONGEST_LINE = 1 << 20
 MAX_NODES: int = _core.MAX_NODES
-BEYOND = 10**30  # stands for integers of more digits than that: above every limit
+BEYOND = 10**30  # stands for integers of more than 30 digits, above every limit
 
 WHOLE = re.compile(rb"[+-]?[0-9]+")
-# A token of a megabyte is matched in linear time: no run of digits can be split in two ways.
+# No run of digits can be split in two ways, so that matching takes linear time.
 DECIMAL = re.compile(rb"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)(e[+-]?[0-9]+)?|\+?inf(inity)?", re.I)
 
 
@@ -114,7 +115,8 @@ class _Reader:
         rows: list[tuple[int, int, int | float, int]] = []
         for line in block.split(b"\n")[:-1]:
             self.lines += 1
-            self._line(line, rows)
+            # Editors put a byte-order mark before the first line.
+            self._line(line.removeprefix(codecs.BOM_UTF8) if self.lines == 1 else line, rows)
         if rows:
             tail, head, capacity, number = zip(*rows, strict=True)
             real = any(isinstance(c, float) for c in capacity)

@@ -11,18 +11,25 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-CAPACITY_DTYPES = tuple(np.dtype(name) for name in ("float32", "float64", "int32", "int64"))
+from graphcut_ext import _core
+
+CORES: dict[np.dtype[Any], type[_core._Graph]] = {
+    np.dtype(np.float32): _core.GraphFloat32,
+    np.dtype(np.float64): _core.GraphFloat64,
+    np.dtype(np.int32): _core.GraphInt32,
+    np.dtype(np.int64): _core.GraphInt64,
+}
 
 
 def capacity_dtype(dtype: DTypeLike) -> np.dtype[Any]:
     """Return ``dtype`` if capacities can have it, else raise ``TypeError``."""
-    allowed = ", ".join(map(str, CAPACITY_DTYPES))
     try:
         found = np.dtype(dtype)
     except TypeError:
-        raise TypeError(f"dtype must be one of {allowed}, not {dtype!r}") from None
-    if found not in CAPACITY_DTYPES:
-        raise TypeError(f"dtype must be one of {allowed}, not {found}")
+        found = None
+    if found is None or found not in CORES:
+        allowed, shown = ", ".join(map(str, CORES)), found or repr(dtype)
+        raise TypeError(f"dtype must be one of {allowed}, not {shown}")
     return found
 
 
@@ -48,11 +55,12 @@ def flag(name: str, value: object) -> bool:
 
 def index_array(name: str, value: ArrayLike) -> NDArray[np.int64]:
     """Return node or edge numbers in any shape; their range is left to the core."""
-    array = _array(name, value)
+    array = read_array(name, value)
     if array.dtype.kind not in "iu":
         _refuse_objects(name, array, IndexError)
         raise TypeError(f"{name} must hold integers, not {array.dtype}")
-    _refuse(name, array, array > np.iinfo(np.int64).max, "out of range", IndexError)
+    if array.dtype == np.uint64:
+        _refuse(name, array, array > np.iinfo(np.int64).max, "out of range", IndexError)
     return array.astype(np.int64, order="C", copy=False)
 
 
@@ -60,20 +68,21 @@ def capacity_array(
     name: str, value: ArrayLike, dtype: np.dtype[Any], shape: tuple[int, ...]
 ) -> NDArray[Any]:
     """Return capacities of the given dtype, broadcast to ``shape`` and flattened."""
-    array = cast(name, _array(name, value), dtype)
-    try:
-        whole = np.broadcast_to(array, shape)
-    except ValueError:
-        raise ValueError(
-            f"{name} must be a number or have shape {shape}, or one that broadcasts to it, "
-            f"not {array.shape}"
-        ) from None
-    return np.ascontiguousarray(whole).reshape(-1)
+    array = cast(name, value, dtype)
+    if array.shape != shape:
+        try:
+            array = np.broadcast_to(array, shape)
+        except ValueError:
+            raise ValueError(
+                f"{name} must be a number or have shape {shape}, or one that broadcasts to it, "
+                f"not {array.shape}"
+            ) from None
+    return np.ascontiguousarray(array).reshape(-1)
 
 
 def cast(name: str, value: ArrayLike, dtype: np.dtype[Any]) -> NDArray[Any]:
     """Return numbers in another dtype; floats only where it is a floating one too."""
-    array = _array(name, value)
+    array = read_array(name, value)
     kinds = "iuf" if dtype.kind == "f" else "iu"
     if array.dtype.kind not in kinds:
         _refuse_objects(name, array, ValueError)
@@ -82,6 +91,8 @@ def cast(name: str, value: ArrayLike, dtype: np.dtype[Any]) -> NDArray[Any]:
     if array.dtype == dtype:
         return array
     if dtype.kind == "f":
+        if array.dtype.kind != "f" or array.dtype.itemsize < dtype.itemsize:
+            return array.astype(dtype)  # all integers and narrower floats are in range
         with np.errstate(over="ignore"):
             found = array.astype(dtype)
         _refuse(name, array, np.isinf(found) & np.isfinite(array), f"out of range for {dtype}")
@@ -92,14 +103,21 @@ def cast(name: str, value: ArrayLike, dtype: np.dtype[Any]) -> NDArray[Any]:
     return array.astype(dtype)
 
 
-def _array(name: str, value: ArrayLike) -> NDArray[Any]:
+def read_array(name: str, value: ArrayLike) -> NDArray[Any]:
+    """Return an array-like as an array, refusing entries that are masked."""
     try:
         array = np.asarray(value)
     except ValueError as error:
         raise ValueError(f"{name} is no array: {error}") from None
     except (TypeError, RuntimeError) as error:
         raise TypeError(f"{name} cannot be read as an array: {error}") from None
-    # What has no entries has no type of its own, such as the float64 of an empty list.
+    if (
+        isinstance(value, np.ndarray)
+        and type(value) is not np.ndarray  # naming np.ma imports it, which takes 6 ms
+        and isinstance(value, np.ma.MaskedArray)
+    ):
+        _refuse(name, array, np.ma.getmaskarray(value), "which is masked; fill it first")
+    # An empty list is of float64; what has no entries may stand for any type.
     return array if array.size else array.astype(np.int64)
 
 

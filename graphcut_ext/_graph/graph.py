@@ -10,26 +10,21 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from graphcut_ext import _core
 from graphcut_ext._arguments import check_num_threads
 from graphcut_ext._graph.arrays import (
-    CAPACITY_DTYPES,
+    CORES,
     capacity_array,
     capacity_dtype,
     count,
     flag,
     index_array,
+    read_array,
 )
 from graphcut_ext._graph.grid import Grid, grid
 
-CORES: dict[np.dtype[Any], type[_core._Graph]] = dict(
-    zip(
-        CAPACITY_DTYPES,
-        (_core.GraphFloat32, _core.GraphFloat64, _core.GraphInt32, _core.GraphInt64),
-        strict=True,
-    )
-)
 Self = TypeVar("Self", bound="Graph")
+OWN = ("_dtype", "_core", "_grid")
+"""Attributes of a graph that a subclass does not have of its own."""
 
 
 class Graph:
@@ -128,11 +123,11 @@ class Graph:
         """
         layout = grid(shape, connectivity, periodic)
         graph = cls(dtype)
-        weights = layout.per_edge("capacity", capacity, graph._dtype)
+        forward = layout.per_edge("capacity", capacity, graph._dtype)
         back = None
         if reverse_capacity is not None:
             back = layout.per_edge("reverse_capacity", reverse_capacity, graph._dtype)
-        graph._add_grid(layout, weights, back)
+        graph._add_grid(layout, forward, back)
         return graph
 
     def _add_grid(
@@ -177,14 +172,16 @@ class Graph:
             makes directed edges.
         """
         tails, heads = index_array("tail", tail), index_array("head", head)
-        try:
-            tails, heads = np.broadcast_arrays(tails, heads)
-        except ValueError:
-            raise ValueError(
-                f"tail and head must broadcast with each other, not {tails.shape} and {heads.shape}"
-            ) from None
-        links = self._links(capacity, reverse_capacity, tails.shape)
-        first = self._core.add_edges(tails.ravel(), heads.ravel(), *links)
+        if tails.shape != heads.shape:
+            try:
+                tails, heads = np.broadcast_arrays(tails, heads)
+            except ValueError:
+                raise ValueError(
+                    "tail and head must broadcast with each other, "
+                    f"not {tails.shape} and {heads.shape}"
+                ) from None
+        capacities = self._both_ways(capacity, reverse_capacity, tails.shape)
+        first = self._core.add_edges(tails.ravel(), heads.ravel(), *capacities)
         return np.arange(first, first + tails.size, dtype=np.int64).reshape(tails.shape)
 
     def add_terminals(self, nodes: ArrayLike, source: ArrayLike = 0, sink: ArrayLike = 0) -> None:
@@ -192,13 +189,14 @@ class Graph:
 
         Parameters
         ----------
-        nodes : integer array-like
-            Numbers of nodes; what is given for a repeated one adds up.
+        nodes : integer array-like, or bool array
+            Numbers of nodes; what is given for a repeated one adds up. Or a mask of the shape of
+            :attr:`nodes`, which stands for the numbers of the nodes where it is True.
         source, sink : array-likes that broadcast to the shape of ``nodes``, default 0
             ``source`` is paid when the node ends on the sink side, ``sink`` when it ends on the
             source side. ``inf`` ties a node to its terminal.
         """
-        ids = index_array("nodes", nodes)
+        ids = self._numbers(nodes)
         self._core.add_terminals(
             ids.reshape(-1),
             capacity_array("source", source, self._dtype, ids.shape),
@@ -212,12 +210,13 @@ class Graph:
 
         Parameters
         ----------
-        nodes : integer array-like
-            Numbers of nodes. For a repeated one the last entry counts.
+        nodes : integer array-like, or bool array
+            Numbers of nodes, or a mask, as in :meth:`add_terminals`. For a repeated number the last
+            entry counts.
         source, sink : array-likes that broadcast to the shape of ``nodes``, optional
             As in :meth:`add_terminals`. Default: left as they are.
         """
-        ids = index_array("nodes", nodes)
+        ids = self._numbers(nodes)
         from_source, to_sink = (
             None if value is None else capacity_array(name, value, self._dtype, ids.shape)
             for name, value in (("source", source), ("sink", sink))
@@ -239,9 +238,8 @@ class Graph:
             Capacity from head to tail. Default: equal to ``capacity``, as in :meth:`add_edges`.
         """
         ids = index_array("edges", edges)
-        self._core.set_capacities(
-            ids.reshape(-1), *self._links(capacity, reverse_capacity, ids.shape)
-        )
+        capacities = self._both_ways(capacity, reverse_capacity, ids.shape)
+        self._core.set_capacities(ids.reshape(-1), *capacities)
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -352,10 +350,17 @@ class Graph:
         True where residual capacities lead from the source to the node, as in
         :func:`graphcut_ext.maxflow`. A grid to which nodes were added has (N,) too.
         """
-        side = np.empty(self.num_nodes, dtype=np.bool_)
-        self._core.write_source_side(side)
-        fits = self._grid is not None and math.prod(self._grid.shape) == side.size
-        return side.reshape(self._grid.shape) if self._grid is not None and fits else side
+        return self._in_grid(self._core.source_side())
+
+    @property
+    def sink_side(self) -> NDArray[np.bool_]:
+        """Whether nodes are in the minimal sink set, in the shape of :attr:`source_side`.
+
+        True where residual capacities lead from the node to the sink. All other nodes,
+        ``~sink_side``, are the maximal source set: it is that of a minimum cut too, and holds the
+        source sets of all others.
+        """
+        return self._in_grid(self._core.sink_side())
 
     @property
     def flow(self) -> NDArray[Any]:
@@ -364,9 +369,7 @@ class Graph:
         It lies between ``-reverse_capacity`` and ``capacity``. What enters a node and does not
         leave it by edges comes from, or goes to, the terminals.
         """
-        flow = np.empty(self.num_edges, dtype=self._dtype)
-        self._core.write_flow(flow)
-        return flow
+        return self._core.flow()
 
     @property
     def residual(self) -> tuple[NDArray[Any], NDArray[Any]]:
@@ -374,10 +377,7 @@ class Graph:
 
         In float64 or int64, as both directions together may have room in no smaller type.
         """
-        wide = np.float64 if self._dtype.kind == "f" else np.int64
-        forward, backward = np.empty((2, self.num_edges), dtype=wide)
-        self._core.write_residual(forward, backward)
-        return forward, backward
+        return self._core.residual()
 
     @property
     def cut_edges(self) -> NDArray[np.int64]:
@@ -388,7 +388,23 @@ class Graph:
         """
         return self._core.cut_edges()
 
-    def _links(
+    def _numbers(self, nodes: ArrayLike) -> NDArray[np.int64]:
+        array = read_array("nodes", nodes)
+        if array.dtype != np.bool_:
+            return index_array("nodes", array)
+        known = self.nodes
+        if array.shape != known.shape:
+            raise ValueError(
+                f"nodes is a mask of shape {array.shape}, but the nodes have shape {known.shape}"
+            )
+        chosen: NDArray[np.int64] = known[array]
+        return chosen
+
+    def _in_grid(self, side: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        whole = self._grid is not None and math.prod(self._grid.shape) == side.size
+        return side.reshape(self._grid.shape) if self._grid and whole else side
+
+    def _both_ways(
         self, capacity: ArrayLike, reverse_capacity: ArrayLike | None, shape: tuple[int, ...]
     ) -> tuple[NDArray[Any], NDArray[Any]]:
         forward = capacity_array("capacity", capacity, self._dtype, shape)
@@ -409,8 +425,7 @@ class Graph:
         twin._core = self._core.copy()
         return twin
 
-    def __copy__(self: Self) -> Self:
-        return self.copy()
+    __copy__ = copy
 
     def __deepcopy__(self: Self, memo: dict[int, Any]) -> Self:
         return self.copy()
@@ -425,6 +440,7 @@ class Graph:
             "reverse_capacity": reverse_capacity,
             "source": source,
             "sink": sink,
+            "attributes": {k: v for k, v in self.__dict__.items() if k not in OWN},
         }
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -440,6 +456,7 @@ class Graph:
         rest = slice(self.num_edges, None)
         self._core.add_edges(tail[rest], head[rest], *(link[rest] for link in links))
         self._core.set_terminals(np.arange(len(source)), source, sink)
+        self.__dict__.update(state["attributes"])
 
     def __repr__(self) -> str:
         parts = [self._dtype.name, f"{self.num_nodes} nodes", f"{self.num_edges} edges"]

@@ -32,7 +32,7 @@ class Grid:
 
     @property
     def offsets(self) -> NDArray[np.int64]:
-        """What leads from tails to heads, (D, dimensions), in ascending order."""
+        """Return the steps from tails to heads, (D, dimensions), in ascending order."""
         reach = REACH[len(self.shape), self.connectivity]
         around = itertools.product((-1, 0, 1), repeat=len(self.shape))
         zero = (0,) * len(self.shape)
@@ -58,7 +58,7 @@ class Grid:
         return [1] * missing + list(self.shape), offsets.tolist()
 
     def inside(self) -> Iterator[tuple[slice, ...]]:
-        """The nodes that have a neighbour, for every direction."""
+        """Yield, for every direction, the nodes that have a neighbour there."""
         for offset in self.offsets.tolist():
             yield tuple(
                 slice(None) if wraps else slice(max(0, -step), max(0, size - max(0, step)))
@@ -86,20 +86,20 @@ class Grid:
         return numbers
 
     def per_edge(self, name: str, value: ArrayLike, dtype: np.dtype[Any]) -> NDArray[Any]:
-        """Return weights per edge (E,), given as one, per direction or (D, *shape)."""
+        """Return capacities per edge (E,), given as one, per direction or (D, *shape)."""
         whole = (len(self.offsets), *self.shape)
-        weights = cast(name, value, dtype)
-        if weights.ndim == 1 and weights.shape == whole[:1]:
-            weights = weights.reshape(-1, *(1,) * len(self.shape))
-        elif weights.shape not in ((), whole):
+        capacities = cast(name, value, dtype)
+        if capacities.ndim == 1 and capacities.shape == whole[:1]:
+            capacities = capacities.reshape(-1, *(1,) * len(self.shape))
+        elif capacities.shape not in ((), whole):
             raise ValueError(
                 f"{name} must be a number, or have shape {whole[:1]} (per direction) or {whole} "
-                f"(per edge), not {weights.shape}"
+                f"(per edge), not {capacities.shape}"
             )
-        weights = np.broadcast_to(weights, whole)
+        capacities = np.broadcast_to(capacities, whole)
         found = np.empty(self.size, dtype=dtype)
         first = 0
-        for direction, inside in zip(weights, self.inside(), strict=True):
+        for direction, inside in zip(capacities, self.inside(), strict=True):
             chosen = direction[inside]
             found[first : first + chosen.size].reshape(chosen.shape)[...] = chosen
             first += chosen.size

@@ -18,11 +18,11 @@ class Budget(NamedTuple):
 
 
 BLOCK_ROWS = 128
-"""A block has at least so many rows, for the sake of the BLAS..."""
+"""A block has at least so many rows, which the BLAS needs to be fast."""
 BLOCK_BYTES = 64 << 20
-"""...while it stays below this."""
+"""But a block takes no more memory than this."""
 SINGLE_CHANNELS = 1 << 20
-"""Above this many channels float32 sums carry too little for a useful error bound."""
+"""With more channels, float32 sums are too coarse for a useful error bound."""
 
 # Relative error of a matrix product's operands, twice the rounding of the format: hardware may
 # truncate.
@@ -65,7 +65,7 @@ class Clouds(NamedTuple):
         return self.x if self.query is None else self.query
 
     def group(self, items: slice, dtype: torch.dtype) -> Tensor:
-        """Searched points and then queries of some items, dense, with nothing odd for padding."""
+        """Return points and then queries of some items; padding holds the item's first point."""
         points = self.x[items].to(dtype)
         if self.lengths is not None:
             lengths = self.lengths[items, None, None]

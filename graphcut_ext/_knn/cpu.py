@@ -1,15 +1,17 @@
 """The search behind :func:`graphcut_ext.knn` on the CPU.
 
-Products discard points, the core measures the rest. Where the processor adds up products of 16-bit
-integers, they are those of points rounded to such; items whose points lie too close for these are
-searched again with torch's products.
+Products of points discard those that are no neighbours, and the core measures the rest. Where the
+processor multiplies 16-bit integers fast, points are rounded to such first. Items whose points lie
+too close together for that are searched again with torch's products.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from graphcut_ext import _core
@@ -23,26 +25,27 @@ from graphcut_ext._knn.clouds import (
     work_dtype,
 )
 
+Array = NDArray[Any]
 # A block stays in the cache.
 BUDGET = Budget(whole=32 << 20, block=4 << 20, centred=24 << 20)
 SYMMETRY_POINTS = 512
-"""From this size on only one half of the symmetric product of an item is computed..."""
+"""From so many points on, only one half of the symmetric product of an item is computed."""
 SYMMETRY_BLOCKS = 5
-"""...in so many blocks of rows, each a multiple of the core's CHUNK_ROWS."""
+"""Into so many blocks of rows that half is divided, each a multiple of CHUNK_ROWS."""
 CHUNK_ROWS: int = _core.KNN_CHUNK_ROWS
 PANEL: int = _core.KNN_PANEL
 """Points that the core multiplies together."""
 SEGMENT: int = _core.KNN_SEGMENT
-MOST_RUNNING: int = _core.KNN_MOST_RUNNING
-"""The core searches items of more rounded points for at most so many neighbours."""
+MAX_ROUNDED_NEIGHBOURS: int = _core.KNN_MAX_ROUNDED_NEIGHBOURS
+"""The core searches items of more than SEGMENT rounded points for at most so many neighbours."""
 HALF_CHANNELS = 256
-"""From here on half the product of rounded points pays, though it goes through memory."""
+"""From so many channels on, half a product of rounded points, kept in memory, beats a whole one."""
 ROUNDS: bool = _core.KNN_MULTIPLIES_PAIRS
 """Whether points are rounded first."""
 
 
-def most_measured(k: int) -> int:
-    """Distances that a row of rounded points may need on average, else its item is given up."""
+def max_measured(k: int) -> int:
+    """Return how many distances a row may need on average before its item is given up."""
     return 3 * k + 16
 
 
@@ -56,19 +59,19 @@ def search_cpu(clouds: Clouds, k: int) -> Found:
     threads = torch.get_num_threads()
     given_up: list[int] = []
     first = 0
-    with torch.autocast("cpu", enabled=False):
-        if suits_rounding(clouds, k):
-            rounded = RoundedSearch(clouds, found, min(group, batch), rows, threads)
-            # What it is of no use for most items, it is hardly for the rest.
-            while first < batch and 2 * len(given_up) <= first:
-                given_up += rounded.search(first, min(first + group, batch))
-                first += group
-            del rounded  # its memory
-        spans = [(item, item + 1) for item in given_up]
-        spans += [(start, min(start + group, batch)) for start in range(first, batch, group)]
-        if spans:
-            items = max(last - start for start, last in spans)
-            search = Search(clouds, found, items, rows, threads)
+    if suits_rounding(clouds, k):
+        rounded = RoundedSearch(clouds, found, min(group, batch), rows, threads)
+        # Rounding is given up once half of the items had to be searched again.
+        while first < batch and 2 * len(given_up) <= first:
+            given_up += rounded.search(first, min(first + group, batch))
+            first += group
+        del rounded  # its memory
+    spans = [(item, item + 1) for item in given_up]
+    spans += [(start, min(start + group, batch)) for start in range(first, batch, group)]
+    if spans:
+        items = max(last - start for start, last in spans)
+        search = Search(clouds, found, items, rows, threads)
+        with torch.autocast("cpu", enabled=False):
             for start, last in spans:
                 search.search(start, last)
     return found._replace(distances=found.distances.to(output_dtype(clouds.x.dtype)))
@@ -76,7 +79,7 @@ def search_cpu(clouds: Clouds, k: int) -> Found:
 
 def suits_rounding(clouds: Clouds, k: int) -> bool:
     """Whether rounded points are searched first."""
-    most = MOST_RUNNING if clouds.x.shape[1] > SEGMENT else clouds.x.shape[1]
+    most = MAX_ROUNDED_NEIGHBOURS if clouds.x.shape[1] > SEGMENT else clouds.x.shape[1]
     return (
         ROUNDS
         and work_dtype(clouds.x) == torch.float32
@@ -86,42 +89,50 @@ def suits_rounding(clouds: Clouds, k: int) -> bool:
 
 
 class Search:
-    """By torch's products: memory for some items, ``rows`` rows of these at a time."""
+    """The search by torch's products, of some items and ``rows`` of their rows at a time."""
 
     def __init__(self, clouds: Clouds, found: Found, items: int, rows: int, threads: int) -> None:
-        self.clouds, self.found, self.rows, self.threads = clouds, found, rows, threads
+        self.clouds, self.rows, self.threads = clouds, rows, threads
         self.searched, self.results = clouds.x.shape[1], clouds.results.shape[1]
         self.points = self.searched + (0 if clouds.query is None else self.results)
         self.work = work_dtype(clouds.x)
-        self.norms = torch.empty((items, self.points), dtype=self.work)
-        self.rescales = torch.empty(items, dtype=torch.float64)
+        self.wide = self.work == torch.float64
+        self.norms: Array = np.empty((items, self.points), np.float64 if self.wide else np.float32)
+        self.rescales = np.empty(items)
         self.products = torch.empty(
             items * min(rows, self.results) * self.searched, dtype=self.work
         )
         self.centred = self.memory(items)
+        self.centred_array = self.centred.numpy()
+        self.distances, self.indices, self.measured = (output.numpy() for output in found)
 
     def memory(self, items: int) -> Tensor:
-        """For centred points."""
+        """Return memory for the centred points."""
         return torch.empty((items, self.points, self.clouds.x.shape[2]), dtype=self.work)
 
     def search(self, first: int, last: int) -> list[int]:
         """Search items [first, last); return those that were given up."""
         some = slice(first, last)
         cloud = self.clouds.group(some, self.work)
-        if self.center(cloud) >= 0:
+        if self.center(cloud.numpy()) >= 0:
             raise self.clouds.not_finite()
-        return [first + item for item in self.select(cloud, some)]
+        return [first + item for item in self.select(cloud.numpy(), some)]
 
-    def center(self, cloud: Tensor) -> int:
+    def center(self, cloud: Array) -> int:
         """Centre some items; return the first that is not finite, else -1."""
         items = len(cloud)
         return _core.knn_center(
-            cloud.numpy(),
-            self.centred[:items].numpy(),
-            self.norms[:items].numpy(),
-            self.rescales[:items].numpy(),
+            cloud,
+            self.centred_array[:items],
+            self.norms[:items],
+            self.rescales[:items],
             self.threads,
         )
+
+    def lengths(self, some: slice) -> Array | None:
+        """Return how many points there are in some items, None where all are."""
+        lengths = self.clouds.lengths
+        return None if lengths is None else lengths[some].contiguous().numpy()
 
     def multiply(self, start: int, product: Tensor) -> int:
         """Write rows of y y^T, y (G, P, C), from row `start` on to product (G, R, N), N <= P.
@@ -140,34 +151,33 @@ class Search:
             torch.bmm(y[:, top:bottom], y[:, top:].mT, out=product[:, top:bottom, top:])
         return block
 
-    def select(self, cloud: Tensor, some: slice) -> list[int]:
-        """Write the neighbours of centred items; return those that were given up, none."""
+    def select(self, cloud: Array, some: slice) -> list[int]:
+        """Write the neighbours of centred items; return those that were given up: none here."""
         items = len(cloud)
-        lengths = None if self.clouds.lengths is None else self.clouds.lengths[some]
         for start in range(self.points - self.results, self.points, self.rows):
             count = min(self.rows, self.points - start)
             product = self.products[: items * count * self.searched]
             product = product.view(items, count, self.searched)
             block = self.multiply(start, product)
             _core.knn_select(
-                cloud.numpy(),
-                self.norms[:items].numpy(),
-                self.rescales[:items].numpy(),
-                None if lengths is None else lengths.contiguous().numpy(),
+                cloud,
+                self.norms[:items],
+                self.rescales[:items],
+                self.lengths(some),
                 product.numpy(),
                 start,
                 block,
                 operand_error("cpu", self.work),
-                self.found.distances[some].numpy(),
-                self.found.indices[some].numpy(),
-                self.found.measured[some].numpy(),
+                self.distances[some],
+                self.indices[some],
+                self.measured[some],
                 self.threads,
             )
         return []
 
 
 class RoundedSearch(Search):
-    """By the core's products of rounded points."""
+    """The search by the core's products of rounded points."""
 
     def __init__(self, clouds: Clouds, found: Found, items: int, rows: int, threads: int) -> None:
         points, channels = clouds.x.shape[1:]
@@ -175,48 +185,46 @@ class RoundedSearch(Search):
             clouds.query is None and rows >= points >= SYMMETRY_POINTS and channels >= HALF_CHANNELS
         )
         super().__init__(clouds, found, items, rows if self.half else 0, threads)
-        self.errors = torch.empty_like(self.norms)
-        self.largest_errors = torch.empty(items)
+        self.errors = np.empty_like(self.norms)
+        self.largest_errors = np.empty(items, np.float32)
 
     def memory(self, items: int) -> Tensor:
-        """For the rounded points, in panels."""
+        """Return memory for the rounded points, in panels."""
         panels = -(-self.searched // PANEL) + -(-(self.points - self.searched) // PANEL)
         pairs = (self.clouds.x.shape[2] + 1) // 2
         return torch.empty((items, panels, pairs, PANEL), dtype=torch.int32)
 
-    def center(self, cloud: Tensor) -> int:
+    def center(self, cloud: Array) -> int:
         """Centre and round some items; return the first that is not finite, else -1."""
         items = len(cloud)
         return _core.knn_center_rounded(
-            cloud.numpy(),
-            self.centred[:items].numpy(),
-            self.norms[:items].numpy(),
-            self.errors[:items].numpy(),
-            self.largest_errors[:items].numpy(),
-            self.rescales[:items].numpy(),
+            cloud,
+            self.centred_array[:items],
+            self.norms[:items],
+            self.errors[:items],
+            self.largest_errors[:items],
+            self.rescales[:items],
             self.searched,
             self.threads,
         )
 
-    def select(self, cloud: Tensor, some: slice) -> list[int]:
+    def select(self, cloud: Array, some: slice) -> list[int]:
         """Write the neighbours of centred items; return those that were given up."""
         items = len(cloud)
-        lengths = None if self.clouds.lengths is None else self.clouds.lengths[some]
-        most = most_measured(self.found.indices.shape[2])
         rounded: dict[str, Any] = {
-            "x": cloud.numpy(),
-            "norm": self.norms[:items].numpy(),
-            "error": self.errors[:items].numpy(),
-            "largest_error": self.largest_errors[:items].numpy(),
-            "rescale": self.rescales[:items].numpy(),
-            "lengths": None if lengths is None else lengths.contiguous().numpy(),
-            "distances": self.found.distances[some].numpy(),
-            "indices": self.found.indices[some].numpy(),
-            "measured": self.found.measured[some].numpy(),
-            "most": most,
+            "x": cloud,
+            "norm": self.norms[:items],
+            "error": self.errors[:items],
+            "largest_error": self.largest_errors[:items],
+            "rescale": self.rescales[:items],
+            "lengths": self.lengths(some),
+            "distances": self.distances[some],
+            "indices": self.indices[some],
+            "measured": self.measured[some],
+            "most": max_measured(self.indices.shape[2]),
             "threads": self.threads,
         }
-        pairs = self.centred[:items].numpy()
+        pairs = self.centred_array[:items]
         if not self.half:
             return _core.knn_search_rounded(pairs=pairs, searched=self.searched, **rounded)
         products = self.products[: items * self.points**2].view(items, self.points, self.points)

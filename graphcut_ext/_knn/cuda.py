@@ -21,13 +21,13 @@ from graphcut_ext._knn.clouds import (
 )
 from graphcut_ext._value_checks import values_are_checked
 
-# Large enough to occupy the device.
+# Large enough to keep the device busy.
 BUDGET = Budget(whole=64 << 20, block=64 << 20, centred=128 << 20)
-TILE_CHANNELS: int = _core.KNN_MOST_TILE_CHANNELS
-TILE_NEIGHBOURS: int = _core.KNN_MOST_TILE_NEIGHBOURS
-"""What the CUDA kernel without a matrix of products can do at most."""
+TILE_CHANNELS: int = _core.KNN_MAX_TILE_CHANNELS
+TILE_NEIGHBOURS: int = _core.KNN_MAX_TILE_NEIGHBOURS
+"""Limits of the CUDA kernel that stores no products."""
 TILE_POINTS = 4096
-"""From this number of points on it is taken; not yet measured."""
+"""From so many points on that kernel is taken; the number is not yet measured."""
 
 
 def search_cuda(clouds: Clouds, k: int, precision: str) -> Found:

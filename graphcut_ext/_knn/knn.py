@@ -27,8 +27,8 @@ class KNN(NamedTuple):
     Attributes
     ----------
     distances : Tensor, shape (B, N, k)
-        Squared Euclidean distances, ascending; (N, k) for points without a batch dimension; M in
-        place of N where queries are given.
+        Squared Euclidean distances (or Euclidean ones), ascending; (N, k) for points without a
+        batch dimension; M in place of N where queries are given.
     indices : Tensor, shape (B, N, k), int64
         The neighbours' positions within their item.
     """
@@ -61,6 +61,7 @@ def knn(
     *,
     query: Tensor | None = None,
     lengths: Tensor | None = None,
+    squared: bool = True,
     precision: Precision = "exact",
     return_measured: Literal[False] = False,
 ) -> KNN: ...
@@ -73,6 +74,7 @@ def knn(
     *,
     query: Tensor | None = None,
     lengths: Tensor | None = None,
+    squared: bool = True,
     precision: Precision = "exact",
     return_measured: Literal[True],
 ) -> KNNMeasured: ...
@@ -84,6 +86,7 @@ def knn(
     *,
     query: Tensor | None = None,
     lengths: Tensor | None = None,
+    squared: bool = True,
     precision: Precision = "exact",
     return_measured: bool = False,
 ) -> KNN | KNNMeasured:
@@ -112,6 +115,9 @@ def knn(
         Only the first ``lengths[b]`` points of item b exist, what stands behind them is not looked
         at. Places for which there is no neighbour, all those of such padding among them, get the
         index -1 and the distance ``inf``. Default: N everywhere.
+    squared : bool, default True
+        Whether distances are squared. Otherwise they are Euclidean, and their gradient is 0 where
+        points coincide, where that of ``.sqrt()`` is NaN.
     precision : {"exact", "fast"}, default "exact"
         ``"fast"`` lets CUDA devices discard points by float32 products of TF32 operands, with
         bounds as much wider. The result is the same; on the CPU there is no difference.
@@ -200,12 +206,19 @@ def knn(
         query = None if query is None else query.unsqueeze(0)
         outputs = find_neighbours(x.unsqueeze(0), k, query, None, precision)
         found = KNNMeasured(*(output.squeeze(0) for output in outputs))
+    if not squared:
+        found = found._replace(distances=_root(found.distances))
     return found if return_measured else KNN(found.distances, found.indices)
+
+
+def _root(distances: Tensor) -> Tensor:
+    coincide = distances == 0
+    return torch.where(coincide, 0.0, torch.where(coincide, 1.0, distances).sqrt())
 
 
 def _check_points(x: Tensor, query: Tensor | None, lengths: Tensor | None) -> None:
     check_tensor("x", x)
-    check_no_tangents(x=x)
+    check_no_tangents({"x": x})
     if x.dtype not in DTYPES:
         raise TypeError(
             f"x must be float16, bfloat16, float32 or float64, not {str(x.dtype)[len('torch.') :]}"
@@ -216,10 +229,10 @@ def _check_points(x: Tensor, query: Tensor | None, lengths: Tensor | None) -> No
         raise ValueError(f"x must have at least one channel, not shape {tuple(x.shape)}")
     if query is not None:
         check_tensor("query", query)
-        check_no_tangents(query=query)
+        check_no_tangents({"query": query})
         if query.dtype != x.dtype:
             raise TypeError(f"query must have the dtype of x, {x.dtype}, not {query.dtype}")
-        check_devices(x=x, query=query)
+        check_devices({"x": x, "query": query})
         batch = x.shape[:-2]
         if query.dim() != x.dim() or query.shape[:-2] != batch or query.shape[-1] != x.shape[-1]:
             expected = ", ".join(map(str, [*batch, "M", x.shape[-1]]))
@@ -227,7 +240,7 @@ def _check_points(x: Tensor, query: Tensor | None, lengths: Tensor | None) -> No
     if lengths is not None:
         check_tensor("lengths", lengths)
         check_index_dtype("lengths", lengths)
-        check_devices(x=x, lengths=lengths)
+        check_devices({"x": x, "lengths": lengths})
         if x.dim() != 3:
             raise ValueError("lengths needs x of shape (B, N, C)")
         if lengths.shape != x.shape[:1]:

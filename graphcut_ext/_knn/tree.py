@@ -16,22 +16,22 @@ from numpy.typing import NDArray
 from graphcut_ext._knn.clouds import Clouds, Found, output_dtype
 from graphcut_ext._knn.cpu import ROUNDS
 
-MOST_CHANNELS = 4 if ROUNDS else 6
-"""Up to here, by ``python -m benchmarks knn``, the tree is the faster one..."""
-LEAST_POINTS = 20_000
-"""...from this number of points on."""
+MAX_CHANNELS = 4 if ROUNDS else 6
+"""Up to so many channels the tree is faster than products (``python -m benchmarks knn``)."""
+MIN_POINTS = 20_000
+"""The tree is taken from so many points on."""
 CROWD = 64
-"""With more points in the average ball (many equal distances) measuring them costs too much."""
+"""The tree is given up where a ball has more points on average, as with many equal distances."""
 SLACK = 1e-9
-"""Relative, to the radius of a ball: far above all rounding."""
+"""By so much, relatively, a ball is larger than the distance it must hold: far above rounding."""
 
 
 def suits_tree(clouds: Clouds) -> bool:
     """Whether the tree is expected to be faster than products of blocks."""
     _, points, channels = clouds.x.shape
     return (
-        channels <= MOST_CHANNELS
-        and points >= LEAST_POINTS
+        channels <= MAX_CHANNELS
+        and points >= MIN_POINTS
         and clouds.results.shape[1] > 0
         and clouds.lengths is None
         and importlib.util.find_spec("scipy") is not None
@@ -79,7 +79,7 @@ def _search(
     most = k + own  # a point is found among its own neighbours, at whichever place
     reach, near = tree.query(queries, min(most + 1, len(points)), workers=threads)
     radius = reach[:, most - 1] * (1 + SLACK)
-    # Where yet another neighbour is farther than that, the ball holds these; else it is searched.
+    # The ball holds only these neighbours where the next one is farther; else it is searched.
     crowded = np.flatnonzero(reach[:, -1] <= radius) if most < len(points) else np.empty(0, int)
     counts = np.full(len(queries), most)
     counts[crowded] = 0
@@ -111,7 +111,7 @@ def _squared_distances(
     rows: NDArray[np.int64],
     columns: NDArray[np.int64],
 ) -> NDArray[np.float64]:
-    """Of pairs, added up in the order of the core, whose further lanes would add zeros."""
+    """Return the distances of pairs, summed in the order of the core (its other lanes are zero)."""
     channels = points.shape[1]
     width = 1 << (channels - 1).bit_length()
     lanes = np.zeros((width, len(rows)))

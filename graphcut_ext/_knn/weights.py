@@ -1,4 +1,4 @@
-"""Capacities of the links of a nearest-neighbour graph."""
+"""Weights of the edges of a nearest-neighbour graph."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ Weighting = Literal["unit", "gaussian"] | Callable[[Tensor], Tensor]
 Sigma = float | Literal["item", "node"]
 
 
-def knn_graph(
+def knn_weights(
     indices: Tensor,
     distances: Tensor,
     *,
     weighting: Weighting = "unit",
     sigma: Sigma = "item",
 ) -> Tensor:
-    """Weights of the links that :func:`graphcut_ext.knn` found, for ``knn_maxflow``.
+    """Weights of the edges that :func:`graphcut_ext.knn` found, for ``knn_maxflow``.
 
     Parameters
     ----------
@@ -34,8 +34,8 @@ def knn_graph(
         ``"unit"``: 1. ``"gaussian"``: ``exp(-d / (2 sigma^2))``. A callable gets ``distances`` and
         returns the weights, of the same shape.
     sigma : float, "item" or "node", default "item"
-        Of the gaussian, in units of the points. A number serves all links. ``"item"``: sigma^2 is
-        the mean of d over the links of an item. ``"node"``: self-tuning after Zelnik-Manor and
+        Of the gaussian, in units of the points. A number serves all edges. ``"item"``: sigma^2 is
+        the mean of d over the edges of an item. ``"node"``: self-tuning after Zelnik-Manor and
         Perona, ``exp(-d / (s_i s_j))``, with s_i the distance from node i to the last of its
         neighbours.
 
@@ -43,7 +43,7 @@ def knn_graph(
     -------
     Tensor, shape (..., N, K), dtype of ``distances``
         Weights; 0 where there is no neighbour. Differentiable in ``distances``. Where ``sigma`` is
-        0, because points coincide, a link of length 0 has the weight 1, others have 0.
+        0, because points coincide, an edge of length 0 has the weight 1, others have 0.
 
     Raises
     ------
@@ -62,7 +62,7 @@ def knn_graph(
     --------
     >>> x = torch.tensor([[0.0], [1.0], [3.0]])
     >>> found = knn(x, 1)
-    >>> knn_graph(found.indices, found.distances, weighting="gaussian", sigma=1.0).flatten()
+    >>> knn_weights(found.indices, found.distances, weighting="gaussian", sigma=1.0).flatten()
     tensor([0.6065, 0.6065, 0.1353])
     """
     check_tensor("indices", indices)
@@ -70,7 +70,7 @@ def knn_graph(
     check_tensor("distances", distances)
     if distances.dtype not in (torch.float32, torch.float64):
         raise TypeError(f"distances must be float32 or float64, not {distances.dtype}")
-    check_devices(indices=indices, distances=distances)
+    check_devices({"indices": indices, "distances": distances})
     if indices.dim() < 2:
         raise ValueError(f"indices must have shape (..., N, K), not {tuple(indices.shape)}")
     if distances.shape != indices.shape:
@@ -112,10 +112,10 @@ def _checked(sigma: Sigma) -> Sigma:
 
 
 def _doubled_variance(indices: Tensor, known: Tensor, missing: Tensor, sigma: Sigma) -> Tensor:
-    """What squared distances are divided by."""
+    """Return the divisor of squared distances: 2 sigma^2, or s_i s_j."""
     if sigma == "item":
-        links = (~missing).sum((-2, -1), keepdim=True).clamp(min=1)
-        return 2 * (known / links).sum((-2, -1), keepdim=True)
+        edges = (~missing).sum((-2, -1), keepdim=True).clamp(min=1)
+        return 2 * (known / edges).sum((-2, -1), keepdim=True)
     if sigma == "node":
         scale = known.amax(-1).clamp(min=torch.finfo(known.dtype).tiny).sqrt()  # (..., N)
         listed = indices.clamp(min=0).flatten(-2)

@@ -53,7 +53,9 @@ def to_numpy(tensor: Tensor) -> np.ndarray[Any, Any]:
     """Return a contiguous array in host memory, sharing the tensor's where possible."""
     if tensor.requires_grad:
         tensor = tensor.detach()
-    return tensor.cpu().contiguous().numpy()
+    if not (tensor.is_cpu and tensor.is_contiguous()):
+        tensor = tensor.cpu().contiguous()
+    return tensor.numpy()
 
 
 def thread_count(num_threads: int) -> int:

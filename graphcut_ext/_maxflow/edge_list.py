@@ -12,15 +12,63 @@ from torch import Tensor
 from graphcut_ext import _core
 from graphcut_ext._arguments import check_sizes
 from graphcut_ext._maxflow.cut import thread_count, to_numpy, value_dtype
-from graphcut_ext._operator import Operator
+from graphcut_ext._operator import Operator, is_traced, is_transformed
 
 
 def leading_shape(*tensors: Tensor | None) -> torch.Size:
     """Return the shape to which all but the last dimensions broadcast; ``RuntimeError`` if none."""
-    first, *others = [t.shape[:-1] for t in tensors if t is not None]
-    if all(shape == first for shape in others):
-        return first
-    return torch.Size(torch.broadcast_shapes(first, *others))
+    given = [tensor for tensor in tensors if tensor is not None]
+    if {tensor.dim() for tensor in given} == {1}:
+        return torch.Size()
+    return torch.Size(torch.broadcast_shapes(*(tensor.shape[:-1] for tensor in given)))
+
+
+def cut_directly(
+    edge_index: Tensor,
+    capacity: Tensor,
+    reverse_capacity: Tensor | None,
+    source: Tensor,
+    sink: Tensor,
+    solver: str,
+    num_threads: int,
+) -> tuple[Tensor, Tensor] | None:
+    """Value and source side of one graph, or None where that takes more than a call of the core.
+
+    None too for whatever is wrong: a caller goes on to the checks, which say what it is.
+    """
+    if is_traced() or is_transformed():
+        return None
+    try:  # what is no tensor, is on a device or is not contiguous is no array for the core
+        inputs = (edge_index, capacity, reverse_capacity, source, sink)
+        requires_grad = [t is not None and t.requires_grad for t in inputs]
+        arrays: list[Any] = [
+            t if t is None else (t.detach() if needs else t).numpy()
+            for t, needs in zip(inputs, requires_grad, strict=True)
+        ]
+        ends, forward, backward, from_source, to_sink = arrays
+        if forward.ndim != 1 or from_source.ndim != 1:
+            return None
+        value = np.empty((1, 1), np.float64 if forward.dtype.kind == "f" else np.int64)
+        source_side = np.empty((1, len(from_source)), np.bool_)
+        _core.solve_edge_list(
+            ends,
+            forward,
+            backward,
+            from_source,
+            to_sink,
+            None,
+            value,
+            source_side,
+            None,
+            solver,
+            thread_count(num_threads),
+        )
+    except (AttributeError, IndexError, RuntimeError, TypeError, ValueError):
+        return None
+    found = torch.from_numpy(value.reshape(())), torch.from_numpy(source_side[0])
+    if any(requires_grad) and torch.is_grad_enabled():
+        found = cut_edge_list.differentiated(*inputs, None, solver, False, num_threads, found)
+    return found
 
 
 def _kernel(
@@ -36,58 +84,42 @@ def _kernel(
 ) -> tuple[Tensor, Tensor, Tensor]:
     nodes, edges = source.shape[-1], edge_index.shape[1]
     graphs = 1 if ptr is None else ptr.shape[0] - 1
-    check_sizes(("source", nodes), ("edge_index", edges), graphs)
+    check_sizes("source", nodes, "edge_index", edges, graphs)
     leading = leading_shape(capacity, reverse_capacity, source, sink)
     cuts = math.prod(leading)
-
-    def rows(tensor: Tensor) -> Any:
-        """(cuts, length), or (length,) where all cuts share the row."""
-        length = tensor.shape[-1]
-        if tensor.dim() > 1:
-            shared = math.prod(tensor.shape[:-1]) == 1
-            shape = (length,) if shared else (cuts, length)
-            tensor = (tensor if shared else tensor.expand(*leading, length)).reshape(shape)
-        return to_numpy(tensor)
-
     ends = to_numpy(edge_index)
     first_nodes = None if ptr is None else to_numpy(ptr)
-    edge_capacities = [t if t is None else rows(t) for t in (capacity, reverse_capacity)]
-    terminals = [rows(source), rows(sink)]
-    floating = capacity.is_floating_point()
-    shape = leading if ptr is None else (*leading, graphs)
-    value = np.empty(shape, dtype=np.float64 if floating else np.int64)
-    source_side = np.empty((*leading, nodes), dtype=np.bool_)
-    flow = np.empty((*leading, edges) if return_flow else 0, dtype=terminals[0].dtype)
+    forward = _rows(capacity, leading)
+    backward = None if reverse_capacity is None else _rows(reverse_capacity, leading)
+    terminals = _rows(source, leading), _rows(sink, leading)
+    dtype = np.float64 if forward.dtype.kind == "f" else np.int64
+    value = np.empty(leading if ptr is None else (*leading, graphs), dtype)
+    source_side = np.empty((*leading, nodes), np.bool_)
+    flow = np.empty((*leading, edges) if return_flow else 0, forward.dtype)
 
-    def solve(edge_capacities: list[Any], terminals: list[Any], flow: Any) -> None:
+    def solve(forward: Any, backward: Any, source: Any, sink: Any, flow: Any) -> None:
         _core.solve_edge_list(
             ends,
-            edge_capacities[0],
-            edge_capacities[1],
-            terminals[0],
-            terminals[1],
+            forward,
+            backward,
+            source,
+            sink,
             first_nodes,
             value.reshape(cuts, graphs),
             source_side.reshape(cuts, nodes),
-            None if flow is None else flow.reshape(cuts, edges),
+            flow,
             solver,
             thread_count(num_threads),
         )
 
     if not return_flow:
-        solve(edge_capacities, terminals, None)
-    elif not floating:
-        solve(edge_capacities, terminals, flow)
+        solve(forward, backward, *terminals, None)
+    elif dtype == np.int64:
+        solve(forward, backward, *terminals, flow.reshape(cuts, edges))
     else:
-        # The flow is the capacity less the residual, which is lost where capacities are infinite
-        # and rounded where they are large. So none is larger than a flow can be, in float64.
-        if not all(t is None or np.isfinite(t).all() for t in edge_capacities):
-            solve(edge_capacities, terminals, None)  # refuses paths of infinite capacity
-        beyond = _beyond_every_cut(edge_capacities, terminals)
-        bounded = [t if t is None else np.minimum(t, beyond, dtype=float) for t in edge_capacities]
-        wide = np.empty(flow.shape)
-        solve(bounded, [t.astype(float) for t in terminals], wide)
-        flow[...] = wide
+        wide = np.empty((cuts, edges))
+        _solve_for_flow(solve, forward, backward, terminals, wide)
+        flow[...] = wide.reshape(flow.shape)
     outputs = torch.from_numpy(value), torch.from_numpy(source_side), torch.from_numpy(flow)
     if capacity.is_cpu:
         return outputs
@@ -95,20 +127,47 @@ def _kernel(
     return outputs[0].to(device), outputs[1].to(device), outputs[2].to(device)
 
 
+def _rows(tensor: Tensor, leading: torch.Size) -> Any:
+    """Return (cuts, length), or (length,) where all cuts share the row."""
+    if tensor.dim() > 1:
+        length = tensor.shape[-1]
+        if math.prod(tensor.shape[:-1]) == 1:
+            tensor = tensor.reshape(length)
+        else:
+            tensor = tensor.expand(*leading, length).reshape(math.prod(leading), length)
+    return to_numpy(tensor)
+
+
+def _solve_for_flow(
+    solve: Any, forward: Any, backward: Any, terminals: tuple[Any, Any], flow: Any
+) -> None:
+    """Write the flow of floating-point capacities, (cuts, E) float64.
+
+    It is the capacity less the residual, which is lost where capacities are infinite and rounded
+    where they are large. So none is taken to be larger than a flow can be.
+    """
+    given = [forward] if backward is None else [forward, backward]
+    if not all(np.isfinite(rows).all() for rows in given):
+        solve(forward, backward, *terminals, None)  # refuses paths of infinite capacity
+    beyond = _beyond_every_cut(given, terminals)
+    bounded = [np.minimum(rows, beyond, dtype=float) for rows in given]
+    source, sink = (rows.astype(float) for rows in terminals)
+    solve(bounded[0], None if backward is None else bounded[1], source, sink, flow)
+
+
 @np.errstate(over="ignore")
-def _beyond_every_cut(links: list[Any], terminals: list[Any]) -> Any:
+def _beyond_every_cut(edges: list[Any], terminals: tuple[Any, Any]) -> Any:
     """Return (cuts, 1) or (1,): above every finite cut, and so above what an edge can carry."""
 
     def total(rows: Any) -> Any:
         return np.where(np.isfinite(rows), rows, 0).sum(-1, dtype=float, keepdims=True)
 
-    given = [t for t in links if t is not None]
-    everything = sum(map(total, [*given, *terminals]))
+    everything = sum(map(total, [*edges, *terminals]))
     most = everything
-    for rows in terminals:  # no flow is more than one of them comes to
+    for rows in terminals:  # a flow is at most the sum of either terminal's capacities
         finite = np.isfinite(rows).all(-1, keepdims=True)
         most = np.minimum(most, np.where(finite, total(rows), everything))
-    if not np.isfinite(2 * most).all() and not all(np.isfinite(t).all() for t in given):
+    if not np.isfinite(2 * most).all() and not all(np.isfinite(t).all() for t in edges):
         raise ValueError("return_flow: the finite capacities sum up past the largest float64")
     return np.where(most > 0, 2 * most, 1.0)
 
@@ -120,10 +179,9 @@ def _fake(
     source: Tensor,
     sink: Tensor,
     ptr: Tensor | None,
-    solver: str,
-    return_flow: bool,
-    num_threads: int,
+    *options: Any,
 ) -> tuple[Tensor, Tensor, Tensor]:
+    _, return_flow, _ = options
     leading = leading_shape(capacity, reverse_capacity, source, sink)
     graphs = () if ptr is None else (ptr.shape[0] - 1,)
     return (
@@ -142,41 +200,34 @@ def _setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]
 def _backward(ctx: Any, grad_value: Tensor, *_: Tensor | None) -> tuple[Any, ...]:
     """Return the indicators of the arcs in the cut, times the gradient of its value."""
     edge_index, ptr, side = ctx.saved_tensors
+    needed = ctx.needs_input_grad
     if ptr is None:
         of_node = of_edge = grad_value.unsqueeze(-1)
     else:
         nodes = torch.arange(side.shape[-1], device=side.device)
         of_node = grad_value[..., torch.bucketize(nodes, ptr[1:], right=True)]
         of_edge = of_node.index_select(-1, edge_index[0])
-    capacity, reverse_capacity, source, sink = (
-        like if needed else None
-        for like, needed in zip(ctx.like, ctx.needs_input_grad[1:5], strict=True)
-    )
+    tail, head = edge_index.unbind()
+    grads: list[Tensor | None] = [None] * 9
+    if needed[1] or needed[2]:
+        at_tail, at_head = side.index_select(-1, tail), side.index_select(-1, head)
+        if ctx.like[1] is None:  # undirected
+            grads[1] = _paid(ctx.like[0], of_edge, at_tail ^ at_head)
+        else:
+            grads[1] = _paid(ctx.like[0], of_edge, at_tail & ~at_head) if needed[1] else None
+            grads[2] = _paid(ctx.like[1], of_edge, at_head & ~at_tail) if needed[2] else None
+    if needed[3]:
+        grads[3] = _paid(ctx.like[2], of_node, ~side)
+    if needed[4]:
+        grads[4] = _paid(ctx.like[3], of_node, side)
+    return tuple(grads)
 
-    def paid(like: tuple[torch.Size, torch.dtype] | None, grad: Tensor, arcs: Tensor) -> Any:
-        if like is None:
-            return None
-        shape, dtype = like
-        found = torch.where(arcs, grad, 0.0)
-        return (found if found.shape == shape else found.sum_to_size(shape)).to(dtype)
 
-    leaves = returns = side
-    if capacity is not None or reverse_capacity is not None:
-        at_tail, at_head = (side.index_select(-1, end) for end in edge_index)
-        undirected = ctx.like[1] is None
-        leaves = at_tail ^ at_head if undirected else at_tail & ~at_head
-        returns = at_head & ~at_tail
-    return (
-        None,
-        paid(capacity, of_edge, leaves),
-        paid(reverse_capacity, of_edge, returns),
-        paid(source, of_node, ~side),
-        paid(sink, of_node, side),
-        None,
-        None,
-        None,
-        None,
-    )
+def _paid(like: tuple[torch.Size, torch.dtype], grad: Tensor, arcs: Tensor) -> Tensor:
+    """Return the gradient of capacities of a shape and dtype that are paid where ``arcs`` holds."""
+    shape, dtype = like
+    found = torch.where(arcs, grad, 0.0)
+    return (found if found.shape == shape else found.sum_to_size(shape)).to(dtype)
 
 
 def _vmap(info: Any, in_dims: tuple[int | None, ...], *args: Any) -> tuple[Any, Any]:

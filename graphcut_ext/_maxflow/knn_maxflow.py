@@ -4,14 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from graphcut_ext._arguments import (
-    check_capacity_dtypes,
-    check_devices,
-    check_index_dtype,
-    check_no_tangents,
-    check_num_threads,
-    check_tensor,
-)
+from graphcut_ext._arguments import check_graph, check_no_tangents, check_num_threads
 from graphcut_ext._maxflow.cut import MinCut
 from graphcut_ext._maxflow.neighbours import cut_neighbours
 from graphcut_ext._maxflow.solvers import Solver, check_solver
@@ -26,10 +19,10 @@ def knn_maxflow(
     solver: Solver = "auto",
     num_threads: int | None = None,
 ) -> MinCut:
-    """Minimum cuts over K-nearest-neighbour graphs: L cuts per item over the same links.
+    """Minimum cuts over K-nearest-neighbour graphs: L cuts per item over the same edges.
 
-    Node i of item b is linked to each of ``indices[b, i]``. A link is undirected, and a pair that
-    lists each other gets one link with both weights summed. As in :func:`graphcut_ext.maxflow`,
+    An edge joins node i of item b to each of ``indices[b, i]``. Edges are undirected. A pair that
+    lists each other gets one edge with both weights summed. As in :func:`graphcut_ext.maxflow`,
     ``source`` is paid where a node ends on the sink side and ``sink`` where it ends on the source
     side.
 
@@ -37,10 +30,10 @@ def knn_maxflow(
     ----------
     indices : Tensor, shape (B, N, K), int64
         Neighbours of every node, as returned by :func:`graphcut_ext.knn`. A node that lists itself
-        or -1 gains no link.
+        or -1 gains no edge.
     weights : Tensor, shape (B, N, K), float32, float64, int32 or int64
-        Capacities of the links, >= 0; ``inf`` means "never cut". See
-        :func:`graphcut_ext.knn_graph`.
+        Edge weights, >= 0, the capacities both ways; ``inf`` means "never cut". See
+        :func:`graphcut_ext.knn_weights`.
     source, sink : Tensor, shape (B, L, N), same dtype
         Terminal capacities, >= 0, of L cuts per item (one per class, say).
     solver : name of a solver, default "auto"
@@ -79,8 +72,8 @@ def knn_maxflow(
 
     Integer capacities are taken as they are. Floats count in units of a power of two below
     2^-57 P, where P bounds the flow: the smaller of what sources and sinks can send through the
-    links of their nodes. Capacities above 2^-33 P (float32) or 2^-4 P (float64) are exact, others
-    rounded by less than a unit, so that the cut costs at most one unit per link and node more than
+    edges of their nodes. Capacities above 2^-33 P (float32) or 2^-4 P (float64) are exact, others
+    rounded by less than a unit, so that the cut costs at most one unit per edge and node more than
     the best; of cuts that are equal up to this, another may be found than on the CPU. Where all
     capacities are small multiples of a power of two, 32-bit numbers are used.
 
@@ -101,12 +94,8 @@ def knn_maxflow(
     Sci. China Inf. Sci. 2021, for the construction.
     """
     capacities = {"weights": weights, "source": source, "sink": sink}
-    for name, tensor in {"indices": indices, **capacities}.items():
-        check_tensor(name, tensor)
-    check_index_dtype("indices", indices)
-    check_capacity_dtypes(**capacities)
-    check_no_tangents(**capacities)
-    check_devices(indices=indices, **capacities)
+    check_graph({"indices": indices}, capacities)
+    check_no_tangents(capacities)
     if indices.dim() != 3:
         raise ValueError(f"indices must have shape (B, N, K), not {tuple(indices.shape)}")
     if weights.shape != indices.shape:

@@ -6,16 +6,9 @@ from typing import Literal, overload
 
 from torch import Tensor
 
-from graphcut_ext._arguments import (
-    check_capacity_dtypes,
-    check_devices,
-    check_index_dtype,
-    check_no_tangents,
-    check_num_threads,
-    check_tensor,
-)
+from graphcut_ext._arguments import check_graph, check_no_tangents, check_num_threads
 from graphcut_ext._maxflow.cut import MinCut, MinCutFlow
-from graphcut_ext._maxflow.edge_list import cut_edge_list, leading_shape
+from graphcut_ext._maxflow.edge_list import cut_directly, cut_edge_list, leading_shape
 from graphcut_ext._maxflow.solvers import Solver, check_solver
 
 
@@ -143,24 +136,23 @@ def maxflow(
     >>> cut.value.item(), cut.source_side.tolist()
     (1.0, [True, True, False])
     """
+    threads = check_num_threads(num_threads)
+    if ptr is None and not return_flow:
+        found = cut_directly(edge_index, capacity, reverse_capacity, source, sink, solver, threads)
+        if found is not None:
+            return MinCut(*found)
     capacities = {"capacity": capacity, "source": source, "sink": sink}
     if reverse_capacity is not None:
         capacities["reverse_capacity"] = reverse_capacity
     indices = {"edge_index": edge_index}
     if ptr is not None:
         indices["ptr"] = ptr
-    for name, tensor in {**indices, **capacities}.items():  # torch 2.6 does not trace "|" of dicts
-        check_tensor(name, tensor)
-    for name, tensor in indices.items():
-        check_index_dtype(name, tensor)
-    check_capacity_dtypes(**capacities)
-    check_no_tangents(**capacities)
-    check_devices(**indices, **capacities)
+    check_graph(indices, capacities)
+    check_no_tangents(capacities)
     _check_shapes(edge_index, capacity, source, sink, reverse_capacity, ptr)
     check_solver(solver)
     if return_flow and solver not in ("auto", "bk"):
         raise ValueError(f"return_flow needs solver 'bk' or 'auto', not {solver!r}")
-    threads = check_num_threads(num_threads)
     value, source_side, flow = cut_edge_list(
         edge_index, capacity, reverse_capacity, source, sink, ptr, solver, return_flow, threads
     )
@@ -175,27 +167,26 @@ def _check_shapes(
     reverse_capacity: Tensor | None,
     ptr: Tensor | None,
 ) -> None:
-    if edge_index.dim() != 2 or edge_index.shape[0] != 2:
-        raise ValueError(f"edge_index must have shape (2, E), not {tuple(edge_index.shape)}")
-    edges = edge_index.shape[1]
-    if source.dim() < 1:
+    ends, of_source = edge_index.shape, source.shape
+    if len(ends) != 2 or ends[0] != 2:
+        raise ValueError(f"edge_index must have shape (2, E), not {tuple(ends)}")
+    if len(of_source) == 0:
         raise ValueError("source must have shape (..., N), not ()")
-    nodes = source.shape[-1]
-    sized = [("capacity", capacity, edges, "E"), ("sink", sink, nodes, "N")]
+    sized = [("capacity", capacity, ends[1], "E"), ("sink", sink, of_source[-1], "N")]
     if reverse_capacity is not None:
-        sized.append(("reverse_capacity", reverse_capacity, edges, "E"))
+        sized.append(("reverse_capacity", reverse_capacity, ends[1], "E"))
     for name, tensor, size, letter in sized:
-        if tensor.dim() < 1 or tensor.shape[-1] != size:
+        shape = tensor.shape
+        if len(shape) == 0 or shape[-1] != size:
             raise ValueError(
-                f"{name} must have shape (..., {letter}) with {letter} = {size}, "
-                f"not {tuple(tensor.shape)}"
+                f"{name} must have shape (..., {letter}) with {letter} = {size}, not {tuple(shape)}"
             )
     try:
         leading_shape(capacity, reverse_capacity, source, sink)
     except RuntimeError:
         shapes = ", ".join(f"{n} {tuple(t.shape)}" for n, t, *_ in sized)
         raise ValueError(
-            f"leading dimensions do not broadcast: source {tuple(source.shape)}, {shapes}"
+            f"leading dimensions do not broadcast: source {tuple(of_source)}, {shapes}"
         ) from None
     if ptr is not None and (ptr.dim() != 1 or ptr.shape[0] < 1):
         raise ValueError(f"ptr must have shape (G + 1,), not {tuple(ptr.shape)}")

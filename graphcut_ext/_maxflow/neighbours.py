@@ -18,7 +18,7 @@ def _kernel(
     indices: Tensor, weights: Tensor, source: Tensor, sink: Tensor, solver: str, num_threads: int
 ) -> tuple[Tensor, Tensor]:
     nodes, k = indices.shape[1:]
-    check_sizes(("indices", nodes), ("indices", nodes * k))
+    check_sizes("indices", nodes, "indices", nodes * k)
     threads = thread_count(num_threads)
     graphs = (indices, weights, source, sink)
     if source.is_cpu:
@@ -27,9 +27,7 @@ def _kernel(
     return copy_and_solve(graphs, solver, threads) if found is None else found
 
 
-def _fake(
-    indices: Tensor, weights: Tensor, source: Tensor, sink: Tensor, solver: str, num_threads: int
-) -> tuple[Tensor, Tensor]:
+def _fake(indices: Tensor, weights: Tensor, source: Tensor, *_: Any) -> tuple[Tensor, Tensor]:
     value = source.new_empty(source.shape[:2], dtype=value_dtype(source.dtype))
     return value, source.new_empty(source.shape, dtype=torch.bool)
 
@@ -45,20 +43,17 @@ def _backward(ctx: Any, grad_value: Tensor, _grad_side: Tensor | None) -> tuple[
     indices, side = ctx.saved_tensors  # (B, N, K), (B, L, N)
     items, nodes, k = indices.shape
     grad = grad_value.to(ctx.dtype).unsqueeze(-1)  # (B, L, 1)
-    grad_weights = None
+    grad_weights = grad_source = grad_sink = None
     if ctx.needs_input_grad[1]:
         listed = indices.clamp(min=0).reshape(items, 1, nodes * k).expand(-1, side.shape[1], -1)
         other = side.gather(2, listed).reshape(items, side.shape[1], nodes, k)
         cut = (other != side.unsqueeze(-1)) & (indices >= 0).unsqueeze(1)  # (B, L, N, K)
         grad_weights = torch.where(cut, grad.unsqueeze(-1), 0.0).sum(1)
-    return (
-        None,
-        grad_weights,
-        torch.where(side, 0.0, grad),
-        torch.where(side, grad, 0.0),
-        None,
-        None,
-    )
+    if ctx.needs_input_grad[2]:
+        grad_source = torch.where(side, 0.0, grad)
+    if ctx.needs_input_grad[3]:
+        grad_sink = torch.where(side, grad, 0.0)
+    return None, grad_weights, grad_source, grad_sink, None, None
 
 
 def _vmap(info: Any, in_dims: tuple[int | None, ...], *args: Any) -> tuple[Any, Any]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor
 
-from graphcut_ext._arguments import check_num_threads
+from graphcut_ext._arguments import check_integer, check_num_threads
 from graphcut_ext._maxflow.cut import value_dtype
 from graphcut_ext._maxflow.solvers import Solver, check_solver
 from graphcut_ext._moves.labelling import Labelling, check_arguments, host_labels, host_problem
@@ -146,27 +146,15 @@ def alpha_beta_swap(
 
     Parameters
     ----------
-    edge_index : Tensor, shape (2, E), int64
-        Ends of the edges, nodes 0..N-1. Repeated edges add up. A self-loop costs
-        ``weights[e] pairwise[l, l]``, nothing where the diagonal is zero.
-    unary : Tensor, shape (N, L), float32, float64, int32 or int64
-        Cost of every label at every node, of either sign. ``inf`` forbids a label: no move gives it
-        to that node. Every node needs at least one finite cost.
-    weights : Tensor, shape (E,), same dtype, optional
-        Weights of the edges, finite and >= 0. Default: ones.
+    edge_index, unary, weights, init, solver, num_threads
+        As in :func:`alpha_expansion`.
     pairwise : Tensor, shape (L, L), same dtype, optional
         Cost of the labels ``(l[u], l[v])`` of an edge, finite, with ``V[a, a] + V[b, b] <=
         V[a, b] + V[b, a]`` for all labels a, b: true of every semi-metric (truncated squares, say),
         and of asymmetric costs too as long as the inequality holds (to a few units of round-off in
         the given dtype). Default: Potts, 0 for equal labels and 1 for different ones.
-    init : Tensor, shape (N,), int64, optional
-        Labels to start from, none of them forbidden. Default: the cheapest of every node by
-        ``unary``, the lowest of several.
     max_cycles : int, optional
-        Most rounds over the pairs of labels; 0 returns ``init`` with its energy. Default: until no
-        move lowers the energy.
-    solver, num_threads
-        As in :func:`graphcut_ext.maxflow`. Results do not depend on the threads.
+        Most rounds over the pairs of labels. Default: until no move lowers the energy.
 
     Returns
     -------
@@ -218,20 +206,12 @@ def _minimise(
     num_threads: int | None,
 ) -> Labelling:
     check_arguments(edge_index, unary, weights, pairwise, init)
-    _check_max_cycles(max_cycles)
+    if max_cycles is not None:
+        max_cycles = check_integer("max_cycles", max_cycles, 0)
     check_solver(solver)
     threads = check_num_threads(num_threads)
     costs = (None if t is None else t.detach() for t in (unary, weights, pairwise))
     return Labelling(*make_moves(edge_index, *costs, init, move, max_cycles, solver, threads))
-
-
-def _check_max_cycles(max_cycles: int | None) -> None:
-    if max_cycles is None:
-        return
-    if isinstance(max_cycles, bool) or not isinstance(max_cycles, int):
-        raise TypeError(f"max_cycles must be an int or None, not {type(max_cycles).__name__}")
-    if max_cycles < 0:
-        raise ValueError(f"max_cycles must be at least 0, not {max_cycles}")
 
 
 def _kernel(
@@ -261,17 +241,7 @@ def _kernel(
     return labels.to(unary.device), energy.to(unary.device)
 
 
-def _fake(
-    edge_index: Tensor,
-    unary: Tensor,
-    weights: Tensor | None,
-    pairwise: Tensor | None,
-    init: Tensor | None,
-    move: str,
-    max_cycles: int | None,
-    solver: str,
-    num_threads: int,
-) -> tuple[Tensor, Tensor]:
+def _fake(edge_index: Tensor, unary: Tensor, *_: Any) -> tuple[Tensor, Tensor]:
     labels = unary.new_empty(unary.shape[0], dtype=torch.int64)
     return labels, unary.new_empty((), dtype=value_dtype(unary.dtype))
 

@@ -10,13 +10,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from graphcut_ext._arguments import (
-    check_capacity_dtypes,
-    check_devices,
-    check_index_dtype,
-    check_sizes,
-    check_tensor,
-)
+from graphcut_ext._arguments import check_graph, check_sizes
 from graphcut_ext._maxflow.cut import value_dtype
 
 SUMMED_AT_ONCE = 1 << 16
@@ -110,12 +104,7 @@ def check_arguments(
     integers = {"edge_index": edge_index}
     if init is not None:
         integers["init"] = init
-    for name, tensor in {**integers, **costs}.items():  # torch 2.6 does not trace "|" of dicts
-        check_tensor(name, tensor)
-    for name, tensor in integers.items():
-        check_index_dtype(name, tensor)
-    check_capacity_dtypes(**costs)
-    check_devices(**integers, **costs)
+    check_graph(integers, costs)
     if edge_index.dim() != 2 or edge_index.shape[0] != 2:
         raise ValueError(f"edge_index must have shape (2, E), not {tuple(edge_index.shape)}")
     if unary.dim() != 2 or unary.shape[1] == 0:
@@ -140,7 +129,7 @@ def host_problem(
     """
     wide = value_dtype(unary.dtype)
     labels = unary.shape[1]
-    check_sizes(("unary", unary.shape[0]), ("edge_index", edge_index.shape[1]))
+    check_sizes("unary", unary.shape[0], "edge_index", edge_index.shape[1])
     if weights is None:
         weights = torch.ones(edge_index.shape[1], dtype=wide)
     if pairwise is None:

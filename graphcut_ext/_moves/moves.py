@@ -17,7 +17,7 @@ from graphcut_ext._maxflow.maxflow import maxflow
 from graphcut_ext._maxflow.solvers import Solver
 from graphcut_ext._moves.labelling import Problem, first_true, pick
 
-# Round-off allowed in the conditions on `pairwise`, relative to the sizes of its entries.
+# Round-off that the conditions on `pairwise` allow, relative to the sizes of its entries.
 ROUND_OFF_UNITS = 4
 
 Cut = Callable[[Tensor, Tensor, Tensor, Tensor, Tensor], Tensor]

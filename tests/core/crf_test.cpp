@@ -35,7 +35,7 @@ Scene scene(std::int64_t items, std::int64_t labels, std::int64_t height, std::i
     }
   }
   s.problem = {items, labels, 3, height, width, nullptr, nullptr, nullptr, 3, {}, {}};
-  s.problem.energy = s.energy.data();
+  s.problem.scores = s.energy.data();
   s.problem.image = s.image.data();
   s.problem.compatibility = matrix ? s.compatibility.data() : nullptr;
   return s;
@@ -68,7 +68,7 @@ std::vector<double> definition(const MeanField& p) {
     }
   }
   std::vector<double> q(p.labels * n);
-  for (std::size_t i = 0; i < q.size(); ++i) q[i] = -p.energy[i];
+  for (std::size_t i = 0; i < q.size(); ++i) q[i] = -p.scores[i];
   softmax(q, p.labels, n);
   for (std::int64_t turn = 0; turn < p.iterations; ++turn) {
     std::vector<double> field(q.size());
@@ -89,7 +89,7 @@ std::vector<double> definition(const MeanField& p) {
             message += p.compatibility[l * p.labels + m] * field[m * n + i];
           }
         }
-        q[l * n + i] = -p.energy[l * n + i] - message;
+        q[l * n + i] = -p.scores[l * n + i] - message;
       }
     }
     softmax(q, p.labels, n);

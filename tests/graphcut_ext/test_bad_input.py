@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable
 
+import numpy as np
 import pytest
 import torch
 
@@ -348,3 +349,13 @@ def test_a_system_that_starts_no_more_threads():
         "assert gx.maxflow(edges, ones, source, source, num_threads=999).value.shape == few\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+def test_integers_of_numpy_count():
+    ends, one = torch.tensor([[0, 1], [1, 2]]), torch.ones(3)
+    two = np.int64(2)
+    assert gx.maxflow(ends, one[:2], one, one, num_threads=two).value == 3
+    assert gx.alpha_expansion(ends, torch.rand(3, 2), max_cycles=two).labels.shape == (3,)
+    p, image = torch.rand(2, 4, 5), torch.zeros(3, 4, 5)
+    assert torch.equal(gx.dense_crf(p, image, iterations=two), gx.dense_crf(p, image, iterations=2))
+    assert gx.knn(torch.randn(5, 2), np.int32(3)).indices.shape == (5, 3)

@@ -98,12 +98,14 @@ def check(graph: gx.Graph, model: Model, reuse: bool) -> bool:
     """Solve and compare; returns False where no finite cut exists, and that was said."""
     problem = model.problem()
     expected, side = scipy_mincut(problem)
+    _, reaches_sink = scipy_mincut(problem.reversed())
     if expected >= HUGE:
         with pytest.raises(ValueError, match="path of infinite capacity joins source and sink"):
             graph.solve(reuse=reuse)
         return False
     assert graph.solve(reuse=reuse) == graph.value == expected
     assert graph.source_side.tolist() == side.tolist()
+    assert graph.sink_side.tolist() == reaches_sink.tolist()
     columns = graph.edge_index, graph.capacity, graph.source, graph.sink, graph.reverse_capacity
     edge_index, capacity, source, sink, reverse = map(torch.from_numpy, columns)
     cut = gx.maxflow(edge_index, capacity, source, sink, reverse_capacity=reverse)

@@ -93,7 +93,7 @@ class Links:
 
     def _weights(self, indices: Tensor, distances: Tensor) -> Tensor:
         sigma: float | Literal["item"] = "item" if self.sigma2 is None else self.sigma2**0.5
-        return gx.knn_graph(indices, distances, weighting=self.n_links, sigma=sigma)
+        return gx.knn_weights(indices, distances, weighting=self.n_links, sigma=sigma)
 
 
 def _grid_neighbours(points: Tensor, spatial: Neighbourhood) -> tuple[Tensor, Tensor]:

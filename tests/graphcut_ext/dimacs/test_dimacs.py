@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import gzip
 import io
 import re
@@ -106,6 +107,15 @@ def test_no_arcs_and_no_inner_nodes():
     assert [tuple(t.shape) for t in problem[:5]] == [(2, 0), (0,), (0,), (0,), (0,)]
     assert problem.cut().value.item() == 0
     assert problem.terminals == (2, 1)
+
+
+@pytest.mark.parametrize("start", ["p max", "c of an editor\np max"])
+def test_byte_order_mark(start):
+    plain = text(*ARCS, header=HEADER.replace("p max", start))
+    assert_same(read(codecs.BOM_UTF8 + plain), read(plain))
+    assert_same(read(gzip.compress(codecs.BOM_UTF8 + plain)), read(plain))
+    with pytest.raises(ValueError, match="line 2: unknown line type"):
+        read(plain.replace(b"\n", b"\n" + codecs.BOM_UTF8, 1))
 
 
 @pytest.mark.parametrize(

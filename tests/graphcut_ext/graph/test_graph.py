@@ -421,6 +421,87 @@ def test_threads_share_a_graph():
     assert_solved_as_scipy(graph)
 
 
+def test_results_are_read_while_nodes_are_added():
+    """They are those of a solve, whole, or are said not to be known."""
+    graph = gx.Graph()
+    graph.add_nodes(3)
+    graph.add_edges([0, 1], [1, 2], 1)
+    wrong, done = [], threading.Event()
+
+    def read() -> None:
+        while not done.is_set():
+            for name in ("source_side", "sink_side", "flow", "residual"):
+                try:
+                    getattr(graph, name)
+                except RuntimeError as error:
+                    if f"{name} is not known" not in str(error):
+                        wrong.append(error)
+                except Exception as error:
+                    wrong.append(error)
+
+    threads = [threading.Thread(target=read) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for _ in range(300):
+        graph.solve()
+        node = graph.add_nodes(1)
+        graph.add_edges(0, node, 1)
+    done.set()
+    for thread in threads:
+        thread.join()
+    assert wrong == []
+
+
+def test_masks_of_nodes():
+    graph = gx.Graph.grid((3, 4), 2)
+    scribble = np.zeros((3, 4), dtype=bool)
+    scribble[0, 1:3] = scribble[2, 0] = True
+    graph.set_terminals(scribble, source=[3, 4, 5], sink=1)
+    expected = np.zeros((3, 4))
+    expected[0, 1], expected[0, 2], expected[2, 0] = 3, 4, 5
+    assert graph.source.tolist() == expected.ravel().tolist()
+    assert graph.sink.tolist() == scribble.ravel().tolist()
+    graph.add_terminals(scribble, source=1)
+    assert graph.source.sum() == 3 + 4 + 5 + 3
+    graph.set_terminals(np.zeros((3, 4), dtype=bool), source=7)  # marks nothing
+    assert graph.source.sum() == 3 + 4 + 5 + 3
+    flat = gx.Graph()
+    flat.add_nodes(3)
+    flat.set_terminals([True, False, True], sink=[2, 3])
+    assert flat.sink.tolist() == [2, 0, 3]
+
+
+def test_a_subclass_keeps_its_attributes_in_pickles():
+    graph = Named()
+    graph.name = "seam"
+    graph.add_nodes(2)
+    again = pickle.loads(pickle.dumps(graph))
+    assert type(again) is Named
+    assert again.name == graph.copy().name == "seam"
+    assert again.num_nodes == 2
+
+
+class Named(gx.Graph):
+    """A graph with an attribute of its own."""
+
+    name = ""
+
+
+def test_largest_and_smallest_source_set():
+    """Between them lie the nodes that no minimum cut decides."""
+    graph = gx.Graph()
+    nodes = graph.add_nodes(4)
+    graph.add_edges(nodes[:-1], nodes[1:], [1, 5, 1])
+    graph.set_terminals(nodes, source=[9, 0, 0, 0], sink=[0, 0, 0, 9])
+    assert graph.solve() == 1
+    assert graph.source_side.tolist() == [True, False, False, False]
+    assert (~graph.sink_side).tolist() == [True, True, True, False]
+    grid = gx.Graph.grid((2, 2), 1)
+    grid.set_terminals(grid.nodes[0, 0], sink=1)
+    grid.solve()
+    assert grid.sink_side.tolist() == [[True, True], [True, True]]
+
+
 def test_solve_releases_the_gil():
     """Another thread runs Python code while a graph is solved."""
     rng = np.random.default_rng(6)

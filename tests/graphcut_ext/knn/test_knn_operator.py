@@ -51,6 +51,28 @@ def test_transforms_of_torch_func_differentiate():
     assert torch.equal(torch.vmap(gradient)(torch.stack([x, 2 * x]))[0], expected)
 
 
+def test_euclidean_distances():
+    x = random_points(2, 40, 3)
+    squares = gx.knn(x, 5)
+    found = gx.knn(x, 5, squared=False)
+    assert torch.equal(found.indices, squares.indices)
+    torch.testing.assert_close(found.distances, squares.distances.sqrt())
+    points, again = x.clone().requires_grad_(), x.clone().requires_grad_()
+    gx.knn(points, 5, squared=False).distances.sum().backward()
+    gx.knn(again, 5).distances.sqrt().sum().backward()
+    torch.testing.assert_close(points.grad, again.grad)
+
+
+def test_gradient_where_points_coincide():
+    x = torch.tensor([[0.0, 0.0], [0.0, 0.0], [3.0, 4.0]], requires_grad=True)
+    found = gx.knn(x, 2, squared=False)
+    assert found.distances.tolist() == [[0.0, 5.0], [0.0, 5.0], [5.0, 5.0]]
+    (gradient,) = torch.autograd.grad(found.distances.sum(), x)
+    # Each of the four distances of 5 pulls both of its ends by a unit vector.
+    expected = torch.tensor([[-1.2, -1.6], [-1.2, -1.6], [2.4, 3.2]])
+    torch.testing.assert_close(gradient, expected)
+
+
 def test_indices_carry_no_gradient():
     found = gx.knn(random_points(1, 5, 2).requires_grad_(), 2)
     assert found.distances.requires_grad

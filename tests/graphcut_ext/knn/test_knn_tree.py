@@ -62,7 +62,7 @@ def test_pixels_of_an_image():
 def test_crowds_are_left_to_the_search_by_products(monkeypatch: pytest.MonkeyPatch):
     x = torch.zeros(1, 500, 2)
     assert search_tree(Clouds(x, None, None), 3) is None
-    monkeypatch.setattr(tree, "LEAST_POINTS", 1)
+    monkeypatch.setattr(tree, "MIN_POINTS", 1)
     assert gx.knn(x, 3).indices[0, 0].tolist() == [1, 2, 3]
 
 

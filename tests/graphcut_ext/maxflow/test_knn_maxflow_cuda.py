@@ -213,7 +213,7 @@ def test_cuda_graph(solver: str):
 
     def supervise(x: Tensor, belief: Tensor, of: str) -> Tensor:
         found = gx.knn(x, 9)
-        weights = gx.knn_graph(found.indices, found.distances)
+        weights = gx.knn_weights(found.indices, found.distances)
         source, sink = -(1 - belief).log10(), -belief.log10()
         cut = gx.knn_maxflow(found.indices, weights, source, sink, solver=of)
         return cut.source_side & (belief > 0.7)

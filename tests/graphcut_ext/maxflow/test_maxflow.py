@@ -322,3 +322,16 @@ def test_flow_where_float32_cannot_hold_the_sums():
     cut = gx.maxflow(edge_index, capacity, source, sink, return_flow=True)
     assert cut.flow[1] == capacity[1]
     assert cut.value == capacity[1].double()
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_turned_round_the_cut_is_the_maximal_source_set(solver):
+    """As the guide says it; between the two sets every node costs the same on either side."""
+    chain = torch.tensor([[0, 1, 2], [1, 2, 3]])
+    forward, back = torch.tensor([1, 5, 1]), torch.tensor([0, 2, 4])
+    source, sink = torch.tensor([9, 0, 0, 0]), torch.tensor([0, 0, 0, 9])
+    cut = gx.maxflow(chain, forward, source, sink, reverse_capacity=back, solver=solver)
+    turned = gx.maxflow(chain, back, sink, source, reverse_capacity=forward, solver=solver)
+    assert cut.value == turned.value == 1
+    assert cut.source_side.tolist() == [True, False, False, False]
+    assert (~turned.source_side).tolist() == [True, True, True, False]

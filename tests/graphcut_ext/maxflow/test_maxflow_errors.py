@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 
@@ -109,6 +110,8 @@ EDGE_LIST_ERRORS = [
     ),
     ({"num_threads": 0}, ValueError, "num_threads must be at least 1, not 0"),
     ({"num_threads": 2.0}, TypeError, "num_threads must be an int"),
+    ({"num_threads": np.float64(2)}, TypeError, "num_threads must be an int"),
+    ({"num_threads": np.int32(0)}, ValueError, "num_threads must be at least 1, not 0"),
     ({"num_threads": True}, TypeError, "num_threads must be an int"),
 ]
 

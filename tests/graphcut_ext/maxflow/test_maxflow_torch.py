@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from torch.fx.experimental.proxy_tensor import make_fx
 
 import graphcut_ext as gx
 
@@ -164,6 +165,41 @@ def test_export(function, make):
     a = tuple(make().values())
     program = torch.export.export(Module(), a)
     assert program.module()(*a).item() == function(*a).item()
+
+
+@pytest.mark.parametrize("directed", [True, False])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.int32, torch.int64])
+def test_direct_calls_give_what_the_operator_gives(dtype, directed):
+    for seed in range(5):
+        a = edge_list(seed)
+        capacities = {k: (8 * v).to(dtype) for k, v in a.items() if v.is_floating_point()}
+        if not directed:
+            del capacities["reverse_capacity"]
+        cut = gx.maxflow(a["edge_index"], **capacities)
+        value, side, _ = torch.ops.graphcut_ext.maxflow(
+            a["edge_index"],
+            capacities["capacity"],
+            capacities.get("reverse_capacity"),
+            capacities["source"],
+            capacities["sink"],
+            None,
+            "auto",
+            False,
+            0,
+        )
+        assert (cut.value.dtype, cut.value.shape) == (value.dtype, value.shape)
+        assert torch.equal(cut.value, value)
+        assert torch.equal(cut.source_side, side)
+
+
+@pytest.mark.parametrize(("function", "make"), [(loss, edge_list), (knn_loss, knn_list)])
+def test_traced_calls_keep_the_operator(function, make):
+    a = tuple(make().values())
+    traced = make_fx(function)(*a)
+    operators = [str(node.target) for node in traced.graph.nodes]
+    assert any("graphcut_ext" in target for target in operators), operators
+    b = tuple(make(1).values())
+    assert traced(*b) == function(*b)
 
 
 @pytest.mark.parametrize("mapped", [("capacity",), ("source", "sink"), ("capacity", "sink")])

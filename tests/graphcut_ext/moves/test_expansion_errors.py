@@ -97,8 +97,8 @@ ERRORS = [
         r"pairwise is inf at labels \(0, 1\); it must be finite",
     ),
     ({"max_cycles": -1}, ValueError, "max_cycles must be at least 0, not -1"),
-    ({"max_cycles": 2.0}, TypeError, "max_cycles must be an int or None, not float"),
-    ({"max_cycles": True}, TypeError, "max_cycles must be an int or None, not bool"),
+    ({"max_cycles": 2.0}, TypeError, "max_cycles must be an int, not float"),
+    ({"max_cycles": True}, TypeError, "max_cycles must be an int, not bool"),
     (
         {"solver": "simplex"},
         ValueError,

@@ -19,7 +19,7 @@ def neighbours(points: int = 30, k: int = 4, dtype: torch.dtype = torch.float64)
 
 
 def test_unit():
-    assert torch.equal(gx.knn_graph(*reversed(neighbours())), torch.ones(2, 30, 4).double())
+    assert torch.equal(gx.knn_weights(*reversed(neighbours())), torch.ones(2, 30, 4).double())
 
 
 def test_gaussian_by_hand():
@@ -27,9 +27,9 @@ def test_gaussian_by_hand():
     distances = torch.tensor([[1.0, 9.0], [1.0, 4.0], [4.0, 9.0]])
     mean = 28 / 6
     for sigma, variance in ((2.0, 4.0), (2, 4.0), (np.float32(2), 4.0), ("item", mean)):
-        weights = gx.knn_graph(indices, distances, weighting="gaussian", sigma=sigma)
+        weights = gx.knn_weights(indices, distances, weighting="gaussian", sigma=sigma)
         torch.testing.assert_close(weights, torch.exp(-distances / (2 * variance)))
-    weights = gx.knn_graph(indices, distances, weighting="gaussian", sigma="node")
+    weights = gx.knn_weights(indices, distances, weighting="gaussian", sigma="node")
     last = [3.0, 2.0, 3.0]  # distances to the last neighbours
     for i in range(3):
         for p in range(2):
@@ -40,9 +40,9 @@ def test_gaussian_by_hand():
 @pytest.mark.parametrize("sigma", [0.7, "item", "node"])
 def test_items_do_not_matter_to_each_other(sigma: float | str):
     distances, indices = neighbours()
-    both = gx.knn_graph(indices, distances, weighting="gaussian", sigma=sigma)  # type: ignore[arg-type]
+    both = gx.knn_weights(indices, distances, weighting="gaussian", sigma=sigma)  # type: ignore[arg-type]
     for item in range(2):
-        alone = gx.knn_graph(indices[item], distances[item], weighting="gaussian", sigma=sigma)  # type: ignore[arg-type]
+        alone = gx.knn_weights(indices[item], distances[item], weighting="gaussian", sigma=sigma)  # type: ignore[arg-type]
         torch.testing.assert_close(alone, both[item])
 
 
@@ -51,14 +51,14 @@ def test_gradients_against_finite_differences(sigma: float | str):
     distances, indices = neighbours(8)
 
     def weights(distances: Tensor) -> Tensor:
-        return gx.knn_graph(indices, distances, weighting="gaussian", sigma=sigma)  # type: ignore[arg-type]
+        return gx.knn_weights(indices, distances, weighting="gaussian", sigma=sigma)  # type: ignore[arg-type]
 
     assert torch.autograd.gradcheck(weights, distances.requires_grad_())
 
 
 def test_callable():
     distances, indices = neighbours()
-    weights = gx.knn_graph(indices, distances, weighting=lambda d: 1 / (1 + d))
+    weights = gx.knn_weights(indices, distances, weighting=lambda d: 1 / (1 + d))
     assert torch.equal(weights, 1 / (1 + distances))
 
 
@@ -67,8 +67,8 @@ def test_missing_neighbours_weigh_nothing(sigma: float | str):
     x = torch.randn(1, 10, 3, generator=torch.Generator().manual_seed(1))
     found = gx.knn(x, 4, lengths=torch.tensor([3]))
     whole = gx.knn(x[:, :3], 2)
-    weights = gx.knn_graph(found.indices, found.distances, weighting="gaussian", sigma=sigma)  # type: ignore[arg-type]
-    expected = gx.knn_graph(whole.indices, whole.distances, weighting="gaussian", sigma=sigma)  # type: ignore[arg-type]
+    weights = gx.knn_weights(found.indices, found.distances, weighting="gaussian", sigma=sigma)  # type: ignore[arg-type]
+    expected = gx.knn_weights(whole.indices, whole.distances, weighting="gaussian", sigma=sigma)  # type: ignore[arg-type]
     torch.testing.assert_close(weights[:, :3, :2], expected)
     assert not weights[:, 3:].any()
     assert not weights[:, :, 2:].any()
@@ -81,21 +81,21 @@ def test_missing_neighbours_weigh_nothing(sigma: float | str):
 @pytest.mark.parametrize("sigma", ["item", "node"])
 def test_coinciding_points(sigma: str):
     found = gx.knn(torch.zeros(1, 5, 2), 3)
-    weights = gx.knn_graph(found.indices, found.distances, weighting="gaussian", sigma=sigma)  # type: ignore[arg-type]
+    weights = gx.knn_weights(found.indices, found.distances, weighting="gaussian", sigma=sigma)  # type: ignore[arg-type]
     assert torch.equal(weights, torch.ones(1, 5, 3))
 
 
 @pytest.mark.parametrize("sigma", [1e-30, 1e30])
 def test_extreme_sigma(sigma: float):
     distances, indices = neighbours(dtype=torch.float32)
-    weights = gx.knn_graph(indices, distances, weighting="gaussian", sigma=sigma)
+    weights = gx.knn_weights(indices, distances, weighting="gaussian", sigma=sigma)
     assert torch.equal(weights, torch.full_like(weights, float(sigma > 1)))
 
 
 def test_distances_whose_sum_overflows():
     distances, indices = neighbours(dtype=torch.float32)
-    expected = gx.knn_graph(indices, distances, weighting="gaussian")
-    weights = gx.knn_graph(indices, distances * 1e37, weighting="gaussian")
+    expected = gx.knn_weights(indices, distances, weighting="gaussian")
+    weights = gx.knn_weights(indices, distances * 1e37, weighting="gaussian")
     torch.testing.assert_close(weights, expected)
 
 
@@ -130,4 +130,4 @@ BAD = {
 def test_bad_input(changes: dict[str, object], error: type[Exception], message: str):
     arguments = {"indices": INDICES, "distances": DISTANCES, **changes}
     with pytest.raises(error, match=message):
-        gx.knn_graph(**arguments)  # type: ignore[arg-type]
+        gx.knn_weights(**arguments)  # type: ignore[arg-type]
