@@ -297,7 +297,7 @@ class GridSolver {
   }
 
   static constexpr int kPasses = 2;
-  static constexpr std::int64_t kLooks = 64;
+  static constexpr std::int64_t kLooks = 32;  // as in cut.hpp
 
   GridProblem<Capacity> problem_;
   const GridLayout& grid_;
