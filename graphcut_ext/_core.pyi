@@ -1,5 +1,6 @@
 """Types of the compiled core."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -78,6 +79,13 @@ class _Graph:
         capacity: NDArray[Any],
         reverse_capacity: NDArray[Any],
     ) -> int: ...
+    def add_grid(
+        self,
+        shape: Sequence[int],
+        offsets: Sequence[Sequence[int]],
+        capacity: NDArray[Any],
+        reverse_capacity: NDArray[Any] | None,
+    ) -> None: ...
     def add_terminals(
         self, nodes: NDArray[np.int64], source: NDArray[Any], sink: NDArray[Any]
     ) -> None: ...
@@ -87,7 +95,7 @@ class _Graph:
     def set_capacities(
         self, edges: NDArray[np.int64], capacity: NDArray[Any], reverse_capacity: NDArray[Any]
     ) -> None: ...
-    def solve(self, reuse: bool) -> float: ...
+    def solve(self, reuse: bool, threads: int) -> float: ...
     def nodes(self) -> int: ...
     def edges(self) -> int: ...
     def reused(self) -> bool: ...

@@ -13,11 +13,14 @@ import pytest
 import torch
 
 pytest.importorskip("skimage")
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import maximum_bipartite_matching
 
+import graphcut_ext as gx
 from benchmarks import crf
 from benchmarks.checks import check
 from benchmarks.contenders import Contender, answers, lineup, prepare
-from benchmarks.families import FAMILIES, dimacs, expansion
+from benchmarks.families import FAMILIES, HELD_OUT, dimacs, expansion, scenes
 from benchmarks.maxflow import installed, too_slow
 from benchmarks.peers import PEERS, Peer
 from benchmarks.plot import plot
@@ -60,6 +63,55 @@ def test_batches_survive_storage(family, tmp_path):
     assert same(batch.to_integers(), loaded.to_integers())
     assert len(loaded.first().problems) == 1
     assert (loaded.links is None) == (batch.links is None)
+
+
+def solved(problem: Problem) -> tuple[int, np.ndarray]:
+    ends = torch.from_numpy(np.stack([problem.tail, problem.head]))
+    capacity, reverse, source, sink = map(
+        torch.from_numpy, (problem.capacity, problem.backward, problem.source, problem.sink)
+    )
+    cut = gx.maxflow(ends, capacity, source, sink, reverse_capacity=reverse)
+    return cut.value.item(), cut.source_side.numpy()
+
+
+def test_half_of_the_later_families_are_held_out():
+    later = list(FAMILIES)[list(FAMILIES).index("denoise4") :]
+    assert set(later[len(later) // 2 :]) == HELD_OUT
+
+
+def test_matching_is_as_large_as_scipy_finds():
+    (problem,) = FAMILIES["matching"](0.02, 1).problems
+    left = int(problem.source.sum())
+    pairs = coo_array((problem.capacity, (problem.tail, problem.head - left)), (left, left))
+    matched = maximum_bipartite_matching(pairs.tocsr(), perm_type="column")
+    assert solved(problem)[0] == (matched >= 0).sum() > 0
+
+
+def test_surface_is_one_height_a_column_and_not_too_steep():
+    (problem,) = FAMILIES["surface"](0.25, 1).problems
+    side, depth = round(40 * 0.25), round(40 * 0.25)
+    inside = solved(problem)[1].reshape(side, side, depth)
+    height = inside.sum(axis=2)
+    assert (inside == (np.arange(depth) < height[..., None])).all()
+    assert height.min() >= 1
+    for axis in (0, 1):
+        assert np.abs(np.diff(height, axis=axis)).max() <= scenes.STEEPEST
+
+
+def test_roof_duality_doubles_every_pixel():
+    (problem,) = FAMILIES["roof-duality"](0.05, 1).problems
+    value, side = solved(problem)
+    pixels = problem.nodes // 2
+    assert not (side[:pixels] & side[pixels:]).any()  # no pixel is itself and its complement
+    mirrored = Problem(
+        (problem.tail + pixels) % problem.nodes,
+        (problem.head + pixels) % problem.nodes,
+        problem.capacity,
+        None,
+        np.roll(problem.source, pixels),
+        np.roll(problem.sink, pixels),
+    )
+    assert solved(mirrored)[0] == value
 
 
 def test_genrmf_joins_frames_by_permutations():

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-from benchmarks.families import dimacs, expansion, grid, knn, sparse
+from benchmarks.families import dimacs, expansion, grid, knn, scenes, sparse
 from benchmarks.problem import Batch
 
 # generate(scale, graphs): ``scale`` multiplies the sides of every graph; ``graphs`` is the size of
@@ -27,4 +27,15 @@ FAMILIES: dict[str, Generate] = {
     "genrmf-wide": partial(dimacs.genrmf, 48, 7),
     "washington-long": partial(dimacs.random_level, 64, 256),
     "washington-wide": partial(dimacs.random_level, 256, 64),
+    "denoise4": scenes.denoise,
+    "scribbles8": scenes.scribbles,
+    "mesh": scenes.mesh,
+    "matching": sparse.matching,
+    "volume26": scenes.volume,
+    "surface": scenes.surface,
+    "visibility": scenes.visibility,
+    "roof-duality": sparse.roof_duality,
 }
+
+# Not for tuning: no rule and no constant of the core may be chosen by what these show.
+HELD_OUT = frozenset({"volume26", "surface", "visibility", "roof-duality"})

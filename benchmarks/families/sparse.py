@@ -1,12 +1,14 @@
-"""Sparse random graphs, which have no geometry."""
+"""Sparse graphs of combinatorial problems: random ones, matchings, roof duality."""
 
 from __future__ import annotations
 
 import numpy as np
 
+from benchmarks.families.grid import lattice
 from benchmarks.problem import Batch, Problem
 
 NODES, LARGEST_LINK, LARGEST_TERMINAL = 50_000, 20, 40
+MATCHED, DOUBLED_SIDE = 10_000, 200
 
 
 def uniform(edges_per_node: int, scale: float, graphs: int) -> Batch:
@@ -19,3 +21,36 @@ def uniform(edges_per_node: int, scale: float, graphs: int) -> Batch:
     terminals = rng.integers(LARGEST_TERMINAL, size=(2, nodes), endpoint=True, dtype=np.int32)
     source, sink = terminals * (rng.random((2, nodes)) < 0.5).astype(np.int32)
     return Batch((Problem(tail, head, forward, backward, source, sink),))
+
+
+def matching(scale: float, graphs: int) -> Batch:
+    """The largest matching of a random bipartite graph, four edges for each node on the left."""
+    side = max(2, round(MATCHED * scale))
+    rng = np.random.default_rng(0)
+    tail = np.repeat(np.arange(side), 4)
+    pair = np.unique(tail * side + rng.integers(side, size=len(tail)))
+    tail, head = pair // side, side + pair % side
+    one = np.ones(len(tail), dtype=np.int32)
+    left = (np.arange(2 * side) < side).astype(np.int32)
+    return Batch((Problem(tail, head, one, 0 * one, left, 1 - left),))
+
+
+def roof_duality(scale: float, graphs: int) -> Batch:
+    """The doubled graph of a binary grid with links of either sign (Boros and Hammer 2002).
+
+    Every pixel has a second node for its complement; a link that wants its ends to differ joins
+    each end to the other's complement.
+    """
+    side = max(4, round(DOUBLED_SIDE * scale))
+    pixels = side * side
+    rng = np.random.default_rng(0)
+    u, v, _ = lattice((side, side), [(0, 1), (1, 0)])
+    weight = np.rint(rng.normal(60, 400, len(u))).astype(np.int32)
+    supply = np.rint(rng.normal(0, 900, pixels)).astype(np.int32)
+    other = np.where(weight < 0, pixels, 0)
+    tail = np.concatenate([u, u + pixels])
+    head = np.concatenate([v + other, v + pixels - other])
+    capacity = np.abs(np.concatenate([weight, weight]))
+    both = np.concatenate([supply, -supply])
+    source, sink = np.maximum(both, 0), np.maximum(-both, 0)
+    return Batch((Problem(tail, head, capacity, None, source, sink),))

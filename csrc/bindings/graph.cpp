@@ -3,6 +3,8 @@
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
 
+#include <algorithm>
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <mutex>
@@ -21,6 +23,7 @@ namespace graphcut::bindings {
 namespace {
 
 using maxflow::DynamicCut;
+using maxflow::GridLayout;
 using maxflow::Network;
 using maxflow::Value;
 
@@ -70,13 +73,13 @@ class SharedGraph {
       throw std::runtime_error(std::string(name) +
                                " is not known: call solve() first, and again after every change");
     }
-    return std::forward<Use>(use)(std::as_const(cut_));
+    return std::forward<Use>(use)(cut_);
   }
 
-  Wide solve(bool reuse) {
+  Wide solve(bool reuse, int threads) {
     const py::gil_scoped_release release;
     const std::lock_guard<std::mutex> lock(mutex_);
-    return cut_.solve(reuse);
+    return cut_.solve(reuse, threads);
   }
 
   std::unique_ptr<SharedGraph> copy() {
@@ -108,6 +111,21 @@ std::int64_t add_edges(SharedGraph<Capacity>& graph, const Ids& tail, const Ids&
   return graph.locked([&](DynamicCut<Capacity>& cut) {
     return cut.add_edges(count, tail.data(), head.data(), capacity.data(), reverse.data());
   });
+}
+
+// shape: of three axes; offsets (directions, 3), from tail to head; no reverse: equal to capacity.
+template <class Capacity>
+void add_grid(SharedGraph<Capacity>& graph, const std::array<std::int32_t, 3>& shape,
+              const std::vector<std::array<std::int32_t, 3>>& offsets,
+              const Array<Capacity>& capacity, const std::optional<Array<Capacity>>& reverse) {
+  GridLayout layout;
+  if (offsets.size() > layout.offset.size()) throw std::invalid_argument("offsets: too many");
+  layout.size = shape;
+  layout.directions = static_cast<int>(offsets.size());
+  std::copy(offsets.begin(), offsets.end(), layout.offset.begin());
+  expect(capacity, "capacity", layout.edges());
+  const Capacity* back = optional_data(reverse, "reverse_capacity", layout.edges());
+  graph.locked([&](DynamicCut<Capacity>& cut) { cut.add_grid(layout, capacity.data(), back); });
 }
 
 template <class Capacity>
@@ -179,7 +197,7 @@ Array<bool> source_side(SharedGraph<Capacity>& graph) {
 template <class Capacity>
 Array<bool> sink_side(SharedGraph<Capacity>& graph) {
   Buffer<bool> side;
-  graph.solved("sink_side", [&](const DynamicCut<Capacity>& cut) {
+  graph.solved("sink_side", [&](DynamicCut<Capacity>& cut) {
     cut.write_sink_side(side.allocate(cut.network().nodes()));
   });
   return side.array();
@@ -188,7 +206,7 @@ Array<bool> sink_side(SharedGraph<Capacity>& graph) {
 template <class Capacity>
 Array<Capacity> flow(SharedGraph<Capacity>& graph) {
   Buffer<Capacity> found;
-  graph.solved("flow", [&](const DynamicCut<Capacity>& cut) {
+  graph.solved("flow", [&](DynamicCut<Capacity>& cut) {
     cut.write_flow(found.allocate(cut.network().edges()));
   });
   return found.array();
@@ -197,7 +215,7 @@ Array<Capacity> flow(SharedGraph<Capacity>& graph) {
 template <class Capacity>
 py::tuple residual(SharedGraph<Capacity>& graph) {
   Buffer<Value<Capacity>> forward, backward;
-  graph.solved("residual", [&](const DynamicCut<Capacity>& cut) {
+  graph.solved("residual", [&](DynamicCut<Capacity>& cut) {
     const std::int64_t edges = cut.network().edges();
     cut.write_residual(forward.allocate(edges), backward.allocate(edges));
   });
@@ -215,13 +233,26 @@ Ids cut_edges(SharedGraph<Capacity>& graph) {
       graph.solved("cut_edges", [](const DynamicCut<Capacity>& cut) { return cut.cut_edges(); }));
 }
 
+// A copy, with all edges.
+template <class Capacity>
+Network<Capacity> listed(SharedGraph<Capacity>& graph) {
+  Network<Capacity> all = graph.locked([](DynamicCut<Capacity>& cut) { return cut.network(); });
+  all.list_edges();
+  return all;
+}
+
 // tail, head, capacity, reverse_capacity (edges each); source, sink (nodes each).
 template <class Capacity>
 py::tuple columns(SharedGraph<Capacity>& graph) {
-  const Network<Capacity> all =
-      graph.locked([](DynamicCut<Capacity>& cut) { return cut.network(); });
+  const Network<Capacity> all = listed(graph);
   return py::make_tuple(to_array(all.tail), to_array(all.head), to_array(all.capacity),
                         to_array(all.reverse), to_array(all.source), to_array(all.sink));
+}
+
+// One that a grid does not have.
+template <class Capacity, class T>
+auto listed_column(std::vector<T> Network<Capacity>::* member) {
+  return [member](SharedGraph<Capacity>& graph) { return to_array(listed(graph).*member); };
 }
 
 // One of them alone, copied under the lock.
@@ -247,13 +278,15 @@ void bind_type(py::module_& module, const char* name) {
       .def("add_edges", &add_edges<Capacity>, py::arg("tail").noconvert(),
            py::arg("head").noconvert(), py::arg("capacity").noconvert(),
            py::arg("reverse_capacity").noconvert())
+      .def("add_grid", &add_grid<Capacity>, py::arg("shape"), py::arg("offsets"),
+           py::arg("capacity").noconvert(), py::arg("reverse_capacity").noconvert())
       .def("add_terminals", &add_terminals<Capacity>, py::arg("nodes").noconvert(),
            py::arg("source").noconvert(), py::arg("sink").noconvert())
       .def("set_terminals", &set_terminals<Capacity>, py::arg("nodes").noconvert(),
            py::arg("source").noconvert(), py::arg("sink").noconvert())
       .def("set_capacities", &set_capacities<Capacity>, py::arg("edges").noconvert(),
            py::arg("capacity").noconvert(), py::arg("reverse_capacity").noconvert())
-      .def("solve", &Shared::solve, py::arg("reuse"))
+      .def("solve", &Shared::solve, py::arg("reuse"), py::arg("threads"))
       .def("nodes",
            [](Shared& graph) {
              return graph.locked([](Cut& cut) { return cut.network().nodes(); });
@@ -275,10 +308,10 @@ void bind_type(py::module_& module, const char* name) {
       .def("flow", &flow<Capacity>)
       .def("residual", &residual<Capacity>)
       .def("cut_edges", &cut_edges<Capacity>)
-      .def("tail", column(&Network<Capacity>::tail))
-      .def("head", column(&Network<Capacity>::head))
+      .def("tail", listed_column(&Network<Capacity>::tail))
+      .def("head", listed_column(&Network<Capacity>::head))
       .def("capacity", column(&Network<Capacity>::capacity))
-      .def("reverse_capacity", column(&Network<Capacity>::reverse))
+      .def("reverse_capacity", listed_column(&Network<Capacity>::reverse))
       .def("source", column(&Network<Capacity>::source))
       .def("sink", column(&Network<Capacity>::sink))
       .def("columns", &columns<Capacity>);

@@ -9,19 +9,21 @@
 // does not rule demand out, pushes along open arcs to neighbours one label lower, and raises its
 // own label where something is left. Then all take what they were given.
 //
-// Note [Rounds without races]: a round reads only what no other node writes in it. Labels and
-// supplies are those of before the round: new ones, and what is pushed, wait in `next` and
-// `incoming`. The flow of an edge is written by its higher end alone, as it is one label above the
-// other; the lower end, for which the neighbour is one label above, does not read it: it takes the
-// arc for open when it raises its label. This makes the label too low at worst, which is allowed,
-// and it rises all the same. So the result does not depend on the order of nodes within a round,
-// and since numbers are whole, every run gives the same bits. Additions to `incoming` are the only
-// ones that meet; they commute.
+// Note [Rounds without races]: a round reads only what no other node writes in it.
+// - Labels and supplies are those of before the round. New labels wait in `next`, and flow that is
+//   pushed waits in `incoming`.
+// - Only the end with the higher label writes the flow of an edge. The lower end does not read it:
+//   when it is relabelled it takes the arc to a neighbour one label above for open. At worst its
+//   label stays lower than it could be, which is allowed.
+// - Several nodes may add to the same entry of `incoming`. Additions of whole numbers commute.
+// So the result does not depend on the order of nodes within a round, and every run gives the same
+// bits.
 //
-// Note [Valid labels]: for an open arc v -> w, label(v) <= label(w) + 1 holds always. A round
-// raises v to 1 + the lowest label before the round among neighbours that arcs lead to, open after
-// v's own pushes, or closed but with v's label + 1, from where alone v's arc could be opened
-// meanwhile; labels of others only rise. An arc that a push of v opens towards v leads up.
+// Note [Valid labels]: label(v) <= label(w) + 1 holds for every open arc v -> w. A round relabels v
+// to 1 + the lowest label of the neighbours w that it counts; labels are those of before the round.
+// It counts w if the arc v -> w is open after v's own pushes. It also counts w if label(w) is
+// label(v) + 1, since only such a neighbour can open v -> w in the same round. All other labels
+// only rise. An arc that a push of v opens leads up to v.
 //
 // Note [Minimal source set]: only the cut is wanted, so supply that cannot reach demand stays where
 // it got stuck, as in a maximum preflow. Let S be the nodes that open arcs reach from stuck supply.

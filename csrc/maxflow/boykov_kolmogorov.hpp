@@ -43,6 +43,7 @@ class BoykovKolmogorov {
     return true;
   }
 
+  Left left() const { return Left::flow; }
   bool in_source_set(std::int32_t i) const { return nodes_[i].tree == Tree::source; }
   // Whether residual arcs lead from the node to the sink: in no minimum cut's source set.
   bool in_sink_set(std::int32_t i) const { return nodes_[i].tree == Tree::sink; }
@@ -69,9 +70,10 @@ class BoykovKolmogorov {
     nodes_ = node_store_.data();
   }
 
-  // Grows the trees until no node is active. Requires that no node is an orphan.
+  // Grows the trees until no node is active. Requires that no node is an orphan. Stops early once
+  // orphans have looked at more arcs than most_looked_.
   void run() {
-    for (std::int32_t i = pop_active(); i != kNone; i = pop_active()) {
+    for (std::int32_t i = pop_active(); i != kNone && !too_long(); i = pop_active()) {
       if (nodes_[i].tree == Tree::source) {
         grow<Tree::source>(i);
       } else if (nodes_[i].tree == Tree::sink) {
@@ -153,7 +155,7 @@ class BoykovKolmogorov {
       } else if (node.tree == other) {
         augment(side == Tree::source ? a : arcs_[a].sister);
         adopt_orphans();
-        if (nodes_[i].tree != side) return;
+        if (nodes_[i].tree != side || too_long()) return;
       } else {
         node.tree = side;
         node.parent = arcs_[a].sister;
@@ -241,11 +243,14 @@ class BoykovKolmogorov {
     }
   }
 
+  bool too_long() const { return looked_ > most_looked_; }
+
   // Finds the orphan i the nearest parent that is still rooted at the terminal, or frees it.
   template <Tree side>
   void adopt(std::int32_t i) {
     std::int32_t parent = kNone;
     std::int32_t nearest = std::numeric_limits<std::int32_t>::max();
+    looked_ += first_[i + 1] - first_[i];
     for (std::int32_t a = first_[i]; a != first_[i + 1]; ++a) {
       const std::int32_t j = arcs_[a].head();
       if (!upward<side>(arcs_[a]) || nodes_[j].tree != side) continue;
@@ -307,6 +312,8 @@ class BoykovKolmogorov {
   std::size_t orphan_head_ = 0, orphan_tail_ = 0;
   std::int32_t active_head_ = kNone, active_tail_ = kNone;
   std::int32_t time_ = 0;
+  std::int64_t looked_ = 0;  // arcs, by orphans for a parent
+  std::int64_t most_looked_ = std::numeric_limits<std::int64_t>::max();
   [[no_unique_address]] Ledger ledger_;
 };
 

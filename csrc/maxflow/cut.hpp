@@ -24,15 +24,18 @@ struct Solvers {
 
 template <class Solver>
 void write_side(const Solver& solver, std::int32_t nodes, bool* side) {
+  if constexpr (requires { solver.write_source_set(nodes, side); }) {
+    solver.write_source_set(nodes, side);
+    return;
+  }
   for (std::int32_t i = 0; i < nodes; ++i) side[i] = solver.in_source_set(i);
 }
 
 // Sets `excess` (nodes) to what each node has from the source less what it can give to the sink;
 // returns how many have anything.
-template <class Capacity>
+template <class Capacity, class R>
 std::int64_t set_excess(const Capacity* source, const Capacity* sink, std::int32_t nodes,
-                        std::vector<Residual<Capacity>>& excess) {
-  using R = Residual<Capacity>;
+                        std::vector<R>& excess) {
   excess.resize(static_cast<std::size_t>(nodes));
   std::int64_t terminals = 0;
   for (std::int32_t i = 0; i < nodes; ++i) {
@@ -43,20 +46,42 @@ std::int64_t set_excess(const Capacity* source, const Capacity* sink, std::int32
   return terminals;
 }
 
+// Whether a solver that turns out not to suit the graph is replaced.
+enum class Patience : std::uint8_t { endless, limited };
+
+// Only `auto` replaces one.
+inline Patience patience_of(Method asked) {
+  return asked == Method::automatic ? Patience::limited : Patience::endless;
+}
+
+// Note [Limited patience]: no look at a graph before it is solved tells apart all that
+// breadth-first search is good at from what takes it very long, as strong smoothness does, or hubs.
+// So it stops after looking at every arc kLooks times, and pseudoflow goes on from where it is.
+//
 // Solves `graph`, whose residuals and excess are the capacities, or what flow sent before has left
 // of them, and writes the minimal source set to `side`. Where the solver that was asked for cannot
-// go on, Boykov-Kolmogorov takes over: it sums nothing, so it can take any capacities.
+// go on, Boykov-Kolmogorov takes over: it sums nothing, so it can take any capacities. Returns how
+// the graph is left.
 template <class R>
-void cut(Graph<R>& graph, Solvers<R>& solvers, Method used, bool* side) {
+Left cut(Graph<R>& graph, Solvers<R>& solvers, Method used, bool* side,
+         Patience patience = Patience::endless) {
+  constexpr double kLooks = 32;
+  if (used == Method::incremental_bfs && patience == Patience::limited) {
+    if (solvers.incremental_bfs.solve(graph, kLooks)) {
+      write_side(solvers.incremental_bfs, graph.nodes(), side);
+      return solvers.incremental_bfs.left();
+    }
+    used = Method::pseudoflow;
+  }
   const auto solved_by = [&](auto& solver) {
     if (!solver.solve(graph)) return false;
     write_side(solver, graph.nodes(), side);
     return true;
   };
   switch (used) {
-#define GRAPHCUT_ENTRY(name, method, Solver) \
-  case Method::method:                       \
-    if (solved_by(solvers.method)) return;   \
+#define GRAPHCUT_ENTRY(name, method, Solver)                     \
+  case Method::method:                                           \
+    if (solved_by(solvers.method)) return solvers.method.left(); \
     break;
     GRAPHCUT_SOLVERS(GRAPHCUT_ENTRY)
 #undef GRAPHCUT_ENTRY
@@ -64,6 +89,7 @@ void cut(Graph<R>& graph, Solvers<R>& solvers, Method used, bool* side) {
       break;
   }
   solved_by(solvers.boykov_kolmogorov);
+  return Left::flow;
 }
 
 // Capacity of the terminal arcs in the cut.

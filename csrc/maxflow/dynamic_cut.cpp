@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <limits>
 #include <tuple>
 #include <type_traits>
@@ -9,6 +10,7 @@
 
 #include "maxflow/capacities.hpp"
 #include "maxflow/cut.hpp"
+#include "maxflow/first_cut.hpp"
 #include "maxflow/infinite_path.hpp"
 #include "maxflow/maximum_flow.hpp"
 
@@ -19,6 +21,23 @@
 // Torr add the difference to terminal capacities instead, which comes to the same.
 
 namespace graphcut::maxflow {
+namespace {
+
+// Cuts that cost this much more than the minimum, relatively, are not accepted from a resume.
+constexpr double kTolerance = 0x1p-30;
+// With more changes at a time than this, of so many nodes or edges, grids are solved afresh: to go
+// on, their edges would have to be listed.
+std::int64_t few_changes(std::int64_t all) { return std::max<std::int64_t>(all / 64, 1024); }
+
+}  // namespace
+
+template <class Capacity>
+void DynamicCut<Capacity>::add_grid(const GridLayout& layout, const Capacity* capacity,
+                                    const Capacity* reverse) {
+  network_.add_grid(layout, capacity, reverse);
+  solved_ = laid_out_ = resumable_ = false;
+  unchecked_infinity_ = true;
+}
 
 template <class Capacity>
 std::int64_t DynamicCut<Capacity>::add_nodes(std::int64_t count) {
@@ -49,6 +68,7 @@ template <class Capacity>
 void DynamicCut<Capacity>::set_terminals(std::int64_t count, const std::int64_t* nodes,
                                          const Capacity* source, const Capacity* sink) {
   const bool infinite = network_.check_terminals(count, nodes, source, sink);
+  ready_to_change(count, network_.nodes());
   changed_.reserve(network_.source.size());  // so that marking cannot fail halfway
   unchecked_infinity_ |= infinite;
   for (std::int64_t k = 0; k < count; ++k) {
@@ -68,6 +88,8 @@ template <class Capacity>
 void DynamicCut<Capacity>::set_capacities(std::int64_t count, const std::int64_t* edges,
                                           const Capacity* capacity, const Capacity* reverse) {
   const bool infinite = network_.check_capacities(count, edges, capacity, reverse);
+  if (network_.reverse.empty()) network_.reverse = network_.capacity;
+  ready_to_change(count, network_.edges());
   changed_.reserve(network_.source.size());
   unchecked_infinity_ |= infinite;
   for (std::int64_t k = 0; k < count; ++k) {
@@ -140,27 +162,57 @@ bool DynamicCut<Capacity>::excess_after_changes(std::int32_t i, Wide* excess) {
 template <class Capacity>
 void DynamicCut<Capacity>::load_capacities() {
   resumable_ = false;
-  if (!laid_out_) {
-    slot_.resize(static_cast<std::size_t>(network_.edges()));
-    build_topology(
-        graph_, static_cast<std::int32_t>(network_.nodes()), network_.edges(),
-        [this](std::int64_t e) {
-          const auto place = static_cast<std::size_t>(e);
-          return std::pair{network_.tail[place], network_.head[place]};
-        },
-        [this](std::int64_t e, std::int32_t a) { slot_[static_cast<std::size_t>(e)] = a; });
-    side_.resize(network_.source.size());
-    sink_side_.resize(network_.source.size());
-    laid_out_ = true;
-  }
-  for (std::size_t e = 0; e < slot_.size(); ++e) {
-    if (slot_[e] < 0) continue;
-    graph_.set_residuals(slot_[e], static_cast<Wide>(network_.capacity[e]),
-                         static_cast<Wide>(network_.reverse[e]));
-  }
+  grid_flow_ = {};
+  network_.list_edges();
+  load(network_, Spread<Wide>{}, laid_out_, graph_, slot_);
+  laid_out_ = true;
 }
 
-// Solves from the capacities, which are loaded.
+template <class Capacity>
+GridResult DynamicCut<Capacity>::solve_as_grid(int threads) {
+  if (!network_.grid) return GridResult::refused;
+  for (std::size_t i = 0; unchecked_infinity_ && i < network_.source.size(); ++i) {
+    // A path of infinite capacity within the node; all others have infinite edges.
+    if (std::isinf(static_cast<double>(std::min(network_.source[i], network_.sink[i])))) {
+      return GridResult::refused;
+    }
+  }
+  side_.resize(network_.source.size());
+  GridProblem<Capacity> problem;
+  problem.layout = &*network_.grid;
+  problem.capacity = network_.capacity.data();
+  problem.reverse = network_.reverse_data();
+  problem.source = network_.source.data();
+  problem.sink = network_.sink.data();
+  return solve_grid(problem, threads, side_.data(), grid_flow_);
+}
+
+// Solves from the capacities, by the solver that suits the graph.
+template <class Capacity>
+void DynamicCut<Capacity>::start(int threads) {
+  resumable_ = false;
+  grid_flow_ = {};
+  const GridResult as_grid = solve_as_grid(threads);
+  if (as_grid == GridResult::solved) {
+    left_ = Left::pseudoflow;
+  } else {
+    network_.list_edges();
+    const bool hard = as_grid == GridResult::too_long;
+    left_ = first_cut(network_, hard ? Method::pseudoflow : Method::automatic, unchecked_infinity_,
+                      laid_out_, graph_, slot_, side_);
+    laid_out_ = true;
+  }
+  unchecked_infinity_ = false;
+  if (left_ == Left::flow) {  // the flow is of use, were it known
+    load_capacities();
+    restart();
+    return;
+  }
+  reparameterised_ = true;
+  resumable_ = true;
+}
+
+// Solves from the capacities, which are loaded, by Boykov-Kolmogorov.
 template <class Capacity>
 void DynamicCut<Capacity>::restart() {
   graph_.excess.resize(network_.source.size());
@@ -170,8 +222,79 @@ void DynamicCut<Capacity>::restart() {
   mark_.assign(network_.source.size(), kUnmarked);
   changed_.clear();
   solver_.solve(graph_);
+  read_sides();
+  left_ = Left::flow;
   rounding_ = 0;
   reparameterised_ = false;
+  resumable_ = true;
+}
+
+template <class Capacity>
+void DynamicCut<Capacity>::ready_to_change(std::int64_t changes, std::int64_t all) {
+  if (grid_flow_.residual && changes > few_changes(all)) {
+    grid_flow_ = {};
+    resumable_ = false;
+  }
+  ready_to_resume();
+}
+
+// Has solver_ know the flow, as changes and results need.
+template <class Capacity>
+void DynamicCut<Capacity>::ready_to_resume() {
+  if (!resumable_ || left_ == Left::flow) return;
+  network_.list_edges();
+  // What a grid of float32 rounds away is what every solver of float32 does.
+  const bool rough = grid_flow_.residual && std::is_same_v<Capacity, float>;
+  rounding_ = rough ? 0 : rounding_of_residuals(network_);
+  bool known = rounding_ <= kTolerance * static_cast<double>(value_);
+  if (known && grid_flow_.residual) load_grid();
+  if (known) {
+    solver_.begin(graph_, [&] {
+      known = settle_first_cut(network_, slot_, left_ == Left::reversed, graph_,
+                               [&](std::size_t e, Wide flow) {
+                                 const std::int32_t slot = slot_[e];
+                                 const Arc<Wide>& arc = graph_.arcs[static_cast<std::size_t>(slot)];
+                                 solver_.set_flow(slot, arc.sister, flow);
+                               });
+    });
+  }
+  if (known) {
+    mark_.assign(network_.source.size(), kUnmarked);
+    changed_.clear();
+    left_ = Left::flow;
+  } else {
+    load_capacities();
+    restart();
+  }
+}
+
+// Lays out graph_ with what grid_flow_ left of the capacities.
+template <class Capacity>
+void DynamicCut<Capacity>::load_grid() {
+  const GridFlow<Capacity> found = std::move(grid_flow_);
+  load_capacities();
+  const GridLayout& grid = *network_.grid;
+  for (int d = 0; d < grid.directions; ++d) {
+    grid.each_row(d, [&](std::int64_t first, std::int32_t tail, std::int32_t count) {
+      for (std::int32_t x = 0; x < count; ++x) {
+        const auto e = static_cast<std::size_t>(first + x);
+        const Capacity forward = found.of(tail + x, d);
+        const Capacity backward = found.of(tail + x + grid.step(d), d + grid.directions);
+        const auto capacity = static_cast<Wide>(network_.capacity[e]);
+        const auto reverse = static_cast<Wide>(network_.reverse[e]);
+        Wide flow = network_.capacity[e] <= network_.reverse[e]
+                        ? capacity - static_cast<Wide>(forward)
+                        : static_cast<Wide>(backward) - reverse;
+        if (forward == Capacity{0}) flow = capacity;
+        if (backward == Capacity{0}) flow = -reverse;
+        graph_.set_residuals(slot_[e], capacity - flow, reverse + flow);
+      }
+    });
+  }
+  graph_.excess.resize(network_.source.size());
+  for (std::size_t i = 0; i < graph_.excess.size(); ++i) {
+    graph_.excess[i] = static_cast<Wide>(found.excess[static_cast<std::ptrdiff_t>(i)]);
+  }
   resumable_ = true;
 }
 
@@ -186,34 +309,67 @@ bool DynamicCut<Capacity>::resume() {
     if (!excess_after_changes(i, &excess)) return false;
     solver_.set_excess(i, excess);
   }
-  solver_.resume(graph_, changed_);
+  const bool solved = solver_.resume(graph_, changed_);
   for (const std::int32_t i : changed_) mark_[static_cast<std::size_t>(i)] = kUnmarked;
   changed_.clear();
-  return true;
+  if (solved) {
+    read_sides();
+    return true;
+  }
+  left_ = finish_cut(graph_, side_);
+  return left_ != Left::flow;
 }
 
-// The source set and its cost, summed in the order of the edge-list solver.
 template <class Capacity>
-void DynamicCut<Capacity>::read_cut() {
-  value_ = Wide{0};
+void DynamicCut<Capacity>::read_sides() {
+  side_.resize(network_.source.size());
   for (std::size_t i = 0; i < side_.size(); ++i) {
-    const bool inside = solver_.in_source_set(static_cast<std::int32_t>(i));
-    side_[i] = static_cast<std::uint8_t>(inside);
-    sink_side_[i] = static_cast<std::uint8_t>(solver_.in_sink_set(static_cast<std::int32_t>(i)));
-    value_ += static_cast<Wide>(inside ? network_.sink[i] : network_.source[i]);
+    side_[i] = static_cast<std::uint8_t>(solver_.in_source_set(static_cast<std::int32_t>(i)));
+  }
+}
+
+// Calls crossing(e, out) for the edges between the source set and the rest, in their order; out:
+// the tail is in the set.
+template <class Capacity>
+template <class Crossing>
+void DynamicCut<Capacity>::each_crossing(Crossing&& crossing) const {
+  const std::uint8_t* const side = side_.data();
+  if (network_.grid) {
+    const GridLayout& grid = *network_.grid;
+    for (int d = 0; d < grid.directions; ++d) {
+      grid.each_row(
+          d, [&, step = grid.step(d)](std::int64_t e, std::int32_t tail, std::int32_t count) {
+            const std::uint8_t* const tails = side + tail;
+            if (std::memcmp(tails, tails + step, static_cast<std::size_t>(count)) == 0) return;
+            for (std::int32_t x = 0; x < count; ++x) {
+              if (tails[x] != tails[x + step])
+                crossing(static_cast<std::size_t>(e + x), tails[x] != 0);
+            }
+          });
+    }
+    return;
   }
   for (std::size_t e = 0; e < network_.tail.size(); ++e) {
-    const bool tail = side_[static_cast<std::size_t>(network_.tail[e])] != 0;
-    const bool head = side_[static_cast<std::size_t>(network_.head[e])] != 0;
-    if (tail == head) continue;
-    value_ += static_cast<Wide>(tail ? network_.capacity[e] : network_.reverse[e]);
+    const bool tail = side[network_.tail[e]] != 0, head = side[network_.head[e]] != 0;
+    if (tail != head) crossing(e, tail);
   }
 }
 
+// The cost of the source set, summed in the order of the edge-list solver.
 template <class Capacity>
-typename DynamicCut<Capacity>::Wide DynamicCut<Capacity>::solve(bool reuse) {
-  // Cuts that cost this much more than the minimum, relatively, are not accepted from a resume.
-  constexpr double kTolerance = 0x1p-30;
+void DynamicCut<Capacity>::sum_cut() {
+  value_ = Wide{0};
+  for (std::size_t i = 0; i < side_.size(); ++i) {
+    value_ += static_cast<Wide>(side_[i] != 0 ? network_.sink[i] : network_.source[i]);
+  }
+  const Capacity* const reverse = network_.reverse_data();
+  each_crossing([&](std::size_t e, bool out) {
+    value_ += static_cast<Wide>(out ? network_.capacity[e] : reverse[e]);
+  });
+}
+
+template <class Capacity>
+typename DynamicCut<Capacity>::Wide DynamicCut<Capacity>::solve(bool reuse, int threads) {
   const bool resumes = reuse && resumable_;
   if (resumes && solved_) {
     reused_ = true;
@@ -221,22 +377,26 @@ typename DynamicCut<Capacity>::Wide DynamicCut<Capacity>::solve(bool reuse) {
   }
   solved_ = false;
   check_total(network_.source.data(), network_.sink.data(), network_.nodes());
-  if (!resumes) load_capacities();
-  if constexpr (std::is_floating_point_v<Capacity>) {
-    if (unchecked_infinity_) {
-      refuse_infinite_path(graph_, network_.source.data(), network_.sink.data(), "");
+  bool reused = false;
+  if (resumes) {
+    if constexpr (std::is_floating_point_v<Capacity>) {
+      if (unchecked_infinity_) {
+        refuse_infinite_path(graph_, network_.source.data(), network_.sink.data(), "");
+      }
+      unchecked_infinity_ = false;
     }
-    unchecked_infinity_ = false;
-  }
-  bool reused = resumes && resume();
-  if (reused) read_cut();
-  if (reused && value_ > Wide{0} && rounding_ > kTolerance * static_cast<double>(value_)) {
-    reused = false;
+    reused = resume();
+    if (reused) sum_cut();
+    if (value_ > Wide{0} && rounding_ > kTolerance * static_cast<double>(value_)) reused = false;
   }
   if (!reused) {
-    if (resumes) load_capacities();
-    restart();
-    read_cut();
+    if (resumes) {
+      load_capacities();
+      restart();
+    } else {
+      start(threads);
+    }
+    sum_cut();
   }
   checked_value(value_, "");
   solved_ = true;
@@ -249,24 +409,40 @@ void DynamicCut<Capacity>::write_source_side(bool* side) const {
   for (std::size_t i = 0; i < side_.size(); ++i) side[i] = side_[i] != 0;
 }
 
+// All that can reach demand. The sink tree has it after a resume, and its roots before.
 template <class Capacity>
-void DynamicCut<Capacity>::write_sink_side(bool* side) const {
-  for (std::size_t i = 0; i < sink_side_.size(); ++i) side[i] = sink_side_[i] != 0;
+void DynamicCut<Capacity>::write_sink_side(bool* side) {
+  ready_to_resume();
+  std::vector<std::int32_t> queue;
+  for (std::int32_t i = 0; i < graph_.nodes(); ++i) {
+    side[i] = solver_.in_sink_tree(i);
+    if (side[i]) queue.push_back(i);
+  }
+  for (std::size_t k = 0; k < queue.size(); ++k) {
+    const auto v = static_cast<std::size_t>(queue[k]);
+    for (std::int32_t a = graph_.first[v]; a != graph_.first[v + 1]; ++a) {
+      const Arc<Wide>& arc = graph_.arcs[static_cast<std::size_t>(a)];
+      if (!arc.sister_open() || side[arc.head()]) continue;
+      side[arc.head()] = true;
+      queue.push_back(arc.head());
+    }
+  }
 }
 
 template <class Capacity>
-MaximumFlow<Capacity> DynamicCut<Capacity>::maximum_flow() const {
+MaximumFlow<Capacity> DynamicCut<Capacity>::maximum_flow() {
+  ready_to_resume();
   return {network_, graph_, solver_, slot_, side_, !reparameterised_};
 }
 
 template <class Capacity>
-void DynamicCut<Capacity>::write_flow(Capacity* flow) const {
+void DynamicCut<Capacity>::write_flow(Capacity* flow) {
   const MaximumFlow<Capacity> found = maximum_flow();
   for (std::size_t e = 0; e < slot_.size(); ++e) flow[e] = static_cast<Capacity>(found.net(e));
 }
 
 template <class Capacity>
-void DynamicCut<Capacity>::write_residual(Wide* forward, Wide* backward) const {
+void DynamicCut<Capacity>::write_residual(Wide* forward, Wide* backward) {
   const MaximumFlow<Capacity> found = maximum_flow();
   for (std::size_t e = 0; e < slot_.size(); ++e) {
     std::tie(forward[e], backward[e]) = found.residual(e);
@@ -276,13 +452,12 @@ void DynamicCut<Capacity>::write_residual(Wide* forward, Wide* backward) const {
 template <class Capacity>
 std::vector<std::int64_t> DynamicCut<Capacity>::cut_edges() const {
   std::vector<std::int64_t> cut;
-  for (std::size_t e = 0; e < network_.tail.size(); ++e) {
-    const bool tail = side_[static_cast<std::size_t>(network_.tail[e])] != 0;
-    const bool head = side_[static_cast<std::size_t>(network_.head[e])] != 0;
-    if (tail != head && (tail ? network_.capacity[e] : network_.reverse[e]) > Capacity{0}) {
+  const Capacity* const reverse = network_.reverse_data();
+  each_crossing([&](std::size_t e, bool out) {
+    if ((out ? network_.capacity[e] : reverse[e]) > Capacity{0}) {
       cut.push_back(static_cast<std::int64_t>(e));
     }
-  }
+  });
   return cut;
 }
 

@@ -39,6 +39,15 @@ bool all_within(const std::int64_t* ends, std::int64_t from, std::int64_t to, st
   return !outside;
 }
 
+// Where the edges of graph g end, which begin at `from`, if they lie grouped and in order.
+std::int64_t end_of_group(const std::int64_t* edge_index, std::int64_t from, std::int64_t edges,
+                          std::int64_t g, const std::int64_t* ptr, std::int64_t graphs) {
+  if (g + 1 == graphs) return edges;
+  return std::partition_point(edge_index + from, edge_index + edges,
+                              [last = ptr[g + 1]](std::int64_t tail) { return tail < last; }) -
+         edge_index;
+}
+
 // Fills `begin` where the edges lie grouped and in order, and are right; else returns false.
 bool grouped(const std::int64_t* edge_index, std::int64_t edges, const std::int64_t* ptr,
              std::int64_t graphs, std::vector<std::int64_t>& begin) {
@@ -46,11 +55,7 @@ bool grouped(const std::int64_t* edge_index, std::int64_t edges, const std::int6
   for (std::int64_t g = 0; g < graphs; ++g) {
     const std::int64_t from = begin[static_cast<std::size_t>(g)];
     const std::int64_t last = ptr[g + 1];
-    const std::int64_t to =
-        g + 1 == graphs ? edges
-                        : std::partition_point(edge_index + from, edge_index + edges,
-                                               [last](std::int64_t tail) { return tail < last; }) -
-                              edge_index;
+    const std::int64_t to = end_of_group(edge_index, from, edges, g, ptr, graphs);
     begin[static_cast<std::size_t>(g) + 1] = to;
     if (!all_within(edge_index, from, to, ptr[g], last)) return false;
     if (!all_within(edge_index + edges, from, to, ptr[g], last)) return false;
@@ -102,6 +107,19 @@ EdgeGroups::EdgeGroups(const std::int64_t* edge_index, std::int64_t edges, const
     auto& place = next[static_cast<std::size_t>(graph_of[static_cast<std::size_t>(e)])];
     order[static_cast<std::size_t>(place++)] = e;
   }
+}
+
+EdgeGroups EdgeGroups::of_grouped(const std::int64_t* edge_index, std::int64_t edges,
+                                  const std::int64_t* ptr, std::int64_t graphs,
+                                  std::int64_t nodes) {
+  check_ptr(ptr, graphs, nodes);
+  EdgeGroups groups;
+  groups.begin.reserve(static_cast<std::size_t>(graphs) + 1);
+  groups.begin.push_back(0);
+  for (std::int64_t g = 0; g < graphs; ++g) {
+    groups.begin.push_back(end_of_group(edge_index, groups.begin.back(), edges, g, ptr, graphs));
+  }
+  return groups;
 }
 
 }  // namespace graphcut::maxflow

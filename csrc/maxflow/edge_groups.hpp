@@ -17,9 +17,16 @@ struct EdgeGroups {
   EdgeGroups(const std::int64_t* edge_index, std::int64_t edges, const std::int64_t* ptr,
              std::int64_t graphs, std::int64_t nodes);
 
+  // The same where edges are known to lie grouped, which is not checked, nor are the nodes.
+  static EdgeGroups of_grouped(const std::int64_t* edge_index, std::int64_t edges,
+                               const std::int64_t* ptr, std::int64_t graphs, std::int64_t nodes);
+
   std::int64_t edge(std::int64_t place) const {
     return order.empty() ? place : order[static_cast<std::size_t>(place)];
   }
+
+ private:
+  EdgeGroups() = default;
 };
 
 }  // namespace graphcut::maxflow

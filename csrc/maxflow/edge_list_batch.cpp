@@ -1,13 +1,21 @@
 #include "maxflow/edge_list_batch.hpp"
 
 #include <algorithm>
+#include <array>
+#include <atomic>
+#include <bit>
+#include <cstddef>
 #include <limits>
+#include <optional>
 #include <string>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
 #include "maxflow/cut.hpp"
 #include "maxflow/edge_groups.hpp"
+#include "maxflow/edges.hpp"
+#include "maxflow/grid_list.hpp"
 #include "maxflow/infinite_path.hpp"
 #include "maxflow/spread.hpp"
 #include "parallel/parallel_for.hpp"
@@ -15,7 +23,8 @@
 namespace graphcut::maxflow {
 namespace {
 
-// Whether a path of infinite capacity is possible.
+// Refuses capacities that are none, and sums that overflow; returns whether a path of infinite
+// capacity is possible.
 template <class Capacity>
 bool check(const EdgeListBatch<Capacity>& batch) {
   check_capacities(batch.capacity, batch.cuts, "capacity", "edge");
@@ -38,135 +47,355 @@ bool check(const EdgeListBatch<Capacity>& batch) {
   return infinite_source && infinite_sink;
 }
 
-// What a thread keeps from one cut to the next.
-template <class Capacity>
-struct Workspace {
-  Graph<Residual<Capacity>> graph;
-  Solvers<Residual<Capacity>> solvers;
+// A graph with residuals of type R, and the solvers, which keep their memory from cut to cut.
+template <class R>
+struct Engine {
+  Graph<R> graph;
+  Solvers<R> solvers;
+  Spread<R> spread;
   std::vector<std::int32_t> slot;  // arc of every edge of graph `built`, where it is needed again
-  Spread<Residual<Capacity>> spread;
   std::int64_t built = -1;
 };
 
-// Net flow of the edges of graph g, whose residuals are those of a maximum flow.
+// What a thread keeps from one cut to the next.
 template <class Capacity>
-void write_flow(const EdgeGroups& groups, std::int64_t g, const Capacity* capacity,
-                const Workspace<Capacity>& work, Capacity* flow) {
-  using R = Residual<Capacity>;
-  const std::int64_t first_edge = groups.begin[static_cast<std::size_t>(g)];
-  for (std::size_t place = 0; place < work.slot.size(); ++place) {
-    const std::int64_t e = groups.edge(first_edge + static_cast<std::int64_t>(place));
-    const std::int32_t slot = work.slot[place];
-    flow[e] = slot < 0
-                  ? Capacity{0}
-                  : static_cast<Capacity>(static_cast<R>(capacity[e]) -
-                                          work.graph.arcs[static_cast<std::size_t>(slot)].residual);
-  }
-}
+struct Workspace {
+  Engine<Residual<Capacity>> wide;
+  Engine<NarrowResidual<Capacity>> narrow;  // for integers
+  std::vector<std::int32_t> degree;         // of graph `counted`
+  std::int64_t counted = -1;
+  // Of a graph whose edges do not lie together.
+  std::vector<std::int64_t> ends;
+  std::vector<Capacity> capacities;
+};
 
-// Sends flow ahead, unless the flow is asked for, and sets the residuals that it leaves.
 template <class Capacity>
-void prepare(const EdgeListBatch<Capacity>& batch, const EdgeGroups& groups, std::int64_t g,
-             std::int64_t c, std::int64_t terminals, Workspace<Capacity>& work) {
-  using R = Residual<Capacity>;
-  const std::int64_t base = batch.ptr[g];
-  const std::int64_t first_edge = groups.begin[static_cast<std::size_t>(g)];
-  const std::int64_t edges = groups.begin[static_cast<std::size_t>(g) + 1] - first_edge;
-  const Capacity* capacity = batch.capacity.row(c);
-  const Capacity* reverse = batch.reverse_capacity.row(c);
-  const auto ends = [&](std::int64_t place) {
-    const std::int64_t e = groups.edge(first_edge + place);
-    return std::pair{static_cast<std::int32_t>(batch.edge_index[e] - base),
-                     static_cast<std::int32_t>(batch.edge_index[batch.edges + e] - base)};
-  };
-  const auto capacities = [&](std::int64_t place) {
-    const std::int64_t e = groups.edge(first_edge + place);
-    return std::pair{static_cast<R>(capacity[e]), static_cast<R>(reverse[e])};
-  };
-  work.spread.release();
-  if (batch.flow == nullptr) {
-    work.spread.run(edges, ends, capacities, terminals, work.graph.excess);
+class Run {
+ public:
+  using Wide = Residual<Capacity>;
+
+  // `checked`: everything has been, and `infinite` is what came out; else irregular input ends the
+  // run, whose results are then worth nothing.
+  Run(const EdgeListBatch<Capacity>& batch, const EdgeGroups& groups, bool checked, bool infinite)
+      : batch_(batch), groups_(groups), checked_(checked), infinite_(infinite) {}
+
+  // Whether all was regular.
+  bool operator()(int threads) {
+    const int workers = worker_count(batch_.graphs * batch_.cuts, threads);
+    threads_of_cut_ = std::max(1, threads / workers);
+    std::vector<Workspace<Capacity>> workspaces(static_cast<std::size_t>(workers));
+
+    // A task is a graph with all its cuts, whose topology is then built once; or, with too few
+    // graphs to go round, a single cut.
+    const bool by_graph = batch_.graphs / 2 >= workers || batch_.cuts <= 1 || workers <= 1;
+    const std::int64_t share = by_graph ? batch_.cuts : 1;
+    const std::int64_t tasks = share > 0 ? batch_.graphs * (batch_.cuts / share) : 0;
+    parallel_for(tasks, workers, [&](int worker, std::int64_t task) {
+      auto& work = workspaces[static_cast<std::size_t>(worker)];
+      for (std::int64_t unit = task * share; unit < (task + 1) * share; ++unit) {
+        if (irregular_.load(std::memory_order_relaxed)) return;
+        if (!solve(unit / batch_.cuts, unit % batch_.cuts, work)) irregular_ = true;
+      }
+    });
+    return !irregular_;
   }
-  const auto set_residuals = [&](std::int64_t place, std::int32_t arc) {
-    if (arc < 0) return;
-    const R flow = work.spread.flow(place);
-    const auto [forward, backward] = capacities(place);
-    work.graph.set_residuals(arc, forward - flow, backward + flow);
+
+ private:
+  // Where graph g is in the batch.
+  struct Place {
+    std::int64_t g, c, base, first_edge;
+    std::int32_t nodes;
+    const Capacity* source;
+    const Capacity* sink;
+    bool* side;
+    Method method;
+    std::string where;  // in messages
   };
-  if (work.built == g) {
-    for (std::int64_t place = 0; place < edges; ++place) {
-      set_residuals(place, work.slot[static_cast<std::size_t>(place)]);
+
+  // Whether the input was regular, or has been checked.
+  bool solve(std::int64_t g, std::int64_t c, Workspace<Capacity>& work) {
+    const std::int64_t base = batch_.ptr[g];
+    Place at{g,
+             c,
+             base,
+             groups_.begin[static_cast<std::size_t>(g)],
+             static_cast<std::int32_t>(batch_.ptr[g + 1] - base),
+             batch_.source.row(c) + base,
+             batch_.sink.row(c) + base,
+             batch_.source_side + c * batch_.nodes + base,
+             batch_.flow == nullptr ? batch_.method : Method::boykov_kolmogorov,
+             {}};
+    if (batch_.graphs > 1) at.where += " of graph " + std::to_string(g);
+    if (batch_.cuts > 1) at.where += " of cut " + std::to_string(c);
+    const Edges<Capacity> edges = edges_of(at, work);
+    check_edge_count(edges.count);
+    const auto of_edges = edges.reverse == edges.capacity
+                              ? bits_of_chunks(edges.capacity, edges.count)
+                              : bits_of_chunks(edges.capacity, edges.count) |
+                                    bits_of_chunks(edges.reverse, edges.count);
+    const auto of_nodes = bits_of(at.source, at.nodes) | bits_of(at.sink, at.nodes);
+    if (!checked_ && !regular(of_edges, of_nodes, at.nodes)) return false;
+    if (at.method == Method::automatic && !infinite_ && at.nodes >= 2 * kGridPart &&
+        solve_as_grid(at, edges))
+      return true;
+    if (work.counted != g) {
+      work.counted = -1;
+      if (!count_arcs(edges, at.nodes, work.degree)) return false;
+      work.counted = g;
     }
-    return;
-  }
-  const bool needed = batch.cuts > 1 || batch.flow != nullptr;  // whether arcs are looked up later
-  if (needed) work.slot.resize(static_cast<std::size_t>(edges));
-  build_topology(work.graph, static_cast<std::int32_t>(batch.ptr[g + 1] - base), edges, ends,
-                 [&](std::int64_t place, std::int32_t arc) {
-                   if (needed) work.slot[static_cast<std::size_t>(place)] = arc;
-                   set_residuals(place, arc);
-                 });
-  work.built = g;
-}
-
-template <class Capacity>
-void solve_one(const EdgeListBatch<Capacity>& batch, const EdgeGroups& groups, std::int64_t g,
-               std::int64_t c, bool infinite, Workspace<Capacity>& work) {
-  const std::int64_t base = batch.ptr[g];
-  const std::int64_t first_edge = groups.begin[static_cast<std::size_t>(g)];
-  const std::int64_t edges = groups.begin[static_cast<std::size_t>(g) + 1] - first_edge;
-  const auto nodes = static_cast<std::int32_t>(batch.ptr[g + 1] - base);
-  const Capacity* capacity = batch.capacity.row(c);
-  const Capacity* reverse = batch.reverse_capacity.row(c);
-  std::string where;
-  if (batch.graphs > 1) where += " of graph " + std::to_string(g);
-  if (batch.cuts > 1) where += " of cut " + std::to_string(c);
-  const Capacity* source = batch.source.row(c) + base;
-  const Capacity* sink = batch.sink.row(c) + base;
-  bool* side = batch.source_side + c * batch.nodes + base;
-  const std::int64_t terminals = set_excess(source, sink, nodes, work.graph.excess);
-  prepare(batch, groups, g, c, terminals, work);
-  if constexpr (std::is_floating_point_v<Capacity>) {
-    if (infinite) refuse_infinite_path(work.graph, source, sink, where);
-  }
-  const Method method = batch.flow == nullptr ? batch.method : Method::boykov_kolmogorov;
-  const Method used = chosen(method, work.graph, terminals, work.spread.used());
-  work.spread.release();
-  cut(work.graph, work.solvers, used, side);
-  if (batch.flow != nullptr) {
-    write_flow(groups, g, capacity, work, batch.flow + c * batch.edges);
+    if constexpr (std::is_integral_v<Capacity>) {
+      if (fits_narrow(of_edges, of_nodes, work.degree)) {
+        run(at, edges, work.degree, work.narrow);
+        return true;
+      }
+    }
+    run(at, edges, work.degree, work.wide);
+    return true;
   }
 
-  Value<Capacity> value = terminal_cost(source, sink, side, nodes);
-  for (std::int64_t place = 0; place < edges; ++place) {
-    const std::int64_t e = groups.edge(first_edge + place);
-    const bool tail = side[batch.edge_index[e] - base];
-    const bool head = side[batch.edge_index[batch.edges + e] - base];
-    const Capacity paid[] = {Capacity{0}, capacity[e], reverse[e]};  // cheaper than a branch
-    value += static_cast<Value<Capacity>>(paid[(tail & !head) + 2 * (head & !tail)]);
+  // Solves a graph whose edges are those of a grid, if that is one and large; returns whether it
+  // did. What is irregular is left alone.
+  bool solve_as_grid(Place& at, const Edges<Capacity>& edges) const {
+    const auto ends = [&](std::int64_t e) {
+      return std::pair{edges.tail[e] - edges.base, edges.head[e] - edges.base};
+    };
+    const std::optional<GridLayout> layout = guess_grid(at.nodes, edges.count, ends);
+    if (!layout || !grid_pays(at)) return false;
+    GridList<Capacity> list;
+    if (!list.fill(*layout, edges.count, threads_of_cut_, ends, [&](std::int64_t e) {
+          return std::pair{edges.capacity[e], edges.reverse[e]};
+        })) {
+      return false;
+    }
+    const GridProblem<Capacity> problem{&*layout, list.capacity(), list.reverse(), at.source,
+                                        at.sink};
+    GridFlow<Capacity> flow;
+    const GridResult result =
+        solve_grid(problem, threads_of_cut_, reinterpret_cast<std::uint8_t*>(at.side), flow);
+    if (result == GridResult::solved) write_value(at, edges);
+    if (result == GridResult::too_long) at.method = Method::pseudoflow;
+    return result == GridResult::solved;
   }
-  batch.value[c * batch.graphs + g] = checked_value(value, where);
-}
+
+  // Whether solve_grid takes a graph of such terminals.
+  static bool grid_pays(const Place& at) {
+    std::int64_t terminals = 0;
+    for (std::int32_t i = 0; i < at.nodes; ++i) {
+      terminals += static_cast<std::int64_t>(at.source[i] != at.sink[i]);
+    }
+    return grid_suits(terminals, at.nodes);
+  }
+
+  // The edges of a graph; copied together where the batch has them in any order.
+  Edges<Capacity> edges_of(const Place& at, Workspace<Capacity>& work) const {
+    const auto begin = static_cast<std::size_t>(at.first_edge);
+    const std::int64_t count = groups_.begin[static_cast<std::size_t>(at.g) + 1] - at.first_edge;
+    const Capacity* const capacity = batch_.capacity.row(at.c);
+    const Capacity* const reverse = batch_.reverse_capacity.row(at.c);
+    if (groups_.order.empty()) {
+      return {batch_.edge_index + begin,
+              batch_.edge_index + batch_.edges + begin,
+              capacity + begin,
+              reverse + begin,
+              count,
+              at.base};
+    }
+    const auto size = static_cast<std::size_t>(count);
+    work.ends.resize(2 * size);
+    work.capacities.resize(2 * size);
+    for (std::size_t place = 0; place < size; ++place) {
+      const auto e = static_cast<std::size_t>(groups_.order[begin + place]);
+      work.ends[place] = batch_.edge_index[e];
+      work.ends[size + place] = batch_.edge_index[static_cast<std::size_t>(batch_.edges) + e];
+      work.capacities[place] = capacity[e];
+      work.capacities[size + place] = reverse[e];
+    }
+    return {work.ends.data(),
+            work.ends.data() + size,
+            work.capacities.data(),
+            work.capacities.data() + size,
+            count,
+            at.base};
+  }
+
+  // See Note [Regular input]. The bits of 64-bit integers are more than the largest of them, and
+  // leave room for the sum of all terminals.
+  template <class Bits>
+  static bool regular(Bits of_edges, Bits of_nodes, std::int32_t nodes) {
+    if ((of_edges | of_nodes) < 0) return false;
+    if constexpr (std::is_same_v<Capacity, std::int64_t>) {
+      constexpr std::int64_t kMost = std::numeric_limits<std::int64_t>::max() / 4;
+      return of_edges <= kMost && of_nodes <= kMost / std::max(nodes, 1);
+    }
+    return true;
+  }
+
+  // Whether every excess that flow can lead to stays in range: no node gets or gives more than its
+  // own terminals and its arcs, both ways, allow.
+  template <class Bits>
+  static bool fits_narrow(Bits of_edges, Bits of_nodes, const std::vector<std::int32_t>& degree) {
+    constexpr double kMost = 1 << 29;  // with room for what Spread adds up
+    const double most = degree.empty() ? 0 : *std::max_element(degree.begin(), degree.end());
+    return static_cast<double>(of_nodes) + most * (2 * static_cast<double>(of_edges)) <= kMost;
+  }
+
+  template <class R>
+  void run(const Place& at, const Edges<Capacity>& edges, const std::vector<std::int32_t>& degree,
+           Engine<R>& engine) {
+    Graph<R>& graph = engine.graph;
+    graph.bounded = !std::is_same_v<R, Wide>;
+    const std::int64_t terminals = set_excess(at.source, at.sink, at.nodes, graph.excess);
+    prepare(at, edges, degree, terminals, engine);
+    if constexpr (std::is_floating_point_v<Capacity>) {
+      if (infinite_) refuse_infinite_path(graph, at.source, at.sink, at.where);
+    }
+    const Method used = chosen(at.method, graph, terminals, engine.spread.used());
+    engine.spread.release();
+    cut(graph, engine.solvers, used, at.side, patience_of(at.method));
+    if (batch_.flow != nullptr) write_flow(at, edges, engine);
+    write_value(at, edges);
+  }
+
+  void write_value(const Place& at, const Edges<Capacity>& edges) const {
+    const Value<Capacity> value =
+        add_cut_edges(terminal_cost(at.source, at.sink, at.side, at.nodes), edges, at.side);
+    batch_.value[at.c * batch_.graphs + at.g] = checked_value(value, at.where);
+  }
+
+  // Sends flow ahead, unless the flow is asked for, and sets the residuals that it leaves.
+  template <class R>
+  void prepare(const Place& at, const Edges<Capacity>& edges,
+               const std::vector<std::int32_t>& degree, std::int64_t terminals, Engine<R>& engine) {
+    const auto ends = [&](std::int64_t e) { return edges.ends(e); };
+    const auto capacities = [&](std::int64_t e) {
+      return std::pair{static_cast<R>(edges.capacity[e]), static_cast<R>(edges.reverse[e])};
+    };
+    engine.spread.release();
+    if (batch_.flow == nullptr) {
+      engine.spread.run(edges.count, ends, capacities, terminals, engine.graph.excess);
+    }
+    engine.graph.evened_out = engine.spread.little_meets();
+    if (engine.spread.used()) {
+      const R* const flows = engine.spread.flows();
+      set_arcs(at, edges.count, ends, degree, engine, [&](std::int64_t e) {
+        const auto [forward, backward] = capacities(e);
+        return std::pair{static_cast<R>(forward - flows[e]), static_cast<R>(backward + flows[e])};
+      });
+    } else {
+      set_arcs(at, edges.count, ends, degree, engine, capacities);
+    }
+  }
+
+  template <class R, class Ends, class Residuals>
+  void set_arcs(const Place& at, std::int64_t count, const Ends& ends,
+                const std::vector<std::int32_t>& degree, Engine<R>& engine,
+                const Residuals& residuals) {
+    if (engine.built == at.g) {
+      for (std::int64_t e = 0; e < count; ++e) {
+        const std::int32_t arc = engine.slot[static_cast<std::size_t>(e)];
+        if (arc < 0) continue;
+        const auto [forward, backward] = residuals(e);
+        engine.graph.set_residuals(arc, forward, backward);
+      }
+      return;
+    }
+    const bool needed = batch_.cuts > 1 || batch_.flow != nullptr;  // whether arcs are looked up
+    engine.slot.resize(needed ? static_cast<std::size_t>(count) : 0);
+    build_graph(engine.graph, degree, count, ends, residuals,
+                needed ? engine.slot.data() : nullptr);
+    engine.built = at.g;
+  }
+
+  // Net flow of the edges, whose residuals are those of a maximum flow.
+  template <class R>
+  void write_flow(const Place& at, const Edges<Capacity>& edges, const Engine<R>& engine) const {
+    for (std::int64_t place = 0; place < edges.count; ++place) {
+      const std::int32_t slot = engine.slot[static_cast<std::size_t>(place)];
+      Capacity flow{0};
+      if (slot >= 0) {
+        flow = static_cast<Capacity>(static_cast<R>(edges.capacity[place]) -
+                                     engine.graph.arcs[static_cast<std::size_t>(slot)].residual);
+      }
+      batch_.flow[at.c * batch_.edges + groups_.edge(at.first_edge + place)] = flow;
+    }
+  }
+
+  // bits_of by all threads of a cut, where there is much to look at.
+  auto bits_of_chunks(const Capacity* row, std::int64_t count) const {
+    using Bits = decltype(bits_of(row, count));
+    std::array<Bits, kChunks> found{};
+    each_chunk(count, [&](std::size_t chunk, std::int64_t from, std::int64_t to) {
+      found[chunk] = bits_of(row + from, to - from);
+    });
+    Bits all{0};
+    for (const Bits bits : found) all |= bits;
+    return all;
+  }
+
+  // `cost` with the capacities of the edges in the cut, which are few, added in order.
+  Value<Capacity> add_cut_edges(Value<Capacity> cost, const Edges<Capacity>& edges,
+                                const bool* side) const {
+    std::array<std::vector<Capacity>, kChunks> paid;
+    each_chunk(edges.count, [&](std::size_t chunk, std::int64_t begin, std::int64_t end) {
+      for (std::int64_t from = begin; from < end; from += 64) {
+        const std::int64_t some = std::min<std::int64_t>(64, end - from);
+        std::uint64_t cut = 0;
+        for (std::int64_t i = 0; i < some; ++i) {
+          const auto [u, v] = edges.ends(from + i);
+          cut |= static_cast<std::uint64_t>(side[u] != side[v]) << i;
+        }
+        for (; cut != 0; cut &= cut - 1) {
+          const std::int64_t e = from + std::countr_zero(cut);
+          const bool forward = side[edges.ends(e).first];
+          paid[chunk].push_back(forward ? edges.capacity[e] : edges.reverse[e]);
+        }
+      }
+    });
+    for (const auto& some : paid) {
+      for (const Capacity capacity : some) cost += static_cast<Value<Capacity>>(capacity);
+    }
+    return cost;
+  }
+
+  // Calls body(chunk, begin, end) for ranges of [0, count), in threads if the cut has some.
+  static constexpr std::int64_t kChunks = 16;
+  template <class Body>
+  void each_chunk(std::int64_t count, Body&& body) const {
+    if (threads_of_cut_ == 1 || count < (std::int64_t{1} << 18)) {
+      body(std::size_t{0}, std::int64_t{0}, count);
+      return;
+    }
+    parallel_for(kChunks, threads_of_cut_, [&](int, std::int64_t chunk) {
+      body(static_cast<std::size_t>(chunk), count * chunk / kChunks, count * (chunk + 1) / kChunks);
+    });
+  }
+
+  const EdgeListBatch<Capacity>& batch_;
+  const EdgeGroups& groups_;
+  bool checked_, infinite_;
+  int threads_of_cut_ = 1;
+  std::atomic<bool> irregular_{false};
+};
 
 }  // namespace
 
 template <class Capacity>
 void solve(const EdgeListBatch<Capacity>& batch, int threads) {
-  const EdgeGroups groups(batch.edge_index, batch.edges, batch.ptr, batch.graphs, batch.nodes);
-  const bool infinite = check(batch);
-  const int workers = worker_count(batch.graphs * batch.cuts, threads);
-  std::vector<Workspace<Capacity>> workspaces(static_cast<std::size_t>(workers));
-
-  // A task is a graph with all its cuts, whose topology is then built once; or, with too few graphs
-  // to go round, a single cut.
-  const bool by_graph = batch.graphs / 2 >= workers || batch.cuts <= 1 || workers <= 1;
-  const std::int64_t share = by_graph ? batch.cuts : 1;
-  const std::int64_t tasks = share > 0 ? batch.graphs * (batch.cuts / share) : 0;
-  parallel_for(tasks, workers, [&](int worker, std::int64_t task) {
-    auto& work = workspaces[static_cast<std::size_t>(worker)];
-    for (std::int64_t unit = task * share; unit < (task + 1) * share; ++unit) {
-      solve_one(batch, groups, unit / batch.cuts, unit % batch.cuts, infinite, work);
-    }
+  const auto checked = [&](auto&& act) {
+    const EdgeGroups groups(batch.edge_index, batch.edges, batch.ptr, batch.graphs, batch.nodes);
+    act(groups, check(batch));
+  };
+  const bool any = batch.graphs > 0 && batch.cuts > 0;
+  const EdgeGroups assumed =
+      EdgeGroups::of_grouped(batch.edge_index, batch.edges, batch.ptr, batch.graphs, batch.nodes);
+  try {
+    if (any && Run<Capacity>(batch, assumed, false, false)(threads)) return;
+  } catch (...) {  // what is wrong with the input comes before what is wrong with a cut
+    checked([](const EdgeGroups&, bool) {});
+    throw;
+  }
+  checked([&](const EdgeGroups& groups, bool infinite) {
+    Run<Capacity>(batch, groups, true, infinite)(threads);
   });
 }
 

@@ -19,30 +19,33 @@ struct Forest {
   // Levels count up from the roots in the source tree, and down in the sink tree; 0: in neither.
   static constexpr std::int32_t kFree = 0;
   // Values of parents beside arc indices.
-  static constexpr std::int32_t kNone = -1, kRoot = -2, kOrphan = -3;
+  static constexpr std::int32_t kNone = -1, kRoot = kNone - 1, kOrphan = -3;
 
   // Puts the nodes with supply and demand as roots on `root_level` of their trees.
   void plant(Graph<R>& graph, std::int32_t root_level) {
     arcs = graph.arcs.data();
     first = graph.first.data();
     excess = graph.excess.data();
+    looked = 0;
     const auto n = static_cast<std::size_t>(graph.nodes());
-    level_store.assign(n, kFree);
-    parent_store.assign(n, kNone);
+    level_store.resize(n);
+    parent_store.resize(n);
     level = level_store.data();
     parent = parent_store.data();
     for (std::size_t v = 0; v < n; ++v) {
-      if (excess[v] == R{0}) continue;
-      level[v] = excess[v] > R{0} ? root_level : -root_level;
-      parent[v] = kRoot;
+      const auto supplies = static_cast<std::int32_t>(excess[v] > R{0});
+      const auto demands = static_cast<std::int32_t>(excess[v] < R{0});
+      level[v] = (supplies - demands) * root_level;
+      parent[v] = kNone - supplies - demands;
     }
   }
 
   // Calls act(a) for the arcs of v in the mask that mark(a) gives of every four, until it returns
   // false; returns whether it never did.
   template <class Mark, class Act>
-  bool each_arc(std::int32_t v, Mark&& mark, Act&& act) const {
+  bool each_arc(std::int32_t v, Mark&& mark, Act&& act) {
     const std::int32_t end = first[v + 1];
+    looked += end - first[v];
     for (std::int32_t from = first[v]; from < end; from += 64) {
       const std::int32_t count = std::min(64, end - from);
       std::uint64_t marked = 0;
@@ -90,9 +93,10 @@ struct Forest {
   const std::int32_t* first = nullptr;
   R* excess = nullptr;
   std::int32_t* level = nullptr;
+  std::int64_t looked = 0;         // arcs of all nodes whose arcs were gone through
   std::int32_t* parent = nullptr;  // the arc to the parent, or one of the values above
 
-  std::vector<std::int32_t> level_store, parent_store;
+  Store<std::int32_t> level_store, parent_store;
 };
 
 }  // namespace graphcut::maxflow

@@ -8,12 +8,18 @@
 #include <type_traits>
 #include <vector>
 
+#include "maxflow/uninitialized.hpp"
+
 namespace graphcut::maxflow {
 
 // Residuals of float32 graphs stay in float (half the memory traffic), values are always summed in
 // double; integers are widened to 64 bits so that capacity + reverse capacity cannot overflow.
 template <class Capacity>
 using Residual = std::conditional_t<std::is_floating_point_v<Capacity>, Capacity, std::int64_t>;
+// What residuals of small integers, whose sums fit, may be in: a half of the memory traffic again.
+template <class Capacity>
+using NarrowResidual =
+    std::conditional_t<std::is_floating_point_v<Capacity>, Capacity, std::int32_t>;
 template <class Capacity>
 using Value = std::conditional_t<std::is_floating_point_v<Capacity>, double, std::int64_t>;
 
@@ -48,8 +54,10 @@ struct Graph {
   static constexpr std::size_t kPadding = 3;
 
   std::vector<std::int32_t> first;  // (nodes + 1): the arcs leaving i are first[i] .. first[i+1]-1
-  std::vector<Arc<R>> arcs;         // (2 * edges + kPadding)
+  Store<Arc<R>> arcs;               // (2 * edges + kPadding)
   std::vector<R> excess;            // (nodes): capacity source->i minus capacity i->sink
+  bool bounded = false;  // whether no flow within the capacities can lead to an excess out of range
+  bool evened_out = false;  // whether little is left to be sent from a node to its neighbour
 
   std::int32_t nodes() const { return static_cast<std::int32_t>(first.size()) - 1; }
   std::int32_t arc_count() const { return first.back(); }
@@ -64,6 +72,10 @@ struct Graph {
     sister.mark(backward > R{0}, forward > R{0});
   }
 };
+
+// How a solver leaves a graph: with residuals and excess of a pseudoflow, or of one of the graph
+// with all arcs reversed and source and sink swapped; or with residuals of a flow, excess as given.
+enum class Left : std::uint8_t { pseudoflow, reversed, flow };
 
 // Moves `flow`, more than nothing and at most the residual, through `arc`; returns whether that
 // closes it. `arcs` are those of its graph.
@@ -83,6 +95,13 @@ bool push(Arc<R>* arcs, Arc<R>& arc, R flow) {
   return true;
 }
 
+inline void check_edge_count(std::int64_t edges) {
+  if (edges > kMaxEdges) {
+    throw std::invalid_argument("edge_index: a graph of " + std::to_string(edges) +
+                                " edges is too large; at most 2^30 - 1 edges per graph");
+  }
+}
+
 // Lays out the arcs of `edges` edges over `nodes` nodes, grouped by tail. endpoints(e) gives the
 // two ends of edge e as a pair of int32. placed(e, a) is called once for every edge: `a` is its arc
 // from the first end to the second, whose sister is the arc back; or -1, and no arc, for a
@@ -91,10 +110,7 @@ bool push(Arc<R>* arcs, Arc<R>& arc, R flow) {
 template <class R, class Endpoints, class Placed>
 void build_topology(Graph<R>& graph, std::int32_t nodes, std::int64_t edges, Endpoints&& endpoints,
                     Placed&& placed) {
-  if (edges > kMaxEdges) {
-    throw std::invalid_argument("edge_index: a graph of " + std::to_string(edges) +
-                                " edges is too large; at most 2^30 - 1 edges per graph");
-  }
+  check_edge_count(edges);
   auto& first = graph.first;
   first.assign(static_cast<std::size_t>(nodes) + 1, 0);
   for (std::int64_t e = 0; e < edges; ++e) {
@@ -125,6 +141,39 @@ void build_topology(Graph<R>& graph, std::int32_t nodes, std::int64_t edges, End
     sister.bits = 4 * static_cast<std::uint32_t>(u);
     sister.sister = a;
     placed(e, a);
+  }
+}
+
+// The same for nodes of known `degree` (nodes), self-loops aside, all at once: residuals(e) gives
+// what is left of the capacities of edge e, there and back. `slots` (edges), unless null, gets the
+// arcs that build_topology passes to `placed`.
+template <class R, class Endpoints, class Residuals>
+void build_graph(Graph<R>& graph, const std::vector<std::int32_t>& degree, std::int64_t edges,
+                 Endpoints&& endpoints, Residuals&& residuals, std::int32_t* slots) {
+  graph.first.resize(degree.size() + 1);
+  std::int32_t* const first = graph.first.data();
+  std::int32_t total = 0;  // first[i] becomes the end of i's arcs, and is lowered while filling
+  for (std::size_t i = 0; i < degree.size(); ++i) first[i] = total += degree[i];
+  first[degree.size()] = total;
+  graph.arcs.resize(static_cast<std::size_t>(total) + Graph<R>::kPadding);
+  Arc<R>* const arcs = graph.arcs.data();
+  for (std::size_t a = 0; a < Graph<R>::kPadding; ++a) {
+    arcs[static_cast<std::size_t>(total) + a] = {0, 0, R{0}};
+  }
+  for (std::int64_t e = edges - 1; e >= 0; --e) {
+    const auto [u, v] = endpoints(e);
+    if (u == v) {
+      if (slots != nullptr) slots[e] = -1;
+      continue;
+    }
+    const auto [forward, backward] = residuals(e);
+    const std::int32_t a = --first[u];
+    const std::int32_t b = --first[v];
+    const auto open = static_cast<std::uint32_t>(forward > R{0});
+    const auto back = static_cast<std::uint32_t>(backward > R{0});
+    arcs[a] = {4 * static_cast<std::uint32_t>(v) + 2 * back + open, b, forward};
+    arcs[b] = {4 * static_cast<std::uint32_t>(u) + 2 * open + back, a, backward};
+    if (slots != nullptr) slots[e] = a;
   }
 }
 

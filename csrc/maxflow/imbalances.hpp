@@ -27,21 +27,23 @@ class Imbalances {
       : arcs_(graph.arcs.data()),
         first_(graph.first.data()),
         excess_(graph.excess.data()),
-        nodes_(graph.nodes()) {}
+        nodes_(graph.nodes()),
+        bounded_(graph.bounded) {}
 
   // Turns the graph round as asked. Requires non-negative residuals and no path of infinite
   // capacity from source to sink. Returns false, with nothing changed that matters to a minimum
   // cut, where sums of supply may leave the range of R either way.
   [[nodiscard]] bool arrange(Turn turn) {
     const bool smaller = turn == Turn::when_smaller;
+    if (!smaller && (bounded_ || in_range(everything()))) return true;
     const Sum typical = smaller ? typical_through() : Sum{0};
     Totals all, counted;
     for (std::int32_t v = 0; v < nodes_; ++v) {
       const R excess = excess_[v];
       const auto size = static_cast<Sum>(excess < R{0} ? -excess : excess);
       add(excess < R{0} ? all.demand : all.supply, size);
-      // Supply that the arcs of its node do not let through is not pushed, so it should not count:
-      // of every node at most what the arcs of a typical node let through does.
+      // A node pushes no more than its arcs let through. So every node counts with at most what
+      // the arcs of a typical node let through.
       add(excess < R{0} ? counted.demand : counted.supply, std::min(size, typical));
     }
     const bool reversed = smaller ? counted.demand < counted.supply : !in_range(all.supply);
@@ -58,7 +60,7 @@ class Imbalances {
   // Whether source and sink are swapped.
   bool reversed() const { return reversed_; }
 
-  // Much of the flow goes one arc far: sent first, it needs no search.
+  // Sends flow from supply to demand next to it. Such flow needs no search.
   void push_to_neighbours() {
     for (std::int32_t v = 0; v < nodes_; ++v) {
       R excess = excess_[v];
@@ -91,8 +93,24 @@ class Imbalances {
     Sum supply{0}, demand{0};
   };
 
-  static bool in_range(Sum total) {
-    return total <= static_cast<Sum>(std::numeric_limits<R>::max() / 4);
+  // Supply and demand together.
+  Sum everything() const {
+    Sum sums[4] = {};  // that need not wait for each other
+    std::int32_t v = 0;
+    const auto size = [this](std::int32_t i) {
+      const R excess = excess_[i];
+      return static_cast<Sum>(excess < R{0} ? -excess : excess);
+    };
+    for (; v + 4 <= nodes_; v += 4) {
+      for (std::int32_t k = 0; k < 4; ++k) add(sums[k], size(v + k));
+    }
+    for (; v < nodes_; ++v) add(sums[0], size(v));
+    for (int k = 1; k < 4; ++k) add(sums[0], sums[k]);
+    return sums[0];
+  }
+
+  bool in_range(Sum total) const {
+    return bounded_ || total <= static_cast<Sum>(std::numeric_limits<R>::max() / 4);
   }
 
   Sum typical_through() const {
@@ -106,8 +124,9 @@ class Imbalances {
     return sum / std::max(nodes, Sum{1});
   }
 
-  // What a node has beyond what its arcs let through never moves: leaves of it only enough that
-  // some is left at the end. Returns what may move.
+  // Cuts excess down to what may move. The arcs of a node limit that; more stays at the node
+  // whatever is pushed. A little more is kept, so that the node ends with excess as it would have.
+  // Returns the totals of what may move.
   Totals shed() {
     Totals kept;
     Sum everything{0};  // the finite capacities, once they are asked for
@@ -166,6 +185,7 @@ class Imbalances {
   const std::int32_t* first_;
   R* excess_;
   std::int32_t nodes_;
+  bool bounded_;
   bool reversed_ = false;
 };
 

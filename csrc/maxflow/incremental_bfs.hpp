@@ -8,18 +8,21 @@
 // incremental breadth-first search", ESA 2011; A. Goldberg, S. Hed, H. Kaplan, P. Kohli, R. Tarjan,
 // R. Werneck, "Faster and more dynamic maximum flow by incremental breadth-first search", ESA 2015.
 //
-// A tree grows from the supply along arcs that are open, one from the demand against them, a level
-// at a time and in turns. Where they meet, flow goes from a root of the source tree, as much as
-// fits, to the node of the sink tree across the arc, and from there down that tree with all that
-// arrives meanwhile, wherever arcs let it through. A node whose link to its parent was closed looks
-// for a new parent on the same level; where there is none, its children become orphans as well, and
-// once all of them are known they are hung again, nearest first. Excess whose node finds no place
-// in the sink tree makes it a root of the source tree. When one tree cannot grow no path is left.
+// Two trees grow level by level, in turns. The source tree starts at supply and grows along open
+// arcs. The sink tree starts at demand and grows against them. Where they meet, flow is sent from a
+// root of the source tree to the node of the sink tree at the other end of the arc. There it is
+// excess, and moves down the sink tree with all other excess, level by level.
 //
-// Note [Levels]: a node of a level that has been grown has open arcs to nodes of its own tree only;
-// that is why a node which is not hung by adopt() can be left to the next level's growth, and why a
-// new root of the source tree may stand on the level that is grown next. A tree's levels number its
-// nodes' generations; those of the source tree are distances only as long as all roots are first.
+// A node whose arc to its parent is closed is an orphan. Adoption has two steps. First an orphan
+// looks for a parent on the same level as the old one; if there is none, its children become
+// orphans too. Then the orphans that are left (`unadopted_`) are adopted anew, nearest to a root
+// first. A node of the sink tree that has excess and is not adopted becomes a root of the source
+// tree. When one tree cannot grow, no path is left.
+//
+// Note [Levels]: a level is grown once its nodes have been scanned. Such nodes have open arcs to
+// nodes of their own tree only. So a node that adoption leaves free is found again by the growth of
+// the next level, and a new root of the source tree may stand on the level that is grown next. A
+// level in the source tree is a distance only as long as all roots are on the first level.
 //
 // Note [Mispredicted branches]: as in push_relabel.hpp, four arcs are looked at at a time, and what
 // is done for those that matter follows from a mask.
@@ -44,31 +47,48 @@ template <class R>
 class IncrementalBfs {
  public:
   // Requires non-negative residuals and no path of infinite capacity from source to sink. Returns
-  // false, with nothing solved, where sums of capacities may leave the range of R.
-  [[nodiscard]] bool solve(Graph<R>& graph) {
+  // false, with nothing solved, where sums of capacities may leave the range of R, or where `looks`
+  // at every arc, on average, were not enough. Residuals and excess are then those of a pseudoflow,
+  // from which another solver can go on.
+  [[nodiscard]] bool solve(Graph<R>& graph,
+                           double looks = std::numeric_limits<double>::infinity()) {
     Imbalances<R> imbalances(graph);
     if (!imbalances.arrange(Turn::when_needed)) return false;
     reversed_ = imbalances.reversed();
-    imbalances.push_to_neighbours();
+    if (reversed_) looks = std::numeric_limits<double>::infinity();  // others find the graph turned
+    most_looks_ = static_cast<std::int64_t>(
+        std::min(looks * (static_cast<double>(graph.arc_count()) + graph.nodes()), 0x1p62));
+    if (!graph.evened_out) imbalances.push_to_neighbours();
     plant(graph);
     while (!tree(Side::source).front.empty() && !tree(Side::sink).front.empty()) {
-      if (tree(Side::source).grown < tree(Side::sink).grown) {
+      if (source_is_next()) {
         grow<Side::source>();
       } else {
         grow<Side::sink>();
       }
+      if (spent()) {
+        forget();
+        return false;
+      }
     }
     // No path is left: the one tree takes what else it reaches.
-    while (!reversed_ && !tree(Side::source).front.empty()) grow<Side::source>();
-    while (reversed_ && !tree(Side::sink).front.empty()) grow<Side::sink>();
+    most_looks_ = std::numeric_limits<std::int64_t>::max();
+    while (free_ > 0 && !reversed_ && !tree(Side::source).front.empty()) grow<Side::source>();
+    while (free_ > 0 && reversed_ && !tree(Side::sink).front.empty()) grow<Side::sink>();
     return true;
   }
 
+  Left left() const { return reversed_ ? Left::reversed : Left::pseudoflow; }
   bool in_source_set(std::int32_t i) const { return reversed_ ? level_[i] < 0 : level_[i] > 0; }
+  void write_source_set(std::int32_t nodes, bool* set) const {
+    const std::int32_t* const level = level_;
+    const std::int32_t sign = reversed_ ? -1 : 1;
+    for (std::int32_t i = 0; i < nodes; ++i) set[i] = sign * level[i] > 0;
+  }
 
  private:
   // The level above the roots is nobody's, so that roots find no parent there.
-  static constexpr std::int32_t kFree = Forest<R>::kFree, kAdrift = 1, kRootLevel = 3;
+  static constexpr std::int32_t kFree = Forest<R>::kFree, kUnadopted = 1, kRootLevel = 3;
   static constexpr std::int32_t kNone = Forest<R>::kNone, kRoot = Forest<R>::kRoot;
   static constexpr std::int32_t kOrphan = Forest<R>::kOrphan;
   static constexpr std::int32_t kFar = std::numeric_limits<std::int32_t>::max();
@@ -84,15 +104,34 @@ class IncrementalBfs {
     parent_ = forest_.parent;
     tree(Side::source).clear();
     tree(Side::sink).clear();
+    const std::int32_t nodes = graph.nodes();
+    const auto n = static_cast<std::size_t>(nodes);
+    tree(Side::source).front.resize(n);
+    tree(Side::sink).front.resize(n);
+    std::int32_t* const source = tree(Side::source).front.data();
+    std::int32_t* const sink = tree(Side::sink).front.data();
+    std::size_t sources = 0, sinks = 0;
     std::int32_t degree = 0;
-    for (std::int32_t v = 0; v < graph.nodes(); ++v) {
-      degree = std::max(degree, graph.first[v + 1] - graph.first[v]);
-      if (level_[v] != kFree) tree(level_[v] > 0 ? Side::source : Side::sink).front.push_back(v);
+    for (std::int32_t v = 0; v < nodes; ++v) {
+      degree = std::max(degree, forest_.first[v + 1] - forest_.first[v]);
+      source[sources] = sink[sinks] = v;  // kept only where the number moves on
+      sources += static_cast<std::size_t>(level_[v] > 0);
+      sinks += static_cast<std::size_t>(level_[v] < 0);
     }
-    const auto n = static_cast<std::size_t>(graph.nodes());
+    tree(Side::source).front.resize(sources);
+    tree(Side::sink).front.resize(sinks);
+    free_ = n - sources - sinks;
     next_orphan_.resize(n);
     next_excess_.resize(n);
     row_.resize(static_cast<std::size_t>(degree) / 4 + 1);
+  }
+
+  // The tree that has grown less; of two alike, the one that has less to look at.
+  bool source_is_next() {
+    const Tree& source = tree(Side::source);
+    const Tree& sink = tree(Side::sink);
+    if (source.grown != sink.grown) return source.grown < sink.grown;
+    return source.front.size() < sink.front.size();
   }
 
   // Grows the tree by one level.
@@ -107,8 +146,18 @@ class IncrementalBfs {
     for (std::size_t k = 0; k < now_.size(); ++k) {
       if (k + 2 < now_.size()) forest_.prefetch_arcs(now_[k + 2]);
       if (level_[now_[k]] == kSign<side> * level) scan<side>(now_[k], level);
+      if (spent()) return;
     }
     adopt<Side::source>();
+  }
+
+  bool spent() const { return forest_.looked > most_looks_; }
+
+  // Drops what was under way.
+  void forget() {
+    std::fill(orphans_on_.begin(), orphans_on_.end(), kNone);
+    std::fill(excess_on_.begin(), excess_on_.end(), kNone);
+    highest_excess_ = 0;
   }
 
   // Takes in the free neighbours of v, which is on `level`, and sends flow to or from those of the
@@ -130,11 +179,12 @@ class IncrementalBfs {
               level_[w] = sign * (level + 1);
               parent_[w] = arcs_[a].sister;
               tree(side).front.push_back(w);
+              --free_;
               return true;
             }
             met = true;
             augment(side == Side::source ? a : arcs_[a].sister);
-            if (level_[v] != sign * level) return false;
+            if (level_[v] != sign * level || spent()) return false;
           }
           return true;
         });
@@ -188,7 +238,7 @@ class IncrementalBfs {
 
   // Sends all excess of the sink tree down to its roots, or out of the tree.
   void drain() {
-    while (highest_excess_ != 0) {
+    while (highest_excess_ != 0 && !spent()) {
       stuck_.clear();
       for (std::int32_t level = highest_excess_; level >= kRootLevel; --level) {
         for (std::int32_t v = excess_on_[level]; v != kNone; v = next_excess_[v]) {
@@ -238,7 +288,7 @@ class IncrementalBfs {
     return true;
   }
 
-  // Finds every orphan of the tree, and those they make orphans, a new parent or lets it go.
+  // Adopts every orphan of the tree, and the orphans that follow from them, or frees them.
   template <Side side>
   void adopt() {
     auto& orphans = tree(side).orphans;
@@ -251,19 +301,19 @@ class IncrementalBfs {
       last = std::max(last, l);
     }
     orphans.clear();
-    adrift_.clear();
+    unadopted_.clear();
     for (; level <= last; ++level) {
       for (std::int32_t v = orphans_on_[level], next = kNone; v != kNone; v = next) {
         next = next_orphan_[v];
         if (next != kNone) forest_.prefetch_arcs(next);
-        if (hang<side>(v, level)) continue;
-        level_[v] = kSign<side> * kAdrift;
-        adrift_.push_back(v);
+        if (adopted<side>(v, level)) continue;
+        level_[v] = kSign<side> * kUnadopted;
+        unadopted_.push_back(v);
         if (leave_children(v, level)) last = std::max(last, level + 1);
       }
       orphans_on_[level] = kNone;
     }
-    if (!adrift_.empty()) hang_again<side>();
+    if (!unadopted_.empty()) adopt_anew<side>();
   }
 
   void link_orphan(std::int32_t v, std::int32_t level) {
@@ -273,7 +323,7 @@ class IncrementalBfs {
 
   // Whether v finds a parent on the level above.
   template <Side side>
-  bool hang(std::int32_t v, std::int32_t level) {
+  bool adopted(std::int32_t v, std::int32_t level) {
     return !forest_.each_arc(
         v,
         [this, above = Lanes::all(level - 1)](std::int32_t a) {
@@ -300,16 +350,16 @@ class IncrementalBfs {
     return any;
   }
 
-  // Hangs the nodes of adrift_, as near to the root as they can, on levels that have been grown or
-  // are grown next; what finds no place leaves the tree.
+  // Second step of adoption: gives the nodes of unadopted_ parents as near to the roots as they can
+  // have, on levels that have been grown or are grown next. Nodes that find none leave the tree.
   template <Side side>
-  void hang_again() {
+  void adopt_anew() {
     std::int32_t level = kFar, last = 0;
-    for (std::size_t k = 0; k < adrift_.size(); ++k) {
-      if (k + 1 < adrift_.size()) forest_.prefetch_arcs(adrift_[k + 1]);
-      const std::int32_t v = adrift_[k];
+    for (std::size_t k = 0; k < unadopted_.size(); ++k) {
+      if (k + 1 < unadopted_.size()) forest_.prefetch_arcs(unadopted_[k + 1]);
+      const std::int32_t v = unadopted_[k];
       const std::int32_t found = find_parent<side>(v);
-      next_excess_[v] = found;  // see Note [One link, two lists]
+      next_excess_[v] = found;  // see Note [One array, two uses]
       if (found == kFar) continue;
       link_orphan(v, found);
       level = std::min(level, found);
@@ -326,8 +376,8 @@ class IncrementalBfs {
       for (const std::int32_t v : offers_) settle<side>(v, level);
       if (!offered_.empty()) last = std::max(last, level + 1);
     }
-    for (const std::int32_t v : adrift_) {
-      if (level_[v] == kSign<side> * kAdrift) leave<side>(v);
+    for (const std::int32_t v : unadopted_) {
+      if (level_[v] == kSign<side> * kUnadopted) leave<side>(v);
     }
   }
 
@@ -338,6 +388,7 @@ class IncrementalBfs {
     const std::int32_t begin = forest_.first[v];
     const std::int32_t end = forest_.first[v + 1];
     Lanes nearest = Lanes::all(kFar);
+    forest_.looked += end - begin;
     for (std::int32_t a = begin, c = 0; a < end; a += 4, ++c) {
       const Lanes level = forest_.levels(side, a);
       const Lanes never = (Lanes::all(kRootLevel) > level) |
@@ -355,10 +406,11 @@ class IncrementalBfs {
     return level + 1;
   }
 
-  // Hangs v on `level`, if that is still its nearest, and offers itself to neighbours adrift.
+  // Puts v on `level`, if that is still its nearest, and offers it to unadopted neighbours as
+  // parent.
   template <Side side>
   void settle(std::int32_t v, std::int32_t level) {
-    if (level_[v] != kSign<side> * kAdrift || next_excess_[v] != level) return;
+    if (level_[v] != kSign<side> * kUnadopted || next_excess_[v] != level) return;
     level_[v] = kSign<side> * level;
     if (level > tree(side).grown) {
       tree(side).front.push_back(v);
@@ -368,7 +420,7 @@ class IncrementalBfs {
         v,
         [this](std::int32_t a) {
           return bits(forest_.outward(side, a)) &
-                 bits(forest_.levels(side, a) == Lanes::all(kAdrift));
+                 bits(forest_.levels(side, a) == Lanes::all(kUnadopted));
         },
         [this, level](std::int32_t a) {
           const std::int32_t w = arcs_[a].head();
@@ -385,12 +437,13 @@ class IncrementalBfs {
     const bool supplies = side == Side::sink && excess_[v] > R{0};
     level_[v] = supplies ? tree(Side::source).grown + 1 : kFree;
     parent_[v] = supplies ? kRoot : kNone;
+    free_ += static_cast<std::size_t>(!supplies);
     if (supplies) tree(Side::source).front.push_back(v);
   }
 
   struct Tree {
     std::int32_t grown = 0;             // levels below and this one have been grown, or are now
-    std::vector<std::int32_t> front;    // the next level, and nodes that have left it
+    Store<std::int32_t> front;          // the next level, and nodes that have left it
     std::vector<std::int32_t> orphans;  // not looked at yet
 
     void clear() {
@@ -407,14 +460,17 @@ class IncrementalBfs {
   std::int32_t* level_ = nullptr;
   std::int32_t* parent_ = nullptr;
   std::int32_t highest_excess_ = 0;
+  std::int64_t most_looks_ = 0;
   bool reversed_ = false;
   std::array<Tree, 2> trees_;
-  std::vector<std::int32_t> now_;                       // nodes of the level that is being grown
+  std::size_t free_ = 0;                                // nodes of neither tree
+  Store<std::int32_t> now_;                             // nodes of the level that is being grown
   std::vector<std::int32_t> orphans_on_, next_orphan_;  // lists of orphans, one a level
-  // Note [One link, two lists]: nodes with excess in the sink tree, one list a level; of nodes
-  // adrift, which are in none of these lists, the level on which they are to be hung.
+  // Note [One array, two uses]: links the nodes of the sink tree that have excess, one list a
+  // level. Unadopted nodes are in none of these lists; theirs is the level that they are to be put
+  // on.
   std::vector<std::int32_t> excess_on_, next_excess_;
-  std::vector<std::int32_t> adrift_, offers_, offered_, stuck_;
+  std::vector<std::int32_t> unadopted_, offers_, offered_, stuck_;
   std::vector<Lanes> row_;
 };
 

@@ -61,7 +61,8 @@ struct Workspace {
   using R = Residual<Capacity>;
   KnnEdges<R> edges;
   Graph<R> graph;
-  std::vector<std::int32_t> slot;  // arc of every edge of item `built`, where it is needed again
+  std::vector<std::int32_t> degree;  // (nodes) of item `built`
+  std::vector<std::int32_t> slot;    // arc of every edge of it, where it is needed again
   Spread<R> spread;
   Solvers<R> solvers;
   std::int64_t built = -1;
@@ -90,22 +91,26 @@ void prepare(const KnnBatch<Capacity>& batch, std::int64_t item, std::int64_t te
   work.spread.run(
       count, ends, [&](std::int64_t e) { return std::pair{weight(e), weight(e)}; }, terminals,
       work.graph.excess);
-  const auto set_residuals = [&](std::int64_t e, std::int32_t arc) {
+  work.graph.evened_out = work.spread.little_meets();
+  const auto residuals = [&](std::int64_t e) {
     const auto flow = work.spread.flow(e);
-    work.graph.set_residuals(arc, weight(e) - flow, weight(e) + flow);
+    return std::pair{weight(e) - flow, weight(e) + flow};
   };
   if (again) {
     for (std::int64_t e = 0; e < count; ++e) {
-      set_residuals(e, work.slot[static_cast<std::size_t>(e)]);
+      const auto [forward, backward] = residuals(e);
+      work.graph.set_residuals(work.slot[static_cast<std::size_t>(e)], forward, backward);
     }
     return;
   }
+  work.degree.assign(static_cast<std::size_t>(nodes), 0);
+  for (const auto& edge : edges) {
+    ++work.degree[static_cast<std::size_t>(edge.u)];
+    ++work.degree[static_cast<std::size_t>(edge.v)];
+  }
   const bool needed = batch.cuts > 1;
-  if (needed) work.slot.resize(edges.size());
-  build_topology(work.graph, nodes, count, ends, [&](std::int64_t e, std::int32_t arc) {
-    if (needed) work.slot[static_cast<std::size_t>(e)] = arc;
-    set_residuals(e, arc);
-  });
+  work.slot.resize(needed ? edges.size() : 0);
+  build_graph(work.graph, work.degree, count, ends, residuals, needed ? work.slot.data() : nullptr);
   work.built = item;
 }
 
@@ -125,7 +130,7 @@ void solve_one(const KnnBatch<Capacity>& batch, std::int64_t item, std::int64_t 
   }
   const Method used = chosen(batch.method, work.graph, terminals, work.spread.used());
   work.spread.release();
-  cut(work.graph, work.solvers, used, side);
+  cut(work.graph, work.solvers, used, side, patience_of(batch.method));
 
   Value<Capacity> value = terminal_cost(source, sink, side, nodes);
   for (const auto& edge : work.edges.edges) {

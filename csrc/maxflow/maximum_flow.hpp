@@ -72,7 +72,7 @@ class MaximumFlow {
     if (slot < 0) {
       return {static_cast<Wide>(network_.capacity[e]), static_cast<Wide>(network_.reverse[e])};
     }
-    const std::vector<Arc<Wide>>& arcs = graph(e).arcs;
+    const auto& arcs = graph(e).arcs;
     const Arc<Wide>& arc = arcs[static_cast<std::size_t>(slot)];
     return {arc.residual, arcs[static_cast<std::size_t>(arc.sister)].residual};
   }

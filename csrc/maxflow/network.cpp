@@ -15,6 +15,11 @@ namespace {
 
 void check_numbers(const std::int64_t* numbers, std::int64_t count, std::int64_t size,
                    const char* name, const char* what) {
+  bool outside = false;  // no branch: vectorised
+  for (std::int64_t k = 0; k < count; ++k) {
+    outside |= static_cast<std::uint64_t>(numbers[k]) >= static_cast<std::uint64_t>(size);
+  }
+  if (!outside) return;
   for (std::int64_t k = 0; k < count; ++k) {
     if (numbers[k] >= 0 && numbers[k] < size) continue;
     throw std::out_of_range(std::string(name) + " is " + std::to_string(numbers[k]) + " at entry " +
@@ -32,15 +37,44 @@ bool check_row(const Capacity* row, std::int64_t count, const char* name) {
 template <class Capacity>
 bool check_links(const Capacity* forward, const Capacity* backward, std::int64_t count) {
   const bool infinite = check_row(forward, count, "capacity");
-  const bool infinite_back = check_row(backward, count, "reverse_capacity");
-  for (std::int64_t k = 0; k < count; ++k) {
-    check_sum(static_cast<Value<Capacity>>(forward[k]), static_cast<Value<Capacity>>(backward[k]),
-              "capacity", k);
-  }
+  const bool same = backward == forward;
+  const bool infinite_back = same ? infinite : check_row(backward, count, "reverse_capacity");
+  if constexpr (std::is_same_v<Capacity, Value<Capacity>>) check_sums(forward, backward, count);
   return infinite || infinite_back;
 }
 
 }  // namespace
+
+template <class Capacity>
+void Network<Capacity>::list_edges() {
+  if (reverse.empty()) reverse = capacity;
+  if (!grid || tail.size() == capacity.size()) return;
+  std::vector<std::int32_t> tails(capacity.size()), heads(capacity.size());
+  grid->each_edge([&](std::int64_t e, std::int32_t u, std::int32_t v) {
+    tails[static_cast<std::size_t>(e)] = u;
+    heads[static_cast<std::size_t>(e)] = v;
+  });
+  tail.swap(tails);
+  head.swap(heads);
+}
+
+template <class Capacity>
+void Network<Capacity>::add_grid(const GridLayout& layout, const Capacity* forward,
+                                 const Capacity* backward) {
+  if (nodes() > 0) throw std::invalid_argument("shape: a grid must come before all other nodes");
+  const std::int64_t count = layout.edges();
+  if (count > kMaxEdges) {
+    throw std::invalid_argument("shape has " + std::to_string(count) +
+                                " edges, too many: a graph has at most 2^30 - 1");
+  }
+  check_links(forward, backward == nullptr ? forward : backward, count);
+  Network fresh;
+  fresh.add_nodes(layout.nodes());
+  fresh.capacity.assign(forward, forward + count);
+  if (backward != nullptr) fresh.reverse.assign(backward, backward + count);
+  fresh.grid = layout;
+  *this = std::move(fresh);
+}
 
 template <class Capacity>
 std::int64_t Network<Capacity>::add_nodes(std::int64_t count) {
@@ -51,6 +85,7 @@ std::int64_t Network<Capacity>::add_nodes(std::int64_t count) {
                                 std::to_string(before) +
                                 " nodes, too many: a graph has at most 2^30 - 1");
   }
+  list_edges();
   const auto after = static_cast<std::size_t>(before + count);
   source.resize(after);
   try {
@@ -59,6 +94,7 @@ std::int64_t Network<Capacity>::add_nodes(std::int64_t count) {
     source.resize(static_cast<std::size_t>(before));
     throw;
   }
+  if (count > 0) grid.reset();
   return before;
 }
 
@@ -75,25 +111,20 @@ std::int64_t Network<Capacity>::add_edges(std::int64_t count, const std::int64_t
   check_numbers(tails, count, nodes(), "tail", "nodes");
   check_numbers(heads, count, nodes(), "head", "nodes");
   check_links(forward, backward, count);
-  const auto old = static_cast<std::size_t>(before);
+  list_edges();
   const auto size = static_cast<std::size_t>(before + count);
-  try {
-    tail.resize(size);
-    head.resize(size);
-    capacity.resize(size);
-    reverse.resize(size);
-  } catch (...) {
-    tail.resize(std::min(tail.size(), old));
-    head.resize(std::min(head.size(), old));
-    capacity.resize(std::min(capacity.size(), old));
-    throw;
-  }
-  for (std::size_t k = 0; k < size - old; ++k) {
-    tail[old + k] = static_cast<std::int32_t>(tails[k]);
-    head[old + k] = static_cast<std::int32_t>(heads[k]);
-    capacity[old + k] = forward[k];
-    reverse[old + k] = backward[k];
-  }
+  const auto grow = [size](auto& column) {
+    if (size > column.capacity()) column.reserve(std::max(size, 2 * column.size()));
+  };
+  grow(tail);
+  grow(head);
+  grow(capacity);
+  grow(reverse);  // now nothing can fail
+  tail.insert(tail.end(), tails, tails + count);
+  head.insert(head.end(), heads, heads + count);
+  capacity.insert(capacity.end(), forward, forward + count);
+  reverse.insert(reverse.end(), backward, backward + count);
+  if (count > 0) grid.reset();
   return before;
 }
 

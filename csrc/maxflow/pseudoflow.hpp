@@ -8,26 +8,28 @@
 // problem", Operations Research 2008; B. Chandran, D. Hochbaum, "A computational study of the
 // pseudoflow and push-relabel algorithms for the maximum flow problem", Operations Research 2009.
 //
-// The nodes form trees, at first one each, and only roots have excess: supply (the tree is strong)
-// or demand. A strong tree is searched for an open arc that leads down by one in `label`, is turned
-// round to hang from it by that arc, and its supply is pushed up to the root that it has now. An
-// arc that cannot take all of it is cut: what it leaves behind is the supply of a new root.
+// The nodes form trees, at first one node each. Only roots have excess: supply, which makes the
+// tree strong, or demand. The solver searches a strong tree for an open arc that leads down by one
+// in `label`. Such an arc merges two trees: its tail becomes the root of the strong tree, which
+// then hangs from the head. The supply moves up to the root of the merged tree. An arc that cannot
+// take all of it is cut, and its tail becomes a root with the rest as supply.
 //
-// Note [Labels]: an open arc leads down by at most one, and a node with demand has label 1, so a
-// label is a lower bound of the distance to demand. A child's label is its parent's or one more:
-// only roots and their descendants of the same label are searched, children are raised before
-// their parents, and only paths of one label are turned round. Hence a tree has no label below its
-// root's, so that the arc found leads to another tree, and arcs passed over, which lead to labels
-// that are not below or are closed, need no second look until the label of their tail changes.
-// Where no node of a label is left, no tree above it can reach demand, now or later.
+// Note [Labels]: a label is a lower bound of the distance to demand. Nodes with demand have label
+// 1, and an open arc leads down by at most one. A child has its parent's label or one more. Three
+// rules keep it so: a search visits only the root and descendants of its label; children are
+// relabelled before their parents; only paths of one label are reversed. So no label in a tree is
+// below its root's, and an arc down leads to another tree. A node's current arc (`sought`) moves on
+// only: an arc that was passed over stays useless until the label of its tail changes. If no node
+// has some label, trees above that gap cannot reach demand, now or later.
 //
-// Note [Distances]: the labels start as the true distances, and become them again now and then,
-// which saves raising them one by one. No label falls, as each was a lower bound. What hangs from a
-// label that is then neither its own nor one less becomes a tree of its own, without excess: supply
-// may arrive there as at demand.
+// Note [Distances]: labels start as exact distances and are reset to them now and then. This
+// replaces many relabels by one search. No label falls by it, since labels are lower bounds. A
+// child whose new label is neither its parent's nor one more is cut off and becomes a tree without
+// excess.
 #pragma once
 
 #include <algorithm>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
@@ -35,6 +37,7 @@
 
 #include "maxflow/graph.hpp"
 #include "maxflow/imbalances.hpp"
+#include "maxflow/lanes.hpp"
 #include "maxflow/source_set.hpp"
 
 namespace graphcut::maxflow {
@@ -53,6 +56,7 @@ class Pseudoflow {
     const std::int64_t pause = pause_of(graph);
     Imbalances<R> imbalances(graph);
     if (!imbalances.arrange(Turn::when_smaller)) return false;
+    reversed_ = imbalances.reversed();
     imbalances.push_to_neighbours();
     plant();
     label_by_distance();
@@ -78,6 +82,7 @@ class Pseudoflow {
     return true;
   }
 
+  Left left() const { return reversed_ ? Left::reversed : Left::pseudoflow; }
   bool in_source_set(std::int32_t i) const { return source_set_[i] != 0; }
 
  private:
@@ -89,13 +94,15 @@ class Pseudoflow {
   // as many as 64.
   static constexpr std::int64_t kShortPause = 2, kLongPause = 64;
 
-  struct Node {
+  // Aligned, so that a node lies in one line of the cache.
+  struct alignas(32) Node {
     std::int32_t parent;          // the arc to the parent; kNone: a root
     std::int32_t child;           // the first one, or kNone
     std::int32_t next, previous;  // siblings, or kNone
     std::int32_t sought;          // arcs before this one need no look
     std::int32_t visit;           // in a search: the next child to look at
     std::int32_t below;           // of a root: the next one in its bucket
+    std::int32_t end;             // after the last arc
   };
 
   static std::int64_t pause_of(const Graph<R>& graph) {
@@ -109,11 +116,12 @@ class Pseudoflow {
     const auto n = static_cast<std::size_t>(nodes_);
     tree_.resize(n);
     label_.resize(n);
+    labels_ = label_.data();
     queue_.resize(n + 1);
     count_.resize(n + 2);
     bucket_.resize(n + 2);
     for (std::int32_t v = 0; v < nodes_; ++v) {
-      tree_[v] = {kNone, kNone, kNone, kNone, first_[v], kNone, kNone};
+      tree_[v] = {kNone, kNone, kNone, kNone, first_[v], kNone, kNone, first_[v + 1]};
     }
   }
 
@@ -164,7 +172,7 @@ class Pseudoflow {
     highest_ = std::max(highest_, label);
   }
 
-  // Hangs the tree of `root` from another one, or raises it by one.
+  // Merges the tree of `root` with another one, or relabels it by one.
   void search(std::int32_t root) {
     const std::int32_t label = label_[root];
     std::int32_t v = root;
@@ -198,15 +206,29 @@ class Pseudoflow {
 
   // An open arc of v, which has `label`, to a node one below, or kNone.
   std::int32_t arc_down(std::int32_t v, std::int32_t label) {
-    const std::int32_t last = first_[v + 1];
-    std::int32_t a = tree_[v].sought;
-    while (a != last && !(arcs_[a].open() && label_[arcs_[a].head()] == label - 1)) ++a;
-    looked_ += a - tree_[v].sought + 1;
-    tree_[v].sought = a;
-    return a == last ? kNone : a;
+    const std::int32_t last = tree_[v].end;
+    const std::int32_t from = tree_[v].sought;
+    const Lanes below = Lanes::all(label - 1);
+    for (std::int32_t a = from; a < last; a += 4) {
+      const Arc<R>* const arc = arcs_ + a;
+      const auto label_of = [arc, this](int i) { return labels_[arc[i].head()]; };
+      const auto open = [arc](int i) { return static_cast<std::int32_t>(arc[i].bits << 31); };
+      const Lanes labels = Lanes::of(label_of(0), label_of(1), label_of(2), label_of(3));
+      const std::uint64_t found =
+          bits(Lanes::of(open(0), open(1), open(2), open(3))) & bits(labels == below);
+      if (found == 0) continue;
+      const std::int32_t first = a + std::countr_zero(found);
+      if (first >= last) break;
+      looked_ += first - from + 1;
+      tree_[v].sought = first;
+      return first;
+    }
+    looked_ += last - from + 1;
+    tree_[v].sought = last;
+    return kNone;
   }
 
-  // Makes v the root of its tree, turning round the path from `root`, and hangs it from `arc`.
+  // Makes v the root of its tree, by reversing the path from `root`, and hangs it from `arc`.
   void hang(std::int32_t root, std::int32_t v, std::int32_t arc) {
     for (;;) {
       const std::int32_t up = tree_[v].parent;
@@ -239,8 +261,8 @@ class Pseudoflow {
     node.parent = kNone;
   }
 
-  // Moves the excess of v, which is no root any more, to its root, cutting the arcs that it closes
-  // and that had to take more.
+  // Moves the excess of v, which is no root any more, to its root. Cuts every arc on the way that
+  // cannot take all of it.
   void push_up(std::int32_t v) {
     R flow = excess_[v];
     excess_[v] = R{0};
@@ -261,8 +283,9 @@ class Pseudoflow {
     if (!strong && excess_[v] > R{0}) enqueue(v);
   }
 
-  // Takes the tree of `root`, which can reach no demand, out of all searches. Its nodes must not be
-  // met again: supply from outside would open arcs back to where demand may be in reach.
+  // Takes the tree of `root`, which can reach no demand, out of all searches. No arc may lead to
+  // its nodes any more: supply pushed there would open arcs back, and demand could be in reach
+  // again.
   void retire(std::int32_t root) {
     queue_[0] = root;
     std::int32_t end = 1;
@@ -274,8 +297,9 @@ class Pseudoflow {
     }
   }
 
-  // Before a node takes the label of a gap: supply from below must not meet nodes that retired ones
-  // have open arcs to, or these could reach demand again. Trees lie on one side of a gap.
+  // Retires all nodes above the gap, before a node is relabelled to it. Retired nodes may have open
+  // arcs to nodes above the gap; supply that arrived there from below would give them a way to
+  // demand. No tree crosses a gap.
   void retire_above_gap() {
     const auto above = count_.begin() + gap_ + 1, end = count_.begin() + top_ + 1;
     if (std::any_of(above, end, [](std::int32_t nodes) { return nodes > 0; })) {
@@ -287,6 +311,7 @@ class Pseudoflow {
 
   Arc<R>* arcs_ = nullptr;
   const std::int32_t* first_ = nullptr;
+  const std::int32_t* labels_ = nullptr;
   R* excess_ = nullptr;  // supply > 0, demand < 0; 0 unless a root
   std::int32_t nodes_ = 0;
   std::int32_t unreached_ = 0;  // label of nodes that reach no demand
@@ -299,6 +324,7 @@ class Pseudoflow {
   std::vector<std::int32_t> count_;   // nodes of each label, but for unreached ones
   std::vector<std::int32_t> bucket_;  // the last root with supply queued of each label, or kNone
   std::vector<std::uint8_t> source_set_;
+  bool reversed_ = false;
 };
 
 }  // namespace graphcut::maxflow

@@ -52,6 +52,7 @@ class PushRelabel {
     Imbalances<R> imbalances(graph);
     if (!imbalances.arrange(Turn::when_smaller)) return false;  // see Note [Direction]
     prepare();
+    reversed_ = imbalances.reversed();
     imbalances.push_to_neighbours();
     update_labels();
     while (highest_ > 0) {
@@ -69,6 +70,7 @@ class PushRelabel {
     return true;
   }
 
+  Left left() const { return reversed_ ? Left::reversed : Left::pseudoflow; }
   bool in_source_set(std::int32_t i) const { return source_set_[i] != 0; }
 
  private:
@@ -259,6 +261,7 @@ class PushRelabel {
   std::vector<std::int32_t> bucket_;  // first active node of each label, kNone if there is none
   std::vector<std::int32_t> next_;    // the next one in its bucket; one place more, never read
   std::vector<std::uint8_t> source_set_;
+  bool reversed_ = false;
 };
 
 }  // namespace graphcut::maxflow

@@ -9,7 +9,9 @@
 // fields", PAMI 2007.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <vector>
 
 #include "maxflow/boykov_kolmogorov.hpp"
@@ -43,6 +45,8 @@ class ResumableBoykovKolmogorov : private BoykovKolmogorov<R, FlowLedger<R>> {
   using Base::kOrphan;
   using Base::kTerminal;
   using Base::ledger_;
+  using Base::looked_;
+  using Base::most_looked_;
   using Base::node_store_;
   using Base::nodes_;
   using Base::time_;
@@ -51,13 +55,22 @@ class ResumableBoykovKolmogorov : private BoykovKolmogorov<R, FlowLedger<R>> {
 
  public:
   // Valid from a solve or resume until this object is copied or moved.
-  using Base::in_sink_set;
   using Base::in_source_set;
 
   // As BoykovKolmogorov::solve; all that was known before is forgotten.
   void solve(Graph<R>& graph) {
     ledger_.net.assign(graph.arcs.size(), R{0});
     Base::solve(graph);
+  }
+
+  // Prepares to resume `graph`; settle() sets the excess that a flow has left, and tells that flow
+  // by set_flow. Trees are grown by the first resume.
+  template <class Settle>
+  void begin(Graph<R>& graph, Settle&& settle) {
+    ledger_.net.assign(graph.arcs.size(), R{0});
+    settle();
+    this->attach(graph);
+    this->plant();
   }
 
   // As solve, but paths are looked for from these nodes only, which is enough where one of them is
@@ -84,6 +97,11 @@ class ResumableBoykovKolmogorov : private BoykovKolmogorov<R, FlowLedger<R>> {
       ledger_.net[static_cast<std::size_t>(sister)] = -flow;
     }
   }
+  // As in_sink_set, but of a copy too, and for roots before the trees are grown.
+  bool in_sink_tree(std::int32_t i) const {
+    return node_store_[static_cast<std::size_t>(i)].tree == Tree::sink;
+  }
+
   // What node i has left from the source (> 0) or to the sink (< 0).
   void set_excess(std::int32_t i, R excess) {
     node_store_[static_cast<std::size_t>(i)].excess = excess;
@@ -91,16 +109,30 @@ class ResumableBoykovKolmogorov : private BoykovKolmogorov<R, FlowLedger<R>> {
 
   // Solves `graph`, the one solved last or a copy of it, from where that ended. `changed` holds,
   // each once, the nodes whose excess changed and both ends of the arcs that opened or closed.
-  void resume(Graph<R>& graph, const std::vector<std::int32_t>& changed) {
+  // Returns false, with residuals and excess of what was sent in `graph`, where that takes long:
+  // trees that hang from few nodes of many arcs are taken apart again and again.
+  [[nodiscard]] bool resume(Graph<R>& graph, const std::vector<std::int32_t>& changed) {
     this->attach(graph);
+    looked_ = 0;
+    most_looked_ = kPatience * (std::int64_t{graph.arc_count()} + graph.nodes());
     this->tick();
     for (const std::int32_t i : changed) root(i);
     for (const std::int32_t i : changed) detach(i);
     this->adopt_orphans();
     this->run();
+    const bool solved = !this->too_long();
+    most_looked_ = std::numeric_limits<std::int64_t>::max();
+    if (!solved) {
+      for (std::size_t i = 0; i < node_store_.size(); ++i) graph.excess[i] = node_store_[i].excess;
+    }
+    return solved;
   }
 
  private:
+  // Looks at an arc by orphans, for each arc and node; pictures whose terminals all change take 1
+  // to 10.
+  static constexpr std::int64_t kPatience = 16;
+
   // Hangs i on the terminal that its excess joins it to. All nodes are hung before any is detached,
   // so that none that has a terminal becomes an orphan.
   void root(std::int32_t i) {

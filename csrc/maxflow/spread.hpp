@@ -18,6 +18,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -37,8 +38,9 @@ class Spread {
   template <class Ends, class Capacities>
   void run(std::int64_t edges, Ends&& ends, Capacities&& capacities, std::int64_t terminals,
            std::vector<R>& excess) {
+    little_meets_ = true;
     used_ = 10 * terminals >= static_cast<std::int64_t>(excess.size()) &&
-            pays(edges, capacities, excess);
+            pays(edges, ends, capacities, excess);
     if (!used_) return;
     flow_.assign(static_cast<std::size_t>(edges), R{0});
     R* const nodes = excess.data();
@@ -55,60 +57,120 @@ class Spread {
       nodes[u] = first - (flow - before);
       nodes[v] += flow - before;
     };
-    // Edges that follow each other often share a node and would wait for it: four that do not.
-    const std::int64_t quarter = (edges + 3) / 4;
-    for (int pass = 0; pass < kPasses; ++pass) {
-      for (std::int64_t first = 0; first < quarter; ++first) {
-        for (std::int64_t e = first; e < edges; e += quarter) even_out(e);
+    Progress progress(total(excess));
+    do {
+      // Edges that follow each other often share a node and would wait for it: four that do not.
+      std::int64_t e = 0;
+      for (; e + 4 * kApart <= edges; e += 3 * kApart) {
+        for (const std::int64_t end = e + kApart; e < end; ++e) {
+          even_out(e);
+          even_out(e + kApart);
+          even_out(e + 2 * kApart);
+          even_out(e + 3 * kApart);
+        }
       }
-    }
+      for (; e < edges; ++e) even_out(e);
+    } while (progress.another(total(excess)));
   }
 
+  // Whether little is left to be sent from nodes to their neighbours.
+  bool little_meets() const { return used_ || little_meets_; }
   bool used() const { return used_; }
+  const R* flows() const { return flow_.data(); }  // (edges), if used
   R flow(std::int64_t e) const { return used_ ? flow_[static_cast<std::size_t>(e)] : R{0}; }
 
   // Gives memory back where it is much; flow() is gone.
   void release() {
     used_ = false;
-    if (flow_.size() > kKept) std::vector<R>().swap(flow_);
+    if (flow_.size() > kKept) Store<R>().swap(flow_);
   }
 
  private:
-  static constexpr int kPasses = 5;      // of 2 to 8 and shares of 0.4 to 0.8 the fastest, with the
-  static constexpr double kShare = 0.7;  // solver, on graphs of neighbours
+  static constexpr double kShare = 0.7;  // of 0.4 to 0.8 the fastest on graphs of neighbours
+  static constexpr std::int64_t kApart = 64;
   static constexpr std::int64_t kSamples = 128;
   static constexpr std::size_t kKept = std::size_t{1} << 18;
+
+  // Whether to go over the edges once more. What a pass is worth is what meets in it, supply and
+  // demand. Two are, nearly always; a third and more where the last did still a fourth of what the
+  // one before did, or took a fourth of what was left.
+  class Progress {
+   public:
+    explicit Progress(double total) : left_(total) {}
+
+    bool another(double total) {
+      const double met = left_ - total;
+      const bool much = passes_ == 0 || 4 * met > met_ || 4 * met > left_;
+      left_ = total;
+      met_ = met;
+      return ++passes_ < kMost && much;
+    }
+
+   private:
+    static constexpr int kMost = 6;
+    double left_, met_ = 0;
+    int passes_ = 0;
+  };
+
+  // Supply and demand together.
+  static double total(const std::vector<R>& excess) {
+    double sums[4] = {0, 0, 0, 0};  // that need not wait for each other
+    std::size_t i = 0;
+    for (; i + 4 <= excess.size(); i += 4) {
+      for (std::size_t k = 0; k < 4; ++k) sums[k] += std::abs(static_cast<double>(excess[i + k]));
+    }
+    for (; i < excess.size(); ++i) sums[0] += std::abs(static_cast<double>(excess[i]));
+    return sums[0] + sums[1] + sums[2] + sums[3];
+  }
 
   // What should go from a node with excess `first` to one with `second`.
   R share(R first, R second) const {
     if constexpr (std::is_floating_point_v<R>) {
       return (static_cast<R>(kShare) * (first - second) + rounder_) - rounder_;
     } else {
-      return (first >> 1) - (second >> 1);  // cannot overflow
+      const R half = (first >> 1) - (second >> 1);  // cannot overflow
+      return half + (half >> 1);
     }
   }
 
-  // It does not where terminals are weak, so that the cut is regularised strongly and supply goes
-  // a long way, nor where most edges are open one way only, as in moves of expansion: measured on
-  // pictures and on stereo matching. Where sums may leave the range of R nothing is sent.
-  template <class Capacities>
-  bool pays(std::int64_t edges, Capacities&& capacities, const std::vector<R>& excess) {
-    double imbalance = 0;
-    for (const R e : excess) imbalance += std::abs(static_cast<double>(e));
+  // It does where supply and demand meet across edges, and could fill a hundredth of the capacity
+  // there is, on average. So neighbours that disagree are told from terminals that are few or weak,
+  // whose supply goes a long way. It does not where nearly all edges lead straight from supply to
+  // demand, as in a matching. Where sums may leave the range of R nothing is sent.
+  template <class Ends, class Capacities>
+  bool pays(std::int64_t edges, Ends&& ends, Capacities&& capacities,
+            const std::vector<R>& excess) {
     const std::int64_t step = edges / kSamples | 1;
-    double both = 0, samples = 0, single = 0;
-    for (std::int64_t e = 0; e < edges; e += step, ++samples) {
+    std::int64_t samples = 0, opposite = 0, straight = 0;
+    double meets = 0;
+    std::array<double, 2 * kSamples> means;
+    for (std::int64_t e = 0; e < edges; e += step) {
       const auto [forward, backward] = capacities(e);
-      both += static_cast<double>(forward) + static_cast<double>(backward);
-      single += static_cast<double>((forward > R{0}) != (backward > R{0}));
+      const auto [u, v] = ends(e);
+      const auto tail = static_cast<double>(excess[static_cast<std::size_t>(u)]);
+      const auto head = static_cast<double>(excess[static_cast<std::size_t>(v)]);
+      const auto through = static_cast<double>(tail > head ? forward : backward);
+      means[static_cast<std::size_t>(samples++)] =
+          (static_cast<double>(forward) + static_cast<double>(backward)) / 2;
+      if (!((tail > 0 && head < 0) || (tail < 0 && head > 0)) || !(through > 0)) continue;
+      const double least = std::min(std::abs(tail), std::abs(head));
+      meets += least < through ? least / through : 1;
+      ++opposite;
+      straight += static_cast<std::int64_t>((forward > R{0}) != (backward > R{0}));
     }
-    const double mean = both / (2 * samples);
+    if (samples == 0) return false;
+    little_meets_ = 10 * opposite < samples;
+    std::nth_element(means.begin(), means.begin() + samples / 2, means.begin() + samples);
+    const double typical = means[static_cast<std::size_t>(samples / 2)];
+    const double imbalance = total(excess);
     constexpr bool kFloats = std::is_floating_point_v<R>;
+    // What is added up to, and in `wanted` beyond it, stays in range; int32 is for sums that fit.
     constexpr double kMost =
         static_cast<double>(std::numeric_limits<R>::max()) / (kFloats ? 1e12 : 100);
-    if (!(mean > 0 && mean < kMost && imbalance < kMost) || 2 * single > samples) return false;
-    if constexpr (kFloats) set_quantum(edges, step, capacities, excess, mean, imbalance);
-    return 25 * imbalance >= 2 * mean * static_cast<double>(edges);
+    const bool in_range = std::is_same_v<R, std::int32_t> || (typical < kMost && imbalance < kMost);
+    if (!(typical > 0) || !in_range || 10 * straight > 9 * samples) return false;
+    if constexpr (kFloats) set_quantum(edges, step, capacities, excess, typical, imbalance);
+    return 100 * meets >= static_cast<double>(samples);
   }
 
   // See Note [Exact sums].
@@ -131,9 +193,9 @@ class Spread {
     rounder_ = static_cast<R>(std::ldexp(1.5, exponent + kDigits));
   }
 
-  std::vector<R> flow_;
+  Store<R> flow_;
   R rounder_{0};  // rounds what it is added to and taken from again to multiples of the quantum
-  bool used_ = false;
+  bool used_ = false, little_meets_ = false;
 };
 
 }  // namespace graphcut::maxflow

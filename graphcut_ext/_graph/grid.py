@@ -42,6 +42,21 @@ class Grid:
     def nodes(self) -> NDArray[np.int64]:
         return np.arange(math.prod(self.shape), dtype=np.int64).reshape(self.shape)
 
+    @property
+    def size(self) -> int:
+        """Number of edges."""
+        ranges = (
+            [len(range(*part.indices(size))) for part, size in zip(inside, self.shape, strict=True)]
+            for inside in self.inside()
+        )
+        return sum(map(math.prod, ranges))
+
+    def three_axes(self) -> tuple[list[int], list[list[int]]]:
+        """The shape and the offsets, with axes of size 1 in front of fewer than three."""
+        missing = 3 - len(self.shape)
+        offsets = np.pad(self.offsets, ((0, 0), (missing, 0)))
+        return [1] * missing + list(self.shape), offsets.tolist()
+
     def inside(self) -> Iterator[tuple[slice, ...]]:
         """Yield, for every direction, the nodes that have a neighbour there."""
         for offset in self.offsets.tolist():
@@ -82,8 +97,13 @@ class Grid:
                 f"(per edge), not {capacities.shape}"
             )
         capacities = np.broadcast_to(capacities, whole)
-        chosen = [c[inside].ravel() for c, inside in zip(capacities, self.inside(), strict=True)]
-        return np.concatenate(chosen)
+        found = np.empty(self.size, dtype=dtype)
+        first = 0
+        for direction, inside in zip(capacities, self.inside(), strict=True):
+            chosen = direction[inside]
+            found[first : first + chosen.size].reshape(chosen.shape)[...] = chosen
+            first += chosen.size
+        return found
 
 
 def grid(shape: Sequence[int], connectivity: int | None, periodic: bool | Sequence[bool]) -> Grid:

@@ -38,10 +38,10 @@ def knn_maxflow(
         Terminal capacities, >= 0, of L cuts per item (one per class, say).
     solver : name of a solver, default "auto"
         One of ``graphcut_ext.SOLVERS``.
-        ``"push_relabel"`` is the fastest on small maps, ``"ibfs"`` on large ones; ``"bk"`` is
-        Boykov-Kolmogorov, ``"hpf"`` Hochbaum's pseudoflow, for few terminal arcs. ``"auto"``
-        chooses by the form of the graph. CUDA tensors are solved on the device by
-        ``"push_relabel"``, on the host by all others; see Notes.
+        ``"ibfs"`` is the fastest with weighted links, ``"hpf"`` with links of one weight and with
+        few terminal links, and ``"auto"`` chooses between them by a sample of the graph.
+        ``"push_relabel"`` and ``"bk"`` are there to compare. CUDA tensors are solved on the device
+        by ``"push_relabel"``, on the host by all others; see Notes.
     num_threads : int, optional
         CPU threads over items and cuts. Default ``torch.get_num_threads()``. Results do not depend
         on it.

@@ -75,12 +75,13 @@ def maxflow(
         edges may not cross. Default: one graph.
     solver : name of a solver, default "auto"
         One of ``graphcut_ext.SOLVERS``.
-        ``"bk"`` is Boykov-Kolmogorov, the fastest on grids whose edges are directed;
-        ``"ibfs"``, incremental breadth-first search with excesses, on other grids and on large
-        neighbour graphs; ``"hpf"``, Hochbaum's pseudoflow, highest label first, where few nodes
-        hang on a terminal (flow networks, scribbled images) and on grids with weak terminals;
-        ``"push_relabel"`` elsewhere. ``"auto"`` chooses so. All give the same answer as far as
-        sums are exact: where floats round, a node may lie on either side of a near tie.
+        ``"ibfs"``, incremental breadth-first search with excesses, is the fastest where supply
+        finds demand nearby; ``"hpf"``, Hochbaum's pseudoflow, highest label first, where it has a
+        long way to go: few nodes hang on a terminal (flow networks, scribbled pictures), or
+        terminals are weak. ``"auto"`` chooses between these two by a sample of the graph, and goes
+        on with the second where the first takes long. ``"push_relabel"`` and ``"bk"``,
+        Boykov-Kolmogorov, are there to compare. All give the same answer as far as sums are exact:
+        where floats round, a node may lie on either side of a near tie.
     return_flow : bool, default False
         Whether to return a maximum flow too. It is Boykov-Kolmogorov's, computed in float64 for
         floats; capacities that no flow can fill are lowered for it, as residuals are rounded.

@@ -1,11 +1,10 @@
 // The solver that is chosen for graphs of known form.
 #include <cstdint>
 #include <cstdio>
-#include <numeric>
+#include <limits>
 #include <utility>
 #include <vector>
 
-#include "choices.hpp"
 #include "maxflow/graph.hpp"
 #include "maxflow/method.hpp"
 #include "oracle.hpp"
@@ -16,29 +15,30 @@ namespace {
 using maxflow::Method;
 using Edges = std::vector<std::pair<std::int32_t, std::int32_t>>;
 
-maxflow::Graph<float> graph_of(std::int32_t nodes, const Edges& edges, bool one_way) {
-  maxflow::Graph<float> graph;
+constexpr std::int32_t kSide = 41, kNodes = kSide * kSide;
+
+// Capacities of 1, one way or both.
+template <class R>
+maxflow::Graph<R> graph_of(const Edges& edges, bool one_way = false) {
+  maxflow::Graph<R> graph;
   maxflow::build_topology(
-      graph, nodes, static_cast<std::int64_t>(edges.size()),
+      graph, kNodes, static_cast<std::int64_t>(edges.size()),
       [&](std::int64_t e) { return edges[static_cast<std::size_t>(e)]; },
       [&](std::int64_t, std::int32_t arc) {
-        if (arc >= 0) graph.set_residuals(arc, 1.0F, one_way ? 0.0F : 1.0F);
+        if (arc >= 0) graph.set_residuals(arc, R{100}, one_way ? R{0} : R{100});
       });
   return graph;
 }
 
-Method chosen(std::int32_t nodes, const Edges& edges, bool one_way = false, bool terminals = true,
-              float excess = 1.0F) {
-  auto graph = graph_of(nodes, edges, one_way);
-  graph.excess.assign(static_cast<std::size_t>(nodes), excess);
-  return maxflow::chosen(Method::automatic, graph, terminals ? nodes : nodes / 20, false);
-}
-
-// After excess was spread: every `pair`-th node has demand, the others supply.
-Method chosen_after(std::int32_t nodes, const Edges& edges, std::int32_t pair) {
-  auto graph = graph_of(nodes, edges, false);
-  for (std::int32_t i = 0; i < nodes; ++i) graph.excess.push_back(i % pair == 0 ? -1.0F : 1.0F);
-  return maxflow::chosen(Method::automatic, graph, nodes, true);
+// Node i has excess excess(i); `spread` says whether it is what Spread left.
+template <class R, class Excess>
+Method chosen(maxflow::Graph<R> graph, bool spread, Excess&& excess) {
+  std::int64_t terminals = 0;
+  for (std::int32_t i = 0; i < kNodes; ++i) {
+    graph.excess.push_back(excess(i));
+    terminals += static_cast<std::int64_t>(graph.excess.back() != R{0});
+  }
+  return maxflow::chosen(Method::automatic, graph, terminals, spread);
 }
 
 // A square grid, with diagonals for 8 neighbours.
@@ -58,58 +58,89 @@ Edges grid(std::int32_t side, bool diagonals) {
   return edges;
 }
 
-// Nodes in random order on a circle, each joined to the next three: neighbours of neighbours.
-Edges shuffled_ring(Choices& choices, std::int32_t nodes) {
-  std::vector<std::int32_t> order(static_cast<std::size_t>(nodes));
-  std::iota(order.begin(), order.end(), 0);
-  for (std::size_t i = order.size() - 1; i > 0; --i) {
-    std::swap(order[i], order[choices.below(i + 1)]);
-  }
+// Nodes on a circle, each joined to the next three: neighbours of neighbours.
+Edges ring(std::int32_t nodes) {
   Edges edges;
   for (std::int32_t i = 0; i < nodes; ++i) {
     for (std::int32_t step = 1; step <= 3; ++step) {
-      edges.emplace_back(order[static_cast<std::size_t>(i)],
-                         order[static_cast<std::size_t>((i + step) % nodes)]);
+      edges.emplace_back(i, (i + step) % nodes);
     }
   }
   return edges;
 }
 
-Edges random_graph(Choices& choices, std::int32_t nodes) {
-  Edges edges;
-  for (std::int32_t e = 0; e < 3 * nodes; ++e) {
-    edges.emplace_back(static_cast<std::int32_t>(choices.between(0, nodes - 1)),
-                       static_cast<std::int32_t>(choices.between(0, nodes - 1)));
+constexpr Method kNear = Method::incremental_bfs, kFar = Method::pseudoflow;
+
+template <class R>
+void check(const Edges& edges) {
+  const auto graph = graph_of<R>(edges), one_way = graph_of<R>(edges, true);
+  const auto strong = [](std::int32_t i) { return i % 2 == 0 ? R{90} : R{-90}; };
+  require(chosen(graph, false, strong) == kNear, "strong terminals");
+  require(chosen(one_way, false, strong) == kNear, "strong terminals, one-way arcs");
+  const auto few = [](std::int32_t i) { return i % 6 == 0 ? R{90} : R{0}; };
+  require(chosen(graph, false, few) == kFar, "few terminals");
+  require(chosen(one_way, false, few) == kFar, "few terminals, one-way arcs");
+  const auto halves = [](std::int32_t i) { return i < kNodes / 2 ? R{9} : R{-9}; };
+  require(chosen(graph, false, halves) == kFar, "weak terminals that seldom meet");
+  require(chosen(one_way, false, halves) == kNear, "the same, one-way");
+  const auto left = [](std::int32_t i) { return i % 4 == 0 ? R{-5} : R{5}; };
+  require(chosen(graph, true, left) == kFar, "much is left, terminals are weak");
+  require(chosen(graph, true, halves) == kNear, "little is left, terminals are weak");
+  require(chosen(graph, true, strong) == kNear, "much is left, terminals are strong");
+  for (const Method named : {Method::push_relabel, Method::boykov_kolmogorov}) {
+    require(maxflow::chosen(named, graph, 0, false) == named, "what is named is taken");
   }
-  return edges;
 }
 
-void check() {
-  Choices choices(1);
-  require(chosen(10000, grid(100, false)) == Method::incremental_bfs, "a picture");
-  require(chosen(10000, grid(100, true)) == Method::incremental_bfs, "one of 8 neighbours");
-  require(chosen(10000, grid(100, true), false, true, 0.1F) == Method::pseudoflow, "a smooth one");
-  require(chosen(10000, grid(100, false), true) == Method::boykov_kolmogorov, "a move");
-  require(chosen(10000, grid(100, true), false, false) == Method::pseudoflow, "long paths");
-  require(chosen(10000, shuffled_ring(choices, 10000)) == Method::incremental_bfs, "neighbours");
-  require(chosen(1681, shuffled_ring(choices, 1681)) == Method::push_relabel, "few of them");
-  require(chosen(10000, random_graph(choices, 10000)) == Method::push_relabel, "no geometry");
-  const Edges ring = shuffled_ring(choices, 1681);
-  require(chosen_after(1681, ring, 1681) == Method::incremental_bfs, "little is left");
-  require(chosen_after(1681, ring, 4) == Method::push_relabel, "much is left");
-  require(chosen_after(10000, grid(100, false), 10000) == Method::incremental_bfs, "a spread grid");
-  require(chosen_after(10000, random_graph(choices, 10000), 10000) == Method::push_relabel,
-          "no geometry, little left");
-  for (std::int32_t nodes = 0; nodes < 3; ++nodes) {
-    static_cast<void>(chosen(nodes, {}));
-    static_cast<void>(chosen_after(nodes, {}, 1));
+// Capacities that are infinite, or large for infinite, here and there change nothing.
+template <class R>
+void check_endless(const Edges& edges, R endless) {
+  auto graph = graph_of<R>(edges);
+  for (std::int32_t a = 0; a < graph.arc_count(); a += 7) {
+    graph.set_residuals(a, endless, endless);
   }
+  const auto seeded = [endless](std::int32_t i) {
+    const R small = i < kNodes / 2 ? R{9} : R{-9};
+    return i % 50 == 0 ? static_cast<R>(small * (endless / 9)) : small;
+  };
+  require(chosen(graph, false, seeded) == kFar, "weak terminals and infinite ones");
+  const auto strong = [endless](std::int32_t i) {
+    const R size = i % 50 == 0 ? endless : R{90};
+    return i % 2 == 0 ? size : static_cast<R>(-size);
+  };
+  require(chosen(graph, false, strong) == kNear, "strong terminals and infinite ones");
+}
+
+void check_small() {
+  for (std::int32_t nodes = 0; nodes < 3; ++nodes) {
+    for (const bool spread : {false, true}) {
+      maxflow::Graph<float> graph;
+      graph.first.assign(static_cast<std::size_t>(nodes) + 1, 0);
+      graph.excess.assign(static_cast<std::size_t>(nodes), 1);
+      require(maxflow::chosen(Method::automatic, graph, nodes, spread) != Method::automatic,
+              "a graph without edges");
+    }
+  }
+}
+
+void check_all() {
+  for (const Edges& edges : {grid(kSide, false), grid(kSide, true), ring(kNodes)}) {
+    check<float>(edges);
+    check<double>(edges);
+    check<std::int32_t>(edges);
+    check<std::int64_t>(edges);
+    check_endless<float>(edges, 1e30F);
+    check_endless<double>(edges, std::numeric_limits<double>::infinity());
+    check_endless<std::int32_t>(edges, 1 << 28);
+    check_endless<std::int64_t>(edges, std::int64_t{1} << 58);
+  }
+  check_small();
 }
 
 }  // namespace
 }  // namespace graphcut::test
 
 int main() {
-  graphcut::test::check();
+  graphcut::test::check_all();
   std::puts("the solver follows the form of the graph");
 }

@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <limits>
 #include <string>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -92,6 +93,26 @@ Problem<R> alternating(std::int32_t nodes, R excess, R forward, R backward) {
   return problem;
 }
 
+// A path from supply to demand, once at all places.
+template <class R>
+Problem<R> matching(std::int32_t nodes) {
+  Problem<R> problem = alternating<R>(nodes, 4, 3, 0);
+  for (std::size_t e = 0; e < problem.edges.size(); ++e) {
+    if (e % 2 == 1) std::swap(problem.edges[e].u, problem.edges[e].v);
+  }
+  return problem;
+}
+
+// Supply in one half of a path, demand in the other.
+template <class R>
+Problem<R> halves(std::int32_t nodes) {
+  Problem<R> problem = alternating<R>(nodes, 4, 3, 3);
+  for (std::int32_t i = 0; i < nodes; ++i) {
+    problem.excess[static_cast<std::size_t>(i)] = static_cast<R>(2 * i < nodes ? 4 : -4);
+  }
+  return problem;
+}
+
 template <class R>
 bool used(Problem<R> problem, std::int64_t terminals) {
   maxflow::Spread<R> spread;
@@ -112,13 +133,18 @@ void check_choice() {
   context() = "a path";
   require(used(alternating<R>(200, 4, 3, 3), 200), "many terminals");
   require(!used(alternating<R>(200, 4, 3, 3), 19), "few terminals");
-  require(!used(alternating<R>(200, 4, 3, 0), 200), "one-way");
-  require(!used(alternating<R>(200, 1, 30, 30), 200), "weak terminals");
+  require(used(alternating<R>(200, 4, 3, 0), 200), "one-way, supply and demand in turn");
+  require(!used(matching<R>(200), 200), "one-way, from supply to demand");
+  require(used(alternating<R>(200, 1, 30, 30), 200), "small terminals");
+  require(!used(alternating<R>(200, 1, 300, 300), 200), "weak terminals");
+  require(!used(halves<R>(200), 200), "supply and demand far from each other");
   require(!used(alternating<R>(200, 4, 0, 0), 200), "no capacity");
   require(!used(Problem<R>{}, 0), "no nodes");
-  auto huge = alternating<R>(200, 4, 3, 3);
-  huge.excess[7] = std::numeric_limits<R>::max() / 2;
-  require(!used(huge, 200), "sums that may overflow");
+  if constexpr (sizeof(R) == 8 || std::is_floating_point_v<R>) {  // int32 is for sums known to fit
+    auto huge = alternating<R>(200, 4, 3, 3);
+    huge.excess[7] = std::numeric_limits<R>::max() / 2;
+    require(!used(huge, 200), "sums that may overflow");
+  }
   if constexpr (std::is_floating_point_v<R>) {
     auto endless = alternating<R>(200, 4, 3, 3);
     endless.excess[7] = std::numeric_limits<R>::infinity();
@@ -153,6 +179,7 @@ void check_all() {
 int main() {
   graphcut::test::check_all<float>();
   graphcut::test::check_all<double>();
+  graphcut::test::check_all<std::int32_t>();
   graphcut::test::check_all<std::int64_t>();
   std::puts("flow sent ahead stays within capacities, and nothing is lost");
 }

@@ -1,0 +1,82 @@
+// The edges of one graph, and one look at all that is given with it.
+#pragma once
+
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+namespace graphcut::maxflow {
+
+template <class Capacity>
+struct Edges {
+  const std::int64_t* tail = nullptr;  // (count) each; nodes are numbered from `base`
+  const std::int64_t* head = nullptr;
+  const Capacity* capacity = nullptr;  // (count) each: tail to head, head to tail
+  const Capacity* reverse = nullptr;
+  std::int64_t count = 0;
+  std::int64_t base = 0;
+
+  std::pair<std::int32_t, std::int32_t> ends(std::int64_t e) const {
+    return {static_cast<std::int32_t>(tail[e] - base), static_cast<std::int32_t>(head[e] - base)};
+  }
+};
+
+// Note [Regular input]: nearly all input is of nodes that exist and of capacities that are finite,
+// not negative and far from the limits of their type. A few bits, gathered without a branch on the
+// way, tell so. All else is irregular: the full checks look at it again, name the first offence
+// there is, or accept it.
+
+// The bits of all numbers of a row together: the sign is set where one of them is irregular. For
+// integers they also bound the numbers: none is larger.
+template <class Capacity>
+auto bits_of(const Capacity* row, std::int64_t count) {
+  using Bits = std::conditional_t<sizeof(Capacity) == 8, std::int64_t, std::int32_t>;
+  Bits all{0};
+  if constexpr (std::is_integral_v<Capacity>) {
+    for (std::int64_t i = 0; i < count; ++i) all |= row[i];
+  } else {
+    // Floats that are not negative are ordered as their bits are.
+    constexpr auto kMost = std::bit_cast<Bits>(std::numeric_limits<Capacity>::max() / 4);
+    for (std::int64_t i = 0; i < count; ++i) {
+      const auto bits = std::bit_cast<Bits>(row[i]);
+      all |= bits | static_cast<Bits>(static_cast<std::make_unsigned_t<Bits>>(kMost) -
+                                      static_cast<std::make_unsigned_t<Bits>>(bits));
+    }
+  }
+  return all;
+}
+
+// Sets degree (nodes) to the number of arcs of every node, without self-loops. Returns false, with
+// only nonsense in `degree`, where an end is not one of the nodes.
+template <class Capacity>
+bool count_arcs(const Edges<Capacity>& edges, std::int32_t nodes,
+                std::vector<std::int32_t>& degree) {
+  constexpr std::int64_t kBlock = 1024;  // looked at twice, the second time in the cache
+  degree.assign(static_cast<std::size_t>(nodes), 0);
+  std::int32_t* const arcs = degree.data();
+  const auto first = static_cast<std::uint64_t>(edges.base);
+  const auto last = first + static_cast<std::uint64_t>(nodes) - 1;
+  for (std::int64_t from = 0; from < edges.count; from += kBlock) {
+    const std::int64_t to = from + kBlock < edges.count ? from + kBlock : edges.count;
+    std::uint64_t outside = 0;
+    for (std::int64_t e = from; e < to; ++e) {
+      const auto u = static_cast<std::uint64_t>(edges.tail[e]);
+      const auto v = static_cast<std::uint64_t>(edges.head[e]);
+      outside |= (u - first) | (last - u) | (v - first) | (last - v);
+    }
+    if (outside >> 63 != 0) return false;
+    for (std::int64_t e = from; e < to; ++e) {
+      const auto [u, v] = edges.ends(e);
+      const auto counts = static_cast<std::int32_t>(u != v);
+      arcs[u] += counts;
+      arcs[v] += counts;
+    }
+  }
+  return true;
+}
+
+}  // namespace graphcut::maxflow
