@@ -52,7 +52,7 @@ Sample sample(const Graph<R>& graph, bool sizes) {
   constexpr std::int32_t kMost = 2048;  // arcs, of a large graph
   const std::int32_t nodes = graph.nodes();
   const std::int32_t all = std::max(graph.arc_count(), 1);
-  const std::int64_t some = std::clamp(all / 32, 128, kMost);
+  const std::int64_t some = std::clamp(all / 16, 512, kMost);
   const auto count = std::max(static_cast<std::int32_t>(some * nodes / all), 1);
   const std::int32_t step = (nodes / count) | 1;  // odd: several columns of a picture
   const R* const excess = graph.excess.data();

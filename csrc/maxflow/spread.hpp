@@ -133,10 +133,10 @@ class Spread {
     }
   }
 
-  // It does where supply and demand meet across edges, and could fill a hundredth of the capacity
-  // there is, on average. So neighbours that disagree are told from terminals that are few or weak,
-  // whose supply goes a long way. It does not where nearly all edges lead straight from supply to
-  // demand, as in a matching. Where sums may leave the range of R nothing is sent.
+  // It does where supply and demand meet across edges: what meets must be a hundredth of a typical
+  // capacity, on average over all edges. So neighbours that disagree are told from terminals that
+  // are few or weak, whose supply goes a long way. It does not where nearly all edges lead straight
+  // from supply to demand, as in a matching. Where sums may leave the range of R nothing is sent.
   template <class Ends, class Capacities>
   bool pays(std::int64_t edges, Ends&& ends, Capacities&& capacities,
             const std::vector<R>& excess) {
@@ -154,7 +154,7 @@ class Spread {
           (static_cast<double>(forward) + static_cast<double>(backward)) / 2;
       if (!((tail > 0 && head < 0) || (tail < 0 && head > 0)) || !(through > 0)) continue;
       const double least = std::min(std::abs(tail), std::abs(head));
-      meets += least < through ? least / through : 1;
+      meets += std::min(least, through);
       ++opposite;
       straight += static_cast<std::int64_t>((forward > R{0}) != (backward > R{0}));
     }
@@ -170,7 +170,7 @@ class Spread {
     const bool in_range = std::is_same_v<R, std::int32_t> || (typical < kMost && imbalance < kMost);
     if (!(typical > 0) || !in_range || 10 * straight > 9 * samples) return false;
     if constexpr (kFloats) set_quantum(edges, step, capacities, excess, typical, imbalance);
-    return 100 * meets >= static_cast<double>(samples);
+    return 100 * meets >= typical * static_cast<double>(samples);
   }
 
   // See Note [Exact sums].
