@@ -89,7 +89,7 @@ Sample sample(const Graph<R>& graph, bool sizes) {
 
 // Note [Choice of solver]: breadth-first search is the fastest where supply finds demand nearby,
 // and pseudoflow where it has a long way to go. That is so
-// - where few nodes hang on a terminal: flow networks, scribbled pictures;
+// - where few nodes have terminal edges: flow networks, scribbled pictures;
 // - where terminals are weak beside arcs that lead both ways, and supply seldom meets demand:
 //   pictures that are regularised strongly;
 // - where Spread could not even out what meets, as terminals are weak: graphs of neighbours with

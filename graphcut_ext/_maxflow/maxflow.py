@@ -52,7 +52,7 @@ def maxflow(
 ) -> MinCut | MinCutFlow:
     """Minimum s-t cut (maximum flow) of one graph, many graphs, or many cuts over one graph.
 
-    The two terminals are implicit: node i hangs on the source by ``source[i]`` and on the sink by
+    The two terminals are implicit: node i is joined to the source by ``source[i]`` and to the sink by
     ``sink[i]``. With ``x[i]`` = "node i is on the source side", the cut minimises ::
 
         sum_i  source[i] (1 - x[i]) + sink[i] x[i]
@@ -77,7 +77,7 @@ def maxflow(
         One of ``graphcut_ext.SOLVERS``.
         ``"ibfs"``, incremental breadth-first search with excesses, is the fastest where supply
         finds demand nearby; ``"hpf"``, Hochbaum's pseudoflow, highest label first, where it has a
-        long way to go: few nodes hang on a terminal (flow networks, scribbled pictures), or
+        long way to go: few nodes have terminal edges (flow networks, scribbled pictures), or
         terminals are weak. ``"auto"`` chooses between these two by a sample of the graph, and goes
         on with the second where the first takes long. ``"push_relabel"`` and ``"bk"``,
         Boykov-Kolmogorov, are there to compare. All give the same answer as far as sums are exact:
