@@ -145,7 +145,8 @@ def test_masks_by_a_cut_are_those_of_the_trained_network(chain: Path, tmp_path: 
     assert cut == GraphCut(
         k=4, theta=0, cue_capacity=2, image_labels_only=True, unary="crf", cut_background=True
     )
-    cues, model = load_cues(out / "cues" / "cues.npz"), load_segmenter(run, "last")
+    cues = load_cues(out / "cues" / "cues.npz")
+    model = load_segmenter(run.with_network("trained"), "last")
     records = run.records("train")
     samples = TrainingSet(records, run.classes, 81, cues=cues, mirror=False)
     for index, record in enumerate(records):
