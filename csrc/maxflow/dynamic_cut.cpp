@@ -247,7 +247,7 @@ void DynamicCut<Capacity>::ready_to_resume() {
   const bool rough = grid_flow_.residual && std::is_same_v<Capacity, float>;
   rounding_ = rough ? 0 : rounding_of_residuals(network_);
   bool known = rounding_ <= kTolerance * static_cast<double>(value_);
-  if (known && grid_flow_.residual) load_grid();
+  if (known && grid_flow_.residual && network_.grid) load_grid(*network_.grid);
   if (known) {
     solver_.begin(graph_, [&] {
       known = settle_first_cut(network_, slot_, left_ == Left::reversed, graph_,
@@ -270,10 +270,9 @@ void DynamicCut<Capacity>::ready_to_resume() {
 
 // Lays out graph_ with what grid_flow_ left of the capacities.
 template <class Capacity>
-void DynamicCut<Capacity>::load_grid() {
+void DynamicCut<Capacity>::load_grid(const GridLayout& grid) {
   const GridFlow<Capacity> found = std::move(grid_flow_);
   load_capacities();
-  const GridLayout& grid = *network_.grid;
   for (int d = 0; d < grid.directions; ++d) {
     grid.each_row(d, [&](std::int64_t first, std::int32_t tail, std::int32_t count) {
       for (std::int32_t x = 0; x < count; ++x) {

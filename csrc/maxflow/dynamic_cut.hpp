@@ -81,7 +81,7 @@ class DynamicCut {
   void restart();
   void ready_to_change(std::int64_t changes, std::int64_t all);
   void ready_to_resume();
-  void load_grid();
+  void load_grid(const GridLayout& grid);
   template <class Crossing>
   void each_crossing(Crossing&& crossing) const;
   bool resume();

@@ -219,10 +219,11 @@ class GridList {
         against.plane = along.plane;
         against.first = along.first - by[0] * along.plane - by[1] * along.row - by[2];
         const int k = 2 * d;
+        const std::int64_t middle = most_;
         arcs_[static_cast<std::size_t>(k)] = along;
         arcs_[static_cast<std::size_t>(k) + 1] = against;
-        arc_of_[static_cast<std::size_t>(most_ + grid.step(d))] = static_cast<std::int8_t>(k);
-        arc_of_[static_cast<std::size_t>(most_ - grid.step(d))] = static_cast<std::int8_t>(k + 1);
+        arc_of_[static_cast<std::size_t>(middle + grid.step(d))] = static_cast<std::int16_t>(k);
+        arc_of_[static_cast<std::size_t>(middle - grid.step(d))] = static_cast<std::int16_t>(k + 1);
         first += grid.edges(d);
       }
     }
@@ -235,7 +236,7 @@ class GridList {
     Place of(std::int64_t u, std::int64_t v) {
       const std::int64_t apart = v - u + most_;
       if (!has(u) || apart < 0 || apart > 2 * std::int64_t{most_}) return {-1, false};
-      const std::int8_t k = arc_of_[static_cast<std::size_t>(apart)];
+      const int k = arc_of_[static_cast<std::size_t>(apart)];
       if (k == kNone) return {-1, false};
       if (u != node_) go_to(static_cast<std::int32_t>(u));
       const Arc& arc = arcs_[static_cast<std::size_t>(k)];
@@ -248,7 +249,7 @@ class GridList {
     }
 
    private:
-    static constexpr std::int8_t kNone = -1;
+    static constexpr std::int16_t kNone = -1;
     struct Arc {
       std::int64_t first = 0;           // number of its edge, were it to leave the origin
       std::int64_t plane = 0, row = 0;  // edges of a plane and of a row of nodes
@@ -268,7 +269,7 @@ class GridList {
     std::array<std::int32_t, 3> size_;
     std::int64_t nodes_;
     std::int32_t most_ = 0;
-    std::vector<std::int8_t> arc_of_;  // by head - tail + most_
+    std::vector<std::int16_t> arc_of_;  // by head - tail + most_
     std::array<Arc, 2 * static_cast<std::size_t>(GridLayout::kMostDirections)> arcs_{};
     std::int32_t node_ = -2;
     std::array<std::int64_t, 3> at_{};  // where node_ is

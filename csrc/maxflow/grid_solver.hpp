@@ -185,8 +185,9 @@ class GridSolver {
 
   void prepare_state() {
     for (int d = 0; d < D; ++d) {
-      state_.step[static_cast<std::size_t>(d)] = grid_.step(d);
-      state_.step[static_cast<std::size_t>(d + D)] = -grid_.step(d);
+      const auto k = static_cast<std::size_t>(d);
+      state_.step[k] = grid_.step(d);
+      state_.step[k + D] = -grid_.step(d);
     }
     const auto n = nodes_;
     using Bits = typename State::Bits;

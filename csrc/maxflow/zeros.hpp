@@ -26,9 +26,11 @@ std::shared_ptr<T[]> zeros(std::int64_t count) {
         mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (memory == MAP_FAILED) throw std::bad_alloc();
     const auto free = [memory, size](T* /*aligned*/) { munmap(memory, size); };
-    const auto aligned = (reinterpret_cast<std::uintptr_t>(memory) + kPage - 1) / kPage * kPage;
-    madvise(reinterpret_cast<void*>(aligned), size - kPage, MADV_HUGEPAGE);  // a wish
-    return std::shared_ptr<T[]>(reinterpret_cast<T*>(aligned), free);
+    void* aligned = memory;
+    std::size_t space = size;
+    std::align(kPage, bytes, aligned, space);
+    madvise(aligned, size - kPage, MADV_HUGEPAGE);  // a wish
+    return std::shared_ptr<T[]>(static_cast<T*>(aligned), free);
   }
 #endif
   void* const memory = std::calloc(bytes, 1);
