@@ -104,6 +104,7 @@ void require_proof(const Grid<Capacity>& grid, const GridFlow<Capacity>& flow,
   using Excess = typename GridFlow<Capacity>::Excess;
   const int directions = grid.layout.directions;
   std::vector<Excess> left;
+  left.reserve(side.size());
   for (std::size_t i = 0; i < side.size(); ++i) {
     left.push_back(static_cast<Excess>(grid.source[i]) - static_cast<Excess>(grid.sink[i]));
   }
@@ -300,7 +301,7 @@ void test_refusals() {
 
 int main(int count, char** arguments) {
   using namespace graphcut::test;
-  const auto seeds = static_cast<std::uint64_t>(count > 1 ? std::atoi(arguments[1]) : 300);
+  const std::uint64_t seeds = count > 1 ? std::stoull(arguments[1]) : 300;
   test_refusals();
   test_lists(seeds);
   std::int64_t tried = 0;
