@@ -26,7 +26,8 @@ Graph<R> random_graph(std::uint64_t seed) {
   const auto nodes = static_cast<std::int32_t>(choices.between(2, 120));
   std::vector<std::pair<std::int32_t, std::int32_t>> ends;
   const auto any = [&] { return static_cast<std::int32_t>(choices.between(0, nodes - 1)); };
-  for (std::int64_t e = choices.between(0, std::int64_t{3} * nodes); e > 0; --e) ends.emplace_back(any(), any());
+  for (std::int64_t e = choices.between(0, std::int64_t{3} * nodes); e > 0; --e)
+    ends.emplace_back(any(), any());
   if (choices.one_in(3)) {
     for (std::int32_t v = 1; v < nodes; ++v) ends.emplace_back(0, v);
   }
