@@ -282,12 +282,14 @@ class GridTrees {
     return s_.level[v] == sign * level;
   }
 
+  int parent_arc(std::int32_t v) const { return s_.parent[v]; }
+
   // Sends flow from a root of the source tree through arc k of v, from there to the sink tree; or,
   // where an orphan is in the way, sees to the orphans.
   void augment(std::int32_t v, int k) {
     R flow = s_.of(v, k);
     std::int32_t i = v;
-    for (int up = s_.parent[i]; up != kRoot; up = s_.parent[i]) {
+    for (int up = parent_arc(i); up != kRoot; up = parent_arc(i)) {
       if (up == kOrphan) return adopt<Side::source>();
       i = head(i, up);
       flow = std::min(flow, s_.of(i, State::opposite(up)));
@@ -295,7 +297,7 @@ class GridTrees {
     if (s_.excess[i] < static_cast<Excess>(flow)) flow = static_cast<R>(s_.excess[i]);
     s_.push(v, k, flow);
     for (i = v; s_.parent[i] != kRoot;) {
-      const int up = s_.parent[i];
+      const int up = parent_arc(i);
       const std::int32_t above = head(i, up);
       if (s_.push(above, State::opposite(up), flow)) orphan(Side::source, i);
       i = above;
