@@ -52,8 +52,8 @@ def maxflow(
 ) -> MinCut | MinCutFlow:
     """Minimum s-t cut (maximum flow) of one graph, many graphs, or many cuts over one graph.
 
-    The two terminals are implicit: node i is joined to the source by ``source[i]`` and to the sink by
-    ``sink[i]``. With ``x[i]`` = "node i is on the source side", the cut minimises ::
+    The two terminals are implicit: ``source[i]`` joins node i to the source, ``sink[i]`` to the
+    sink. With ``x[i]`` = "node i is on the source side", the cut minimises ::
 
         sum_i  source[i] (1 - x[i]) + sink[i] x[i]
       + sum_e  capacity[e] x[u] (1 - x[v]) + reverse_capacity[e] x[v] (1 - x[u]),   e = (u, v)
