@@ -135,7 +135,7 @@ class Run {
                                     bits_of_chunks(edges.reverse, edges.count);
     const auto of_nodes = bits_of(at.source, at.nodes) | bits_of(at.sink, at.nodes);
     if (!checked_ && !regular(of_edges, of_nodes, at.nodes)) return false;
-    if (at.method == Method::automatic && !infinite_ && at.nodes >= 2 * kGridPart &&
+    if (at.method == Method::automatic && !infinite_ && at.nodes >= kLargeGrid &&
         solve_as_grid(at, edges))
       return true;
     if (work.counted != g) {

@@ -26,7 +26,7 @@ def noisy(shape: tuple[int, ...], connectivity: int, dtype: str) -> gx.Graph:
     [
         ((515, 513), 4, "float32"),
         ((515, 513), 8, "int32"),
-        ((66, 65, 64), 6, "float64"),
+        ((81, 81, 81), 6, "float64"),
         ((66, 65, 64), 26, "float32"),
     ],
 )
