@@ -4,11 +4,14 @@ BIN := .venv/bin
 CORE := CMakeLists.txt pyproject.toml $(shell find csrc -type f)
 PACKAGES := graphcut_ext python/dgcn tests benchmarks
 CORE_TESTS := $(shell find tests/core -name '*.cpp' -o -name '*.hpp')
+# Ends in the setting whether to build the CUDA kernels. The long option serves pip before 23.1 too.
+INSTALL = $(BIN)/python -m pip install -q -c constraints.txt --no-build-isolation \
+  --config-settings=cmake.define.GRAPHCUT_CUDA
 CPP := $(CORE_TESTS) $(shell find csrc -name '*.cpp' -o -name '*.hpp' -o -name '*.cu' -o -name '*.cuh')
 
 .PHONY: demo test lint format docs sanitize fuzz bench cuda-check gpu-check dist notebooks wheel-check clean
 
-demo: .venv/installed  ## the whole chain on the embedded data: numbers and a picture
+demo: .venv/demo  ## the whole chain on the embedded data: numbers and a picture
 	$(BIN)/dgcn demo
 
 test: .venv/installed
@@ -71,13 +74,18 @@ wheel-check: .venv/installed  ## source archive, wheel, new environment without 
 	$(PYTHON) -m venv .venv
 
 .venv/requirements: constraints.txt pyproject.toml | .venv/bin/python
-	$(BIN)/python -m pip install -q -c constraints.txt torch numpy pybind11 scikit-build-core cmake ninja \
-	  PyMaxflow "pydensecrf2; python_version < '3.13'"  # may be built from source, in isolation
+	$(BIN)/python -m pip install -q -c constraints.txt torch numpy pybind11 scikit-build-core cmake ninja
+	touch $@
+
+# What the demo needs and no more, built without CUDA; or the whole, where that is installed already.
+.venv/demo: .venv/requirements $(CORE)
+	if [ -e .venv/installed ]; then $(MAKE) .venv/installed; else $(INSTALL)=OFF -e '.[train]'; fi
 	touch $@
 
 .venv/installed: .venv/requirements $(CORE)
-	$(BIN)/python -m pip install -q -c constraints.txt --no-build-isolation \
-	  -C cmake.define.GRAPHCUT_WERROR=ON -e '.[train,bench,dev,docs]'
+	$(BIN)/python -m pip install -q -c constraints.txt \
+	  PyMaxflow "pydensecrf2; python_version < '3.13'"  # may be built from source, in isolation
+	$(INSTALL)=AUTO --config-settings=cmake.define.GRAPHCUT_WERROR=ON -e '.[train,bench,dev,docs]'
 	touch $@
 
 clean:

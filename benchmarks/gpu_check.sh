@@ -18,8 +18,8 @@ step() { # step NAME COMMAND...: its output is kept
 }
 
 "$python" -m pip install -q --no-build-isolation --no-deps \
-  -C cmake.define.GRAPHCUT_CUDA=ON -C cmake.define.GRAPHCUT_WERROR=ON \
-  -C cmake.define.CMAKE_CUDA_ARCHITECTURES=native -e . || exit
+  --config-settings=cmake.define.GRAPHCUT_CUDA=ON --config-settings=cmake.define.GRAPHCUT_WERROR=ON \
+  --config-settings=cmake.define.CMAKE_CUDA_ARCHITECTURES=native -e . || exit
 step tests "$python" -m pytest -q -m cuda tests/graphcut_ext tests/test_supervision_cuda.py \
   -p no:cacheprovider
 step supervision "$python" -m benchmarks supervision --json "$out/$name-supervision.json"

@@ -6,7 +6,7 @@ python=${PYTHON:?}
 work=build/wheel-check
 rm -rf "$work"
 "$python" -m build -q --sdist --no-isolation -o "$work"
-"$python" -m pip wheel -q --no-deps --no-build-isolation -C cmake.define.GRAPHCUT_CUDA=OFF \
+"$python" -m pip wheel -q --no-deps --no-build-isolation --config-settings=cmake.define.GRAPHCUT_CUDA=OFF \
   -w "$work" "$work"/*.tar.gz
 "$python" -m venv "$work/venv"
 "$work/venv/bin/python" -m pip install -q -c constraints.txt "$work"/*.whl scipy
