@@ -14,6 +14,8 @@ dense_crf
     Marginals of a fully connected CRF over images, by mean field.
 alpha_expansion, alpha_beta_swap
     Labellings of low energy with many labels, by moves that are minimum cuts.
+segment
+    Interactive segmentation of an image or a volume, by one minimum cut.
 read_dimacs, write_dimacs
     Maximum-flow problems in files of the DIMACS format.
 Graph
@@ -48,6 +50,8 @@ from graphcut_ext._maxflow.maxflow import maxflow
 from graphcut_ext._maxflow.solvers import SOLVERS, Solver
 from graphcut_ext._moves.expansion import alpha_beta_swap, alpha_expansion
 from graphcut_ext._moves.labelling import Labelling
+from graphcut_ext._segment.segment import segment
+from graphcut_ext._segment.segmentation import Segmentation
 from graphcut_ext._value_checks import no_value_checks, values_are_checked
 
 for _result in (KNN, KNNMeasured, MinCut, MinCutFlow, FlowProblem, Labelling):
@@ -63,6 +67,7 @@ __all__ = [
     "Labelling",
     "MinCut",
     "MinCutFlow",
+    "Segmentation",
     "Solver",
     "__version__",
     "alpha_beta_swap",
@@ -75,6 +80,7 @@ __all__ = [
     "maxflow",
     "no_value_checks",
     "read_dimacs",
+    "segment",
     "values_are_checked",
     "write_dimacs",
 ]

@@ -142,7 +142,7 @@ def test_examples_of_docstrings_run() -> None:
     runner = doctest.DocTestRunner()
     with_examples = set()
     for operator in public.values():
-        names = {"torch": torch, "io": io, **public}
+        names = {"np": np, "torch": torch, "io": io, **public}
         for examples in doctest.DocTestFinder().find(operator, globs=names, name="gx"):
             if examples.examples:
                 with_examples.add(operator)

@@ -1,0 +1,1 @@
+"""Interactive segmentation of images and volumes."""
