@@ -1,4 +1,4 @@
-"""``python -m graphcut_ext``: how the package was built, and minimum cuts of DIMACS files."""
+"""``python -m graphcut_ext``: how the package was built, a demo, and cuts of DIMACS files."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from graphcut_ext import SOLVERS, FlowProblem, MinCut, Solver, build_info, read_dimacs
+from graphcut_ext._demo.demo import demo
 
 PROGRAM = "python -m graphcut_ext"
 
@@ -35,6 +36,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options = _parser().parse_args(arguments)
         if options.command == "solve":
             solve(options.file, options.solver, options.threads, options.side)
+        elif options.command == "demo":
+            _print_table(demo(options.out))
         else:
             info()
     except KeyboardInterrupt:
@@ -109,6 +112,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog=PROGRAM, description=__doc__)
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     commands.add_parser("info", help="how the package was built (the default)")
+    shown = commands.add_parser("demo", help="cut a photograph from a few strokes; no data needed")
+    shown.add_argument("--out", type=_picture, metavar="OUT.png", default=Path("graphcut_demo.png"))
     solve = commands.add_parser("solve", help="minimum cut of a DIMACS maximum-flow file")
     solve.add_argument("file", type=Path, metavar="FILE", help="plain or compressed by gzip")
     solve.add_argument("--solver", choices=SOLVERS, default="auto")
@@ -132,6 +137,12 @@ def _threads(text: str) -> int:
 def _side(text: str) -> Path:
     if Path(text).suffix not in (".npy", ".txt"):
         raise argparse.ArgumentTypeError(f"{text!r} ends in neither .npy nor .txt")
+    return Path(text)
+
+
+def _picture(text: str) -> Path:
+    if Path(text).suffix != ".png":
+        raise argparse.ArgumentTypeError(f"{text!r} does not end in .png")
     return Path(text)
 
 

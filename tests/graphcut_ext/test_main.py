@@ -8,11 +8,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import graphcut_ext as gx
 from graphcut_ext import SOLVERS
 from graphcut_ext import __main__ as program
 from graphcut_ext.__main__ import main
+from graphcut_ext._demo import scene
 
 NETWORK = "p max 5 5\nn 4 s\nn 2 t\na 4 1 5\na 1 3 3\na 3 2 4\na 4 2 2\na 5 2 1\n"
 
@@ -80,6 +82,41 @@ def test_saved_source_side(network, tmp_path, capsys):
     assert np.load(mask).tolist() == [True, False, False, True, False]
 
 
+def test_demo(tmp_path, monkeypatch, capsys):
+    """Panels: strokes, colour alone, the cut. Colour alone takes the cloud for the aeroplane."""
+    monkeypatch.chdir(tmp_path)
+    assert main(["demo"]) == 0
+    rows = table(capsys)
+    assert rows["image"] == "photograph of an aeroplane, 480 x 250 pixels"
+    assert rows["update"].split()[1] == "ms,"
+    assert 12 < float(rows["object"].split()[0]) < 16
+    with Image.open("graphcut_demo.png") as file:
+        picture = np.asarray(file).astype(int)
+    width = 480 + 6
+    assert picture.shape == (250, 3 * width - 6, 3)
+    photograph, alone, cut = (picture[:, k * width : k * width + 480] for k in range(3))
+    taken = [(panel == photograph).all(-1) for panel in (alone, cut)]
+    cloud = np.s_[100:130, 270:420]
+    assert taken[0][cloud].mean() > 0.2
+    assert taken[1][cloud].mean() < 0.01
+    assert taken[1][160:180, 240:330].mean() > 0.7
+
+
+def test_demo_without_pillow(tmp_path, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "PIL", None)
+    assert main(["demo", "--out", str(tmp_path / "drawn.png")]) == 0
+    assert table(capsys)["image"].startswith("drawing")
+    monkeypatch.undo()
+    drawn = scene.drawing()
+    rows, columns = np.indices(drawn.first.shape)
+    disc = np.hypot(rows - 100, columns - 140) < 60
+    tail = (abs(rows - 100) < 6) & (columns > 190) & (columns < 270)
+    with Image.open(tmp_path / "drawn.png") as file:
+        cut = np.asarray(file)[:, -300:]
+    kept = (cut == drawn.image).all(-1)
+    assert (kept == (disc | tail)).mean() > 0.98
+
+
 def test_wrong_arguments(network, tmp_path, capsys):
     assert "'dance'" in refusal(capsys, "dance")
     assert "FILE" in refusal(capsys, "solve")
@@ -88,6 +125,8 @@ def test_wrong_arguments(network, tmp_path, capsys):
         assert "threads" in refusal(capsys, "solve", network, f"--threads={threads}")
     message = refusal(capsys, "solve", network, "--side", "side.png")
     assert "'side.png' ends in neither .npy nor .txt" in message
+    assert "'demo.jpg' does not end in .png" in refusal(capsys, "demo", "--out", "demo.jpg")
+    assert "No such file" in refusal(capsys, "demo", "--out", tmp_path / "no" / "demo.png")
     nowhere = tmp_path / "nowhere.max"
     assert f"error: {nowhere}: No such file" in refusal(capsys, "solve", nowhere)
     assert f"error: {tmp_path}: Is a directory" in refusal(capsys, "solve", tmp_path)

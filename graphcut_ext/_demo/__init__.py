@@ -1,0 +1,1 @@
+"""What ``python -m graphcut_ext demo`` shows."""
