@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from graphcut_ext._dimacs.arcs import INT64_MAX, Arcs, Ints
+from graphcut_ext._dimacs.interchange import network_of_graph, network_of_matrix
 from graphcut_ext._dimacs.text import Network
 from graphcut_ext._maxflow.cut import MinCut
 from graphcut_ext._maxflow.maxflow import maxflow
@@ -33,7 +34,8 @@ class FlowProblem(NamedTuple):
         Capacity of the arcs from the source straight to the sink, which no cut can spare: the value
         of the network is that of ``maxflow`` plus ``direct``.
     terminals
-        Numbers of the source and the sink in a file whose nodes are 1..N+2. The other nodes keep
+        Numbers of the source and the sink in a file whose nodes are 1..N+2 (of a matrix, one more
+        than their rows). The other nodes keep
         their order. Default: 1 and N+2.
     """
 
@@ -44,6 +46,66 @@ class FlowProblem(NamedTuple):
     sink: Tensor
     direct: int | float = 0
     terminals: tuple[int, int] | None = None
+
+    @classmethod
+    def from_scipy(cls, matrix: Any, source: int, sink: int) -> FlowProblem:
+        """Return the network of a SciPy sparse matrix, as ``csgraph.maximum_flow`` takes it.
+
+        Parameters
+        ----------
+        matrix : sparse matrix or array, (N + 2, N + 2)
+            Capacities from rows to columns, integers or floats, at least 0; entries given twice add
+            up. Integers of any width become int64, floats float64.
+        source, sink : int
+            Rows of the terminals.
+
+        Returns
+        -------
+        FlowProblem
+            Its node i is row ``numbers()[i] - 1``.
+
+        Raises
+        ------
+        TypeError
+            ``matrix`` is not sparse or holds other than numbers.
+        IndexError
+            ``source`` or ``sink`` is out of range.
+        ValueError
+            ``matrix`` is not square; a capacity is NaN or negative, or they add up beyond their
+            type; ``source`` is ``sink``.
+        """
+        return flow_problem(network_of_matrix(matrix, source, sink))
+
+    @classmethod
+    def from_networkx(
+        cls, graph: Any, source: Any, sink: Any, capacity: str = "capacity"
+    ) -> FlowProblem:
+        """Return the network of a NetworkX graph, as ``networkx.minimum_cut`` takes it.
+
+        Parameters
+        ----------
+        graph : Graph, DiGraph, MultiGraph or MultiDiGraph
+            Edges of undirected graphs have their capacity both ways; parallel edges add up.
+        source, sink : nodes of the graph
+            The terminals.
+        capacity : str, default "capacity"
+            Attribute of the edges with their capacities, numbers at least 0. Edges without it have
+            infinite capacity. Capacities are int64 if all are integers, else float64.
+
+        Returns
+        -------
+        FlowProblem
+            Its node i is ``list(graph)[numbers()[i] - 1]``.
+
+        Raises
+        ------
+        TypeError
+            ``graph`` is no graph, or a capacity no number.
+        ValueError
+            ``source`` or ``sink`` is no node, or they are the same one; a capacity is NaN, negative
+            or beyond int64, or they add up beyond their type.
+        """
+        return flow_problem(network_of_graph(graph, source, sink, capacity))
 
     def cut(self, *, solver: Solver = "auto", num_threads: int | None = None) -> MinCut:
         """Return the minimum cut, ``direct`` included in its value.
