@@ -8,6 +8,8 @@ knn_maxflow
     Minimum cuts over K-nearest-neighbour graphs, many cuts per graph.
 knn
     K nearest neighbours of every point, or of queries, batched.
+knn_edges
+    K nearest neighbours as a list of edges.
 knn_weights
     Weights of the edges between neighbours.
 dense_crf
@@ -18,8 +20,12 @@ segment
     Interactive segmentation of an image or a volume, by one minimum cut.
 read_dimacs, write_dimacs
     Maximum-flow problems in files of the DIMACS format.
+nn
+    The operators as modules: ``KNN``, ``DenseCRF``.
 Graph
     One graph in NumPy arrays: solve, change capacities, solve again from where it was.
+min_marginals
+    What it costs to force a node of a graph to either side.
 SOLVERS, Solver
     The names that ``solver=`` takes, as a tuple and as a type.
 no_value_checks, values_are_checked
@@ -37,11 +43,14 @@ except ImportError as error:
 
 import torch
 
+from graphcut_ext import nn as nn
 from graphcut_ext._build import __version__, build_info
 from graphcut_ext._crf.dense_crf import dense_crf
 from graphcut_ext._dimacs.dimacs import read_dimacs, write_dimacs
 from graphcut_ext._dimacs.problem import FlowProblem
 from graphcut_ext._graph.graph import Graph
+from graphcut_ext._graph.min_marginals import MinMarginals, min_marginals
+from graphcut_ext._knn.edges import knn_edges
 from graphcut_ext._knn.knn import KNN, KNNMeasured, knn
 from graphcut_ext._knn.weights import knn_weights
 from graphcut_ext._maxflow.cut import MinCut, MinCutFlow
@@ -67,6 +76,7 @@ __all__ = [
     "Labelling",
     "MinCut",
     "MinCutFlow",
+    "MinMarginals",
     "Segmentation",
     "Solver",
     "__version__",
@@ -75,9 +85,11 @@ __all__ = [
     "build_info",
     "dense_crf",
     "knn",
+    "knn_edges",
     "knn_maxflow",
     "knn_weights",
     "maxflow",
+    "min_marginals",
     "no_value_checks",
     "read_dimacs",
     "segment",

@@ -30,6 +30,7 @@ MAX_SMOOTHNESS = 1e6
 MAX_RATIO = 1e6  # of spacings
 GRABCUT_ITERATIONS = 5
 CONNECTIVITY = {2: 8, 3: 26}
+SMOOTHNESS = {2: 50.0, 3: 5.0}
 
 
 def segment(
@@ -40,7 +41,7 @@ def segment(
     probabilities: ArrayLike | Tensor | None = None,
     channel_axis: ChannelAxis = "auto",
     connectivity: int | None = None,
-    smoothness: float = 50.0,
+    smoothness: float | None = None,
     sigma: float | None = None,
     spacing: ArrayLike | None = None,
     components: int = 5,
@@ -77,10 +78,11 @@ def segment(
         it is the last of arrays and the first of tensors.
     connectivity : {4, 8} in 2-D, {6, 18, 26} in 3-D, optional
         Neighbours of a pixel. Default: 8 or 26.
-    smoothness : float, default 50
-        Weight of the boundary, from 0 to 10^6; GrabCut's gamma. The factor c is 1 for 8 neighbours.
-        For others it makes the sum of c / d over the neighbours the same, so that the setting
-        keeps its meaning.
+    smoothness : float, optional
+        Weight of the boundary, from 0 to 10^6; GrabCut's gamma. Default: 50 for images, as there, 5
+        for volumes, whose boundaries are larger for what they enclose. The factor c is 1 for 8
+        neighbours. For others it makes the sum of c / d over the neighbours the same, so that the
+        setting keeps its meaning.
     sigma : float, optional
         Contrast that a boundary prefers, in units of the image. Default: the root of the mean of
         |I[i] - I[j]|^2 over all neighbours, as GrabCut's beta.
@@ -149,6 +151,8 @@ def segment(
     if connectivity is None:
         connectivity = CONNECTIVITY[len(shape)]
     layout = grid(shape, connectivity, False)
+    if smoothness is None:
+        smoothness = SMOOTHNESS[len(shape)]
     if iterations is None:
         iterations = 1 if corners is None else GRABCUT_ITERATIONS
     colours, deviation = standardised(array)
