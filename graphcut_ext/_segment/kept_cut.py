@@ -32,9 +32,12 @@ class KeptCut:
         self._threads = threads
         self._seeds: Seeds = np.zeros(layout.shape, dtype=np.int8)
         self._probabilities: Floats | None = None
+        capacity = np.empty(weights.shape, dtype=self._dtype)
+        for whole, direction in zip(capacity, weights, strict=True):
+            whole[:] = self._whole(smoothness * direction.astype(np.float64))
         self._graph = Graph.grid(
             layout.shape,
-            self._whole(smoothness * weights.astype(np.float64)),
+            capacity,
             connectivity=layout.connectivity,
             dtype=self._dtype,
         )

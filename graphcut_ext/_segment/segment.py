@@ -120,7 +120,8 @@ def segment(
     a mark. Either side has 5 % of its colours spread evenly over the range of all: a colour that
     neither side shows is as likely of the one as of the other.
 
-    A pixel takes about 4 C bytes, 8 for each of the 4 or 13 directions of its neighbours, and 30.
+    At its peak the memory is about 320 bytes a pixel (RGB, 8 neighbours), or 820 a voxel (grey, 26
+    neighbours; fewer take less).
 
     References
     ----------
