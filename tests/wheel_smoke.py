@@ -7,12 +7,15 @@ Run by `make wheel-check` and by cibuildwheel, outside the source tree.
 
 from __future__ import annotations
 
+from importlib.resources import files
+
 import numpy as np
 import torch
 from scipy.sparse import csr_matrix
 from scipy.sparse.csgraph import maximum_flow
 
 import graphcut_ext as gx
+from graphcut_ext._demo.scene import drawing
 
 
 def check_cuts() -> None:
@@ -51,6 +54,15 @@ def check_neighbours() -> None:
     assert torch.equal(weights.grad.bool(), crossing)
 
 
+def check_segment() -> None:
+    """The demo's drawing, with an update; its photograph is in the wheel."""
+    assert (files("graphcut_ext") / "_demo" / "photograph.jpg").is_file()
+    drawn = drawing()
+    found = gx.segment(drawn.image, drawn.first).update(drawn.more)
+    assert found.mask[drawn.more == 1].all()
+    assert 0.15 < found.mask.mean() < 0.25
+
+
 def check_crf() -> None:
     """The lattice, which is compiled, near the sum over all pairs."""
     p = torch.rand(1, 3, 20, 24).softmax(1)
@@ -63,5 +75,6 @@ if __name__ == "__main__":
     torch.manual_seed(0)
     check_cuts()
     check_neighbours()
+    check_segment()
     check_crf()
     print("graphcut_ext", gx.__version__, gx.__file__, "works")
