@@ -15,6 +15,7 @@ BENCHMARKS = (
     "maxflow",
     "memory",
     "rules",
+    "segment",
     "supervision",
 )
 

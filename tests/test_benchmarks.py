@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 pytest.importorskip("skimage")
 from scipy.sparse import coo_array
@@ -283,3 +284,26 @@ def test_crf_contenders_agree_and_others_are_refused():
     assert all(found["largest"] < 1e-2 for found in differences.values())
     with pytest.raises(AssertionError, match="turned: only 0"):
         crf.check(work | {"turned": lambda: p.flip(1)})
+
+
+def test_the_segmentation_command_runs(tmp_path):
+    """Two discs on a ground of another colour; a third image shows nothing and is left out."""
+    rng = np.random.default_rng(0)
+    rows, columns = np.indices((80, 100))
+    for folder in ("images", "masks"):
+        (tmp_path / folder).mkdir()
+    for name, radius in (("one", 25), ("two", 20), ("three", 0)):
+        disc = np.hypot(rows - 40, columns - 45) < radius
+        image = 80 + 90 * disc[..., None] + rng.normal(0, 30, (80, 100, 3))
+        Image.fromarray(image.clip(0, 255).astype(np.uint8)).save(
+            tmp_path / "images" / f"{name}.png"
+        )
+        Image.fromarray(disc.astype(np.uint8)).save(tmp_path / "masks" / f"{name}.png")
+    stored = tmp_path / "results.json"
+    folders = ["--images", tmp_path / "images", "--masks", tmp_path / "masks"]
+    done = run_benchmark("segment", *folders, "--json", stored)
+    assert done.returncode == 0, done.stderr
+    results = json.loads(stored.read_text())["results"]
+    assert set(results["images"]) == {"one", "two"}
+    assert results["mean"]["gx.segment"] > 0.95 > results["mean"]["colours alone"]
+    assert results["mean"]["update"] >= results["mean"]["gx.segment"]
