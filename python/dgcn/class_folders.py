@@ -1,127 +1,288 @@
-"""The images of a folder: where they lie, and what their folders say is in them."""
+"""The images of a folder: where they lie, what their folders say is in them, and their masks."""
 
 from __future__ import annotations
 
-import csv
-import filecmp
-import io
 import os
-import shutil
-from collections import Counter
+import re
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from PIL import Image
+
 from dgcn.data.dataset import IMAGE_SUFFIXES, OTHER_SUFFIXES
+from dgcn.data.errors import printable
+from dgcn.data.lists import BACKGROUND, require_name
 
-_NOT_CLASSES = ("images", "masks", "runs")
-_BACKGROUND = "background"
+__all__ = ["Source", "Survey", "survey"]
 
-
-def sources(folder: Path) -> tuple[list[tuple[Path, str]], list[str]]:
-    """Images with their label ("" where they have none), and remarks."""
-    images = folder / "images"
-    below = _class_folders(folder) or (_class_folders(images) if images.is_dir() else [])
-    remarks = [*_unread([folder, images, *below])]
-    found: list[tuple[Path, str]] = []
-    for each in below:
-        label = "_".join(each.name.split())
-        if label != each.name:
-            remarks.append(f"class {label!r}: a label has no spaces (folder {each.name!r})")
-        label = "" if label.lower() == _BACKGROUND else label
-        found += [(path, label) for path in _pictures(each)]
-    flat = _pictures(images) if images.is_dir() else []
-    beside = _pictures(folder)
-    if not below:
-        found = [(path, "") for path in flat or beside]
-    names = {path.name for path, _ in found}
-    files = {path.stat().st_ino for path, _ in found}  # one may have been linked by another name
-    stray = [path for path in beside if path.name not in names and path.stat().st_ino not in files]
-    if stray:
-        where = "the class folders" if below else "images/"
-        remarks.append(f"{len(stray)} images beside {where} are not used")
-    return found, remarks
+_OWN = re.compile(r"(config\.yaml|labels\.csv|classes\.txt|train\.txt|val\.txt)(\.bak\d*)?$")
+_SKIPPED = ("runs",)
+_CONTAINERS = frozenset(
+    {"images", "image", "imgs", "img", "jpegimages", "jpgs", "photos", "pictures", "pics", "rgb"}
+)
+_MASKS = frozenset(
+    {"masks", "mask", "labels", "label", "groundtruth", "groundtruths", "gt", "gts"}
+    | {"annotations", "annotation", "annots", "segmentation", "segmentations", "seg", "segs"}
+    | {"segmentationclass", "segmentationmasks"}
+)
+_TRAIN = frozenset({"train", "training"})
+_VAL = frozenset({"val", "valid", "validation", "dev"})
+_TEST = frozenset({"test", "testing"})
+_MASK_ENDING = re.compile(r"[_\-. ](mask|masks|label|labels|gt|seg|segmentation|l)$", re.IGNORECASE)
 
 
-def _unread(folders: Sequence[Path]) -> Iterator[str]:
-    """A remark on files that are images, and of a kind that is not read."""
-    files = [path for folder in folders if folder.is_dir() for path in folder.iterdir()]
-    found = Counter(path.suffix.lower() for path in files)
-    kinds = sorted(set(found) & OTHER_SUFFIXES)
-    if kinds:
-        number = sum(found[kind] for kind in kinds)
-        yield (
-            f"{number} images are not used ({', '.join(kinds)}): "
-            "save them as jpg, jpeg or png and begin again"
+@dataclass(frozen=True)
+class Source:
+    """One picture of a folder.
+
+    Attributes
+    ----------
+    path : Path
+    place : tuple of str
+        The folders that it lies in, but for those that are no class, as ``images``.
+    split : {"", "train", "val", "test"}
+    mask : Path or None
+        The mask that lies beside it or in a folder of masks.
+    """
+
+    path: Path
+    place: tuple[str, ...]
+    split: str = ""
+    mask: Path | None = None
+
+    @property
+    def label(self) -> str:
+        """The class that its folder names; "" for none, and for the background."""
+        name = self.place[0] if self.place else ""
+        return "" if name.lower() == BACKGROUND else name
+
+
+@dataclass
+class Survey:
+    """What a folder holds.
+
+    Attributes
+    ----------
+    root : Path
+    sources : list of Source
+        The pictures to use.
+    placed : list of Source
+        Pictures directly in ``images/``, which may be links that were made before.
+    aside : dict
+        Why files are left aside, and which.
+    remarks : list of str
+    files : int
+        All files, but for hidden ones and those that `dgcn init` writes.
+    """
+
+    root: Path
+    sources: list[Source] = field(default_factory=list)
+    placed: list[Source] = field(default_factory=list)
+    aside: dict[str, list[Path]] = field(default_factory=lambda: defaultdict(list))
+    remarks: list[str] = field(default_factory=list)
+    files: int = 0
+
+    def left_aside(self) -> list[str]:
+        """A line for every reason, with the number of files and one of them."""
+        lines = []
+        for why, paths in self.aside.items():
+            example = printable(os.path.relpath(min(paths), self.root))
+            lines.append(f"left aside, {why}: {len(paths)}, e.g. {example}")
+        return lines
+
+
+def survey(root: Path) -> Survey:
+    """Look at every file of a folder, and tell pictures from masks and from what is neither.
+
+    The class of a picture is the topmost folder that it lies in. Folders that hold everything are
+    passed over, and so are ``images`` and the like; ``train`` beside ``val`` or ``test`` are
+    splits; ``masks``, ``labels``, ``GT`` and the like hold masks. A grey or indexed PNG beside a
+    picture of the same name, or of that name and ``_mask``, is its mask.
+
+    Raises
+    ------
+    ValueError
+        A folder's name cannot be that of a class.
+    """
+    found = Survey(root)
+    pictures = list(_pictures(found))
+    splits = _has_splits(root, pictures)
+    images: list[Source] = []
+    masks: list[Source] = []
+    for path in pictures:
+        parts = path.relative_to(root).parent.parts
+        if parts == ("masks",):
+            if path.suffix.lower() != ".png":
+                found.aside["masks that are no png"].append(path)
+        elif parts == ("images",):
+            found.placed.append(Source(path, ()))
+        else:
+            source = _source(path, parts, splits)
+            (masks if any(_plain(part) in _MASKS for part in parts) else images).append(source)
+    wrapper = _wrapper(images)
+    images, masks = _unwrapped(images, wrapper), _unwrapped(masks, wrapper)
+    images, beside = _masks_beside(images)
+    found.placed, more = _masks_beside(found.placed)
+    found.sources = _with_masks(images, masks, beside)
+    found.placed = _with_masks(found.placed, masks, more)
+    used = {source.mask for source in (*found.sources, *found.placed)}
+    lonely = [source.path for source in masks if source.path not in used]
+    if lonely:
+        found.aside["masks that belong to no picture"] += lonely
+    _choose(found)
+    for name in sorted({source.label for source in found.sources} - {""}):
+        try:
+            require_name(name)
+        except ValueError as error:
+            raise ValueError(f"folder {printable(name)!r}: {error}: rename the folder") from None
+    deeper = [source for source in found.sources if len(source.place) > 1]
+    if deeper:
+        where = os.path.relpath(deeper[0].path.parent, root)
+        found.remarks.append(
+            f"{len(deeper)} pictures lie deeper than their class, e.g. in {printable(where)}: "
+            f"taken as {deeper[0].label or BACKGROUND!r}"
         )
+    return found
 
 
-def gather(
-    folder: Path, sources: Sequence[tuple[Path, str]]
-) -> tuple[dict[str, tuple[str, ...]], int]:
-    """Labels by file name in ``images/``, where every image is afterwards; how many are new."""
-    images = folder / "images"
-    images.mkdir(exist_ok=True)
-    stems = Counter(path.stem for path, _ in sources)
-    placed: dict[str, Path] = {}
-    labels: dict[str, list[str]] = {}
-    new = 0
-    for path, label in sources:
-        name = path.name
-        if name in placed and not filecmp.cmp(placed[name], path, shallow=False):
-            name = f"{'_'.join(path.parent.name.split())}_{path.name}"
-        elif stems[path.stem] > 1 and name not in placed and _stem_taken(placed, path.stem):
-            name = f"{path.stem}_{path.suffix[1:].lower()}{path.suffix}"
-        if name not in placed:
-            placed[name] = path
-            new += _link(path, images / name)
-        row = labels.setdefault(name, [])
-        if label and label not in row:
-            row.append(label)
-    return {name: tuple(sorted(row)) for name, row in sorted(labels.items())}, new
+def _pictures(found: Survey) -> Iterator[Path]:
+    """Files that are pictures by their ending; the others are noted as left aside."""
+    seen: set[str] = set()
+    for parent, folders, names in os.walk(found.root, followlinks=True):
+        real = os.path.realpath(parent)
+        if real in seen:  # a link that leads back
+            folders.clear()
+            continue
+        seen.add(real)
+        top = Path(parent) == found.root
+        folders[:] = sorted(
+            name for name in folders if not name.startswith(".") and not (top and name in _SKIPPED)
+        )
+        for name in sorted(names):
+            if name.startswith(".") or (top and _OWN.match(name)):
+                continue
+            path = Path(parent, name)
+            ending = path.suffix.lower()
+            found.files += 1
+            if not path.is_file():
+                found.aside["links that lead nowhere"].append(path)
+            elif ending in OTHER_SUFFIXES:
+                why = f"pictures of a kind that is not read ({ending}; save them as jpg or png)"
+                found.aside[why].append(path)
+            elif ending not in IMAGE_SUFFIXES:
+                found.aside[f"files that are no pictures ({ending or 'no ending'})"].append(path)
+            elif not name.isprintable() or path.stem != path.stem.strip():
+                why = "pictures with control characters in their names, or spaces at the ends"
+                found.aside[why].append(path)
+            else:
+                yield path
 
 
-def _stem_taken(placed: Mapping[str, Path], stem: str) -> bool:
-    return any(Path(name).stem == stem for name in placed)
+def _plain(name: str) -> str:
+    return re.sub(r"[\W_]+", "", name).lower()
 
 
-def _link(source: Path, target: Path) -> int:
-    """Make `target` the same file as `source`; 1 where it was not there, else 0."""
-    if target.exists():
-        if not filecmp.cmp(source, target, shallow=False):
-            raise ValueError(f"{target} is there already and differs from {source}")
-        return 0
+def _has_splits(root: Path, pictures: Sequence[Path]) -> bool:
+    """Whether train lies beside val or test somewhere: then they are no classes."""
+    children = defaultdict(set)
+    for path in pictures:
+        parts = path.relative_to(root).parent.parts
+        for depth, part in enumerate(parts):
+            children[parts[:depth]].add(part.lower())
+    return any(names & _TRAIN and names & (_VAL | _TEST) for names in children.values())
+
+
+def _source(path: Path, parts: Sequence[str], splits: bool) -> Source:
+    place, split = [], ""
+    for part in parts:
+        lower = part.lower()
+        if splits and lower in _TRAIN | _VAL | _TEST:
+            split = "train" if lower in _TRAIN else "val" if lower in _VAL else "test"
+        elif _plain(part) not in _CONTAINERS | _MASKS:
+            place.append(part)
+    return Source(path, tuple(place), split)
+
+
+def _wrapper(images: Sequence[Source]) -> int:
+    """Folders at the top that hold every picture that lies in a folder, and are no class."""
+    places = [source.place for source in images if source.place]
+    depth = 0
+    while places and all(
+        len(place) > depth + 1 and place[depth] == places[0][depth] for place in places
+    ):
+        depth += 1
+    return depth
+
+
+def _unwrapped(sources: Sequence[Source], depth: int) -> list[Source]:
+    return [replace(source, place=source.place[depth:]) for source in sources]
+
+
+def _masks_beside(images: Sequence[Source]) -> tuple[list[Source], dict[Path, Path]]:
+    """The pictures that are no masks of others in their folder, and those masks by picture."""
+    by_stem: dict[tuple[Path, str], list[Source]] = defaultdict(list)
+    for source in images:
+        by_stem[source.path.parent, source.path.stem].append(source)
+    masks: dict[Path, Path] = {}
+    for source in images:
+        path = source.path
+        if path.suffix.lower() != ".png":
+            continue
+        twins = [each for each in by_stem[path.parent, path.stem] if each.path != path]
+        ending = _MASK_ENDING.search(path.stem)
+        if ending:
+            twins += by_stem.get((path.parent, path.stem[: ending.start()]), [])
+        if len(twins) == 1 and _may_be_mask(path):
+            masks.setdefault(twins[0].path, path)
+    used = set(masks.values())
+    return [source for source in images if source.path not in used], masks
+
+
+def _may_be_mask(path: Path) -> bool:
+    """Whether a PNG is grey or indexed: colours are no class ids."""
     try:
-        os.link(source, target)
-    except OSError:  # another file system, or one without hard links
-        shutil.copy2(source, target)
-    return 1
+        with Image.open(path) as opened:
+            return opened.mode in ("1", "L", "P", "I", "I;16")
+    except (OSError, SyntaxError, ValueError):
+        return False
 
 
-def _class_folders(folder: Path) -> list[Path]:
-    """Folders with images in them, those of a data set's own layout left out."""
-    return [
-        path
-        for path in sorted(folder.iterdir())
-        if path.is_dir()
-        and not path.name.startswith(".")
-        and path.name not in _NOT_CLASSES
-        and _pictures(path)
-    ]
+def _with_masks(
+    images: Sequence[Source], masks: Sequence[Source], beside: Mapping[Path, Path]
+) -> list[Source]:
+    """The pictures with their masks: of the same place and name, or of a name that is alone."""
+    by_key = {(each.split, each.place, _bare(each)): each.path for each in masks}
+    stems = Counter(source.path.stem for source in images)
+    by_stem: dict[str, list[Path]] = defaultdict(list)
+    for each in masks:
+        by_stem[_bare(each)].append(each.path)
+    result = []
+    for source in images:
+        stem = source.path.stem
+        mask = beside.get(source.path) or by_key.get((source.split, source.place, stem))
+        if mask is None and stems[stem] == 1 and len(by_stem[stem]) == 1:
+            mask = by_stem[stem][0]
+        result.append(replace(source, mask=mask))
+    return result
 
 
-def _pictures(folder: Path) -> list[Path]:
-    return [
-        path
-        for path in sorted(folder.iterdir())
-        if path.suffix.lower() in IMAGE_SUFFIXES
-        and path.is_file()
-        and not path.name.startswith(".")
-    ]
+def _bare(mask: Source) -> str:
+    """Name of the picture that a mask is of."""
+    return _MASK_ENDING.sub("", mask.path.stem)
 
 
-def csv_of(labels: Mapping[str, Sequence[str]]) -> str:
-    stream = io.StringIO()
-    writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(("image", "labels"))
-    writer.writerows((name, " ".join(row)) for name, row in labels.items())
-    return stream.getvalue()
+def _choose(found: Survey) -> None:
+    """Leave aside pictures without a class beside those with one, and tests beside validation."""
+    classed = [source for source in found.sources if source.place]
+    if classed:
+        flat = [source.path for source in found.sources if not source.place]
+        if flat:
+            found.aside["pictures that lie in no class folder"] += flat
+        found.sources = classed
+    if any(source.split == "val" for source in found.sources):
+        tests = [source.path for source in found.sources if source.split == "test"]
+        if tests:
+            found.aside["pictures of the split test (val is there)"] += tests
+        found.sources = [source for source in found.sources if source.split != "test"]

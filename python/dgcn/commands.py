@@ -3,96 +3,16 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from operator import attrgetter
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from jsonargparse import ArgumentParser, Namespace
 
-if TYPE_CHECKING:
-    from dgcn.config import Config
+from dgcn.command import Command, CommandError, config_of
+from dgcn.predict_command import add_prediction_options, predict
 
 CONFIGS = Path(__file__).parent / "configs"
-
-
-class CommandError(ValueError):
-    """Options that do not go together."""
-
-
-@dataclass(frozen=True)
-class Command:
-    """One command.
-
-    Attributes
-    ----------
-    description : str
-    perform : callable
-        From the parsed options to the exit status. Imports late: ``dgcn --help`` need not wait for
-        torch.
-    add_options : callable or None
-        Adds the command's own options to a parser.
-    settings : bool
-        Whether it takes the settings of a run as options.
-    resumes : bool
-        Whether the same command goes on after an interruption.
-    """
-
-    description: str
-    perform: Callable[[Namespace], int]
-    add_options: Callable[[ArgumentParser], None] | None = None
-    settings: bool = True
-    resumes: bool = True
-
-    def parser(self, name: str) -> ArgumentParser:
-        """Parser of the command's options."""
-        parser = ArgumentParser(
-            prog=f"dgcn {name}",
-            description=self.description,
-            exit_on_error=False,
-            allow_abbrev=False,
-            default_env=False,
-        )
-        if self.settings:
-            from dgcn.options import add_config_options
-
-            add_config_options(parser)
-        if self.settings and self.resumes:
-            parser.add_argument(
-                "--overwrite",
-                action="store_true",
-                help="Replace what was made with other settings, and what is built on it.",
-            )
-        if self.add_options is not None:
-            self.add_options(parser)
-        return parser
-
-
-def config_of(options: Namespace, base: Mapping[str, Any] | Path | None = None) -> Config:
-    """The settings that a command was given.
-
-    Without ``--config`` they stand on the run folder's own config.yaml where there is one, so that
-    ``dgcn predict --out RUN`` needs no other option.
-
-    Parameters
-    ----------
-    options : Namespace
-        What was given.
-    base : mapping, Path or None, default None
-        What they stand on instead.
-    """
-    from dataclasses import replace
-
-    from dgcn.options import config_from
-
-    out = options.get("out")
-    if base is None and options.get("config") is None and out is not None:
-        kept = out / "config.yaml"
-        base = kept if kept.is_file() else None
-    config = config_from(options, base)
-    # The folder may have been moved since its configuration was written.
-    return config if out is None else replace(config, out=out)
 
 
 def _on_run(*work: str, base: Path | None = None, report: bool = False) -> Any:
@@ -122,91 +42,6 @@ def _on_run(*work: str, base: Path | None = None, report: bool = False) -> Any:
         return 0
 
     return perform
-
-
-def _prediction_options(parser: ArgumentParser) -> None:
-    parser.add_argument(
-        "--images",
-        type=str,
-        nargs="+",
-        help="Images to predict instead: files, folders, globs ('photos/**/*.jpg').",
-    )
-    parser.add_argument(
-        "--checkpoint",
-        type=Path,
-        help="Network to predict --images by, without its run: a checkpoint file, which brings "
-        "its classes, size and protocol. Masks and overlays go to --out.",
-    )
-    parser.add_argument(
-        "--overlays",
-        type=bool,
-        default=True,
-        help="Whether --images are also drawn with their masks over them.",
-    )
-    parser.add_argument("--archive", type=Path, help="Pack the masks for VOC's server (.tgz).")
-
-
-def _predict(options: Namespace) -> int:
-    if options.get("images") is not None:
-        return _predict_images(options)
-    if options.get("checkpoint") is not None:
-        raise CommandError("--checkpoint needs --images: files, folders or globs of images")
-
-    from dgcn.pipeline.chain import PREDICTION
-    from dgcn.pipeline.run import open_run
-
-    with open_run(config_of(options), overwrite=options.get("overwrite", False)) as run:
-        PREDICTION.perform(run)
-        folder = PREDICTION.folder(run)
-        run.console.line(f"masks: {folder}")
-        if run.is_rank_zero:
-            records = run.records(run.evaluated_split())
-            _pack(options, [folder / f"{record.name}.png" for record in records])
-    return 0
-
-
-def _predict_images(options: Namespace) -> int:
-    """Predict images that need not belong to the data set, by a checkpoint or by the run's network.
-
-    Of a checkpoint the results go to masks/ and overlays/ in ``--out``, of a run to folders in the
-    training's, named after the images.
-    """
-    from dgcn.pipeline.portable import load_portable
-    from dgcn.pipeline.prediction import predict_files
-    from dgcn.training.fabric import make_fabric
-
-    images: Sequence[str] = options.images
-    model = options.get("model")
-    backbone = None if model is None else model.get("backbone")
-    name = ""
-    if options.get("checkpoint") is not None:
-        portable = load_portable(options.checkpoint, backbone=backbone)
-        config = config_of(options, {"out": "predictions", **portable.settings})
-        folder = config.out
-    else:
-        config = config_of(options)
-        folder = config.out / config.supervision.folder
-        if config.evaluate.network == "retrained":
-            folder /= "retrained"
-        path = folder / f"{config.evaluate.checkpoint}.pt"
-        portable = load_portable(path, backbone=config.model.backbone)
-        only = Path(images[0])
-        name = only.resolve().name if len(images) == 1 and only.is_dir() else "images"
-    overlays = folder / "overlays" / name if options.get("overlays", True) else None
-    masks = folder / "masks" / name
-    fabric = make_fabric(config.runtime)
-    made = predict_files(images, portable, config, fabric, masks=masks, overlays=overlays)
-    _pack(options, made)
-    return 0
-
-
-def _pack(options: Namespace, masks: Sequence[Path]) -> None:
-    """Pack masks for the evaluation server of PASCAL VOC, where that is asked for."""
-    from dgcn.data import write_voc_archive
-
-    archive = options.get("archive")
-    if archive is not None:
-        print(f"archive: {write_voc_archive(archive, masks)} masks in {archive}")
 
 
 def _study_options(parser: ArgumentParser) -> None:
@@ -361,8 +196,8 @@ COMMANDS: dict[str, Command] = {
     ),
     "predict": Command(
         "Write a mask of every image of a split, or of a folder given by --images.",
-        _predict,
-        _prediction_options,
+        predict,
+        add_prediction_options,
     ),
     "evaluate": Command(
         "Score predicted masks against true ones: mIoU, pixel accuracy.", _on_run("evaluate")

@@ -103,6 +103,55 @@ def _made(kind: type, values: dict[str, Any], name: str) -> Any:
         raise type(error)(f"{name}.{error}") from None
 
 
+def config_with(
+    settings: Mapping[str, Any], base: Mapping[str, Any] | Path | None = None
+) -> Config:
+    """Build the checked `Config` from Python values.
+
+    Parameters
+    ----------
+    settings : mapping
+        By dotted name (``{"train.epochs": 8}``), or nested (``{"train": {"epochs": 8}}``).
+    base : mapping, Path or None, default None
+        What they stand on, as `config_from`.
+
+    Raises
+    ------
+    OptionError
+        There is no such setting, or its value is of another type.
+    ValueError, FileNotFoundError
+        As `Config`.
+    """
+    nested: dict[str, Any] = {}
+    for key, value in settings.items():
+        *sections, field = key.split(".")
+        inner = nested
+        for section in sections:
+            inner = inner.setdefault(section, {})
+            if not isinstance(inner, dict):
+                raise OptionError(f"{key}: {section} is given as a value and as a section")
+        _merge(inner, field, as_plain(value))
+    for name in nested:
+        if name not in ("out", *SECTIONS):
+            known = f"out, {', '.join(SECTIONS)}"
+            close = difflib.get_close_matches(name, SECTIONS, n=1)
+            hint = f"; did you mean {close[0]}?" if close else ""
+            raise OptionError(f"no setting {name}: the sections are {known}{hint}")
+    try:
+        given: Namespace = config_parser().parse_object(nested, defaults=False)
+    except (ArgumentError, TypeError) as error:
+        raise _option_error(error) from None
+    return config_from(given, base)
+
+
+def _merge(into: dict[str, Any], key: str, value: Any) -> None:
+    if isinstance(value, dict) and isinstance(into.get(key), dict):
+        for name, inner in value.items():
+            _merge(into[key], name, inner)
+    else:
+        into[key] = value
+
+
 def parse(parser: ArgumentParser, arguments: Sequence[str]) -> Namespace:
     """Parse what is given, without defaults, or raise `OptionError` on a single line."""
     try:

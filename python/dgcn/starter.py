@@ -13,11 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dgcn.atomic import write_text
-from dgcn.class_folders import csv_of, gather, sources
+from dgcn.class_folders import survey
 from dgcn.data.coco import find_year
-from dgcn.data.lists import BACKGROUND, read_labels
+from dgcn.data.errors import printable
+from dgcn.data.lists import BACKGROUND, labels_csv, quoted, read_classes, read_labels
 from dgcn.data.open import Layout, detect_layout, open_dataset
 from dgcn.data.voc import find_voc
+from dgcn.placing import place_images, place_masks
 
 CONFIG, LABELS, VAL = "config.yaml", "labels.csv", "val.txt"
 TEMPLATE = Path(__file__).parent / "configs" / "folder.yaml"
@@ -82,8 +84,10 @@ def start(
     lists.
 
     One folder a class gives every image its folder's name as label; an image that lies in two
-    of them (same name, same bytes) gets both. Images that are not in ``images/`` are linked there
-    (hard links, copies where the file system has none); nothing is moved.
+    of them (same name, same bytes) gets both. Folders are searched to any depth
+    (`dgcn.class_folders.survey`), ``train`` and ``val`` give the split, masks are linked to
+    ``masks/``. Images that are not in ``images/`` are linked there (hard links, copies where the
+    file system has none); nothing is moved. What is left aside is counted and named.
 
     Parameters
     ----------
@@ -103,7 +107,7 @@ def start(
     FileNotFoundError
         There is no such folder, or no such weights.
     ValueError
-        It holds no image, or `val` is out of range.
+        It holds no image, a folder's name cannot be that of a class, or `val` is out of range.
     DataError
         The labels.csv of a flat folder is malformed; the folder is in the layout of VOC or COCO,
         and not whole; or it has the parts of two layouts.
@@ -116,18 +120,26 @@ def start(
         raise ValueError(f"val must be in [0, 1), got {val}")
     if find_voc(folder) is not None or find_year(folder) is not None:
         return _start_layout(folder, detect_layout(folder), weights, force=force)
-    found, remarks = sources(folder)
-    if not found:
-        where = f"{folder}, its images/ or its class folders"
-        raise ValueError("; ".join([f"no jpg, jpeg or png file in {where}", *remarks]))
-    labels, linked = gather(folder, found)
+    found = survey(folder)
+    if not found.sources and not found.placed:
+        none = f"no jpg, png, webp, bmp or tif picture in {folder}"
+        raise ValueError("; ".join([none, *found.left_aside()]))
+    placed = place_images(found)
+    labels: Mapping[str, Sequence[str]] = placed.labels
     if not any(labels.values()):
         labels = _given(folder / LABELS, labels)
-    if linked:
-        remarks.append(f"{linked} images linked into {folder / 'images'}; nothing was moved")
+    classes = sorted({label for row in labels.values() for label in row})
+    named = folder / "classes.txt"
+    ids = read_classes(named)[1:] if named.is_file() else tuple(classes)
+    place_masks(found, placed, labels, ids)
+    remarks = [*found.remarks, *_class_warnings(labels), *found.left_aside()]
+    if placed.linked:
+        remarks.append(f"{placed.linked} images linked into {folder / 'images'}; nothing was moved")
     held_out = hold_out(labels, val)
+    if placed.val and val:
+        held_out = list(placed.val)
     contents = {
-        LABELS: csv_of(labels),
+        LABELS: labels_csv(labels),
         CONFIG: configuration(folder, len(labels) - len(held_out), weights),
     }
     if held_out:
@@ -152,10 +164,9 @@ def start(
             remarks.append(f"the former {VAL} is kept as {backup.name}")
         else:
             kept.append(split)
-    classes = sorted({label for row in labels.values() for label in row})
-    if classes and (folder / "masks").is_dir() and not (folder / "classes.txt").is_file():
-        ids = ", ".join(f"{index} {name}" for index, name in enumerate(classes, start=1))
-        remarks.append(f"masks/: their values are taken as 0 background, {ids} (or classes.txt)")
+    if classes and (folder / "masks").is_dir() and not named.is_file():
+        listed = ", ".join(f"{index} {name}" for index, name in enumerate(classes, start=1))
+        remarks.append(f"masks/: their values are taken as 0 background, {listed} (or classes.txt)")
     return Start(
         len(labels), tuple(classes), len(held_out), tuple(written), tuple(kept), tuple(remarks)
     )
@@ -168,13 +179,14 @@ def next_steps(begun: Start, folder: Path, weights: Path | None) -> list[str]:
         f"kept {path}, which was there already (--force writes it anew)" for path in begun.kept
     ]
     lines += begun.remarks
+    lines = [printable(line) for line in lines]
     config = shlex.quote(str(folder / CONFIG))
     if folder / LABELS in begun.kept:
         lines.append(f"next: dgcn doctor --config {config}")
     elif begun.classes:
         lines.append(
             f"{begun.images} images, {begun.held_out} of them held out, "
-            f"{len(begun.classes)} classes: {', '.join(begun.classes)}"
+            f"{len(begun.classes)} classes: {', '.join(map(quoted, begun.classes))}"
         )
         lines.append(f"next: dgcn doctor --config {config}")
     else:
@@ -182,7 +194,7 @@ def next_steps(begun: Start, folder: Path, weights: Path | None) -> list[str]:
             f"{begun.images} images, no labels yet. Next:",
             f"  1. open {folder / LABELS} in a spreadsheet or an editor and write behind",
             "     every image the classes in it, separated by spaces: beach.jpg,dog boat",
-            "     (nothing where there is only background)",
+            "     (nothing where there is only background; a name with spaces in double quotes)",
             f"  2. dgcn doctor --config {config}",
         ]
     lines.append(f"then: dgcn run --config {config}")
@@ -193,7 +205,31 @@ def next_steps(begun: Start, folder: Path, weights: Path | None) -> list[str]:
     return lines
 
 
-def _given(path: Path, labels: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+def _class_warnings(labels: Mapping[str, Sequence[str]]) -> list[str]:
+    """Classes that nothing tells from the background, or from one another."""
+    where: dict[str, set[str]] = {}
+    for image, row in labels.items():
+        for label in row:
+            where.setdefault(label, set()).add(image)
+    warnings = [
+        f"every image is labelled {name!r}: nothing tells it from the background; add images "
+        f"without it (a folder background/)"
+        for name, images in sorted(where.items())
+        if len(images) == len(labels) > 1
+    ]
+    alike: dict[frozenset[str], list[str]] = {}
+    for name, images in sorted(where.items()):
+        alike.setdefault(frozenset(images), []).append(name)
+    for together, names in alike.items():
+        if len(names) > 1 and len(together) > 1:
+            warnings.append(
+                f"the classes {' and '.join(map(repr, names))} are always together "
+                f"({len(together)} images): nothing tells them apart; add images of one alone"
+            )
+    return warnings
+
+
+def _given(path: Path, labels: Mapping[str, Sequence[str]]) -> dict[str, tuple[str, ...]]:
     """Labels that a person has written for images that no folder says anything of."""
     rows = read_labels(path) if path.is_file() else []
     given = {row.image: tuple(sorted(set(row.labels) - {BACKGROUND})) for row in rows}

@@ -130,9 +130,13 @@ def test_label_list_in_another_encoding(root):
     [
         ("dog\ncat\n", r"classes\.txt:1: the first class must be 'background', got 'dog'"),
         ("background\ncat\n\ncat\n", r"classes\.txt:4: class 'cat' occurs twice"),
-        ("background\nbig dog\n", r"classes\.txt:2: a class name must not contain spaces"),
+        ("background\n=1+1\n", r"classes\.txt:2: a class name must not begin with =, which spread"),
+        ("dog\ncat\ncat\n", r"classes\.txt: 2 faults: line 1: the first .*; line 3: .*twice"),
         ("background\n", r"classes\.txt: names no foreground class"),
-        ("background\ncat\n", r"labels\.csv:2: unknown label 'dog'; known are cat"),
+        (
+            "background\ncat\n",
+            r"labels\.csv: 2 faults: line 2: unknown label 'dog'; line 5.*; known are cat \(",
+        ),
         ("background\n" + "\n".join(f"c{i}" for i in range(255)), "at most 255 classes .* got 256"),
     ],
 )
@@ -177,7 +181,7 @@ def test_missing_parts_are_named(root, tmp_path):
         FolderDataset(root / "bare")
     (root / "bare" / "images").mkdir()
     (root / "bare" / "labels.csv").write_text("image,labels\n")
-    with pytest.raises(DataError, match="images: holds no jpg, jpeg or png image"):
+    with pytest.raises(DataError, match="images: holds no jpg, png, webp, bmp or tif image"):
         FolderDataset(root / "bare")
 
 

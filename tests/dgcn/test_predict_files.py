@@ -15,8 +15,8 @@ from PIL import Image
 from dgcn.cli import main
 from dgcn.data import read_image, read_mask
 from dgcn.pipeline.portable import find_checkpoint, load_portable
-from dgcn.pipeline.prediction import drawn_over, find_images
-from dgcn.report import class_colours, overlay
+from dgcn.pipeline.prediction import find_images
+from dgcn.report import class_colours, drawn_over, overlay
 
 
 def touch(*paths: Path) -> None:

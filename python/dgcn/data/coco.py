@@ -14,7 +14,7 @@ from dgcn.data.dataset import SPLITS, ImageDataset, Record, existing_folder
 from dgcn.data.errors import DataError
 from dgcn.data.image_labels import label_file
 from dgcn.data.images import write_mask
-from dgcn.data.lists import BACKGROUND, read_names
+from dgcn.data.lists import BACKGROUND, read_names, require_name
 
 __all__ = ["COCODataset", "find_year"]
 
@@ -90,7 +90,11 @@ class COCODataset(ImageDataset):
             self._files[split] = file
             splits[split] = self._split(root, f"{split}{year}", content, listing, labels)
         super().__init__(
-            root, _names(categories), [*splits["train"], *splits["val"]], splits, saliency=saliency
+            root,
+            _names(categories, self._files["train"]),
+            [*splits["train"], *splits["val"]],
+            splits,
+            saliency=saliency,
         )
 
     def prepare(self, records: Sequence[Record]) -> None:
@@ -120,7 +124,7 @@ class COCODataset(ImageDataset):
             pictures = existing_folder(root / folder, "folder of images")
         there: set[str] = {entry.name for entry in os.scandir(pictures)}
         ids = _class_ids(content.categories)
-        names = _names(content.categories)
+        names = _names(content.categories, content.path)
         listed = label_file(labels, names, _number) if labels is not None else None
         records: dict[str, Record] = {}
         for image, file_name in content.files.items():
@@ -234,9 +238,24 @@ def _listed(path: Path, records: Mapping[str, Record], annotations: Path) -> lis
     return list(chosen.values())
 
 
-def _names(categories: Mapping[int, str]) -> tuple[str, ...]:
-    ordered = (categories[key] for key in sorted(categories))
-    return (BACKGROUND, *("_".join(name.split()) for name in ordered))
+def _names(categories: Mapping[int, str], file: Path) -> tuple[str, ...]:
+    """Class names by id; two categories that would have the same one are refused."""
+    names: dict[str, int] = {BACKGROUND: -1}
+    for key, written in sorted(categories.items()):
+        name = "_".join(written.split())
+        try:
+            require_name(name)
+        except ValueError as error:
+            raise DataError(f"{file}: category {key}: {error}") from None
+        if name in names:
+            other = names[name]
+            same = "the background" if other < 0 else f"category {other} ({categories[other]!r})"
+            raise DataError(
+                f"{file}: category {key} ({written!r}) becomes the class {name!r}, and so does "
+                f"{same}: give them different names, or one id"
+            )
+        names[name] = key
+    return tuple(names)
 
 
 def _class_ids(categories: Mapping[int, str]) -> dict[int, int]:

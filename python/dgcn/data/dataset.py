@@ -24,11 +24,9 @@ __all__ = [
     "pictures_by_stem",
 ]
 
-IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png"})
+IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".jfif", ".png", ".webp", ".bmp", ".tif", ".tiff"})
 """Endings of a data set's images."""
-OTHER_SUFFIXES = frozenset(
-    {".heic", ".heif", ".webp", ".avif", ".bmp", ".gif", ".tif", ".tiff", ".jfif"}
-)
+OTHER_SUFFIXES = frozenset({".heic", ".heif", ".avif", ".gif"})
 """Endings of images that a data set does not take."""
 SPLITS = ("train", "val")
 

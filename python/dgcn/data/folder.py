@@ -15,11 +15,11 @@ from dgcn.data.dataset import (
     existing_folder,
     pictures_by_stem,
 )
-from dgcn.data.errors import DataError
+from dgcn.data.errors import DataError, Faults
 from dgcn.data.lists import (
-    BACKGROUND,
     LabelRow,
     infer_classes,
+    quoted,
     read_classes,
     read_labels,
     read_names,
@@ -34,7 +34,7 @@ class FolderDataset(ImageDataset):
     ::
 
         root/
-          images/      *.jpg, *.jpeg, *.png
+          images/      jpg, png, webp, bmp or tif
           labels.csv   image,labels     e.g.  beach.jpg,dog boat   (labels may be empty)
           classes.txt  optional; one name a line, the first is "background"
           masks/       optional; <stem>.png, class ids, 255 = void; for evaluation only
@@ -84,17 +84,23 @@ class FolderDataset(ImageDataset):
             )
         images = pictures_by_stem(images_folder)
         if not images:
-            raise DataError(f"{images_folder}: holds no jpg, jpeg or png image")
+            raise DataError(f"{images_folder}: holds no jpg, png, webp, bmp or tif image")
         masks_folder = root / "masks"
         masks = pictures_by_stem(masks_folder, {".png"}) if masks_folder.is_dir() else {}
 
-        rows = read_labels(labels_file)
+        faults = Faults(labels_file)
+        rows = read_labels(labels_file, faults)
         classes_file = root / "classes.txt"
         if classes_file.is_file():
             classes = read_classes(classes_file)
         else:
-            classes = infer_classes(rows, labels_file)
-        records = _records(rows, labels_file, classes, images, masks)
+            try:
+                classes = infer_classes(rows, labels_file)
+            except DataError:
+                faults.raise_any()
+                raise
+        records = _records(rows, faults, classes, images, masks)
+        faults.raise_any()
         super().__init__(
             root, classes, [*records.values()], _splits(root, records), saliency=saliency
         )
@@ -130,7 +136,7 @@ def _read_split(path: Path, records: dict[str, Record]) -> list[Record]:
 
 def _records(
     rows: Iterable[LabelRow],
-    labels_file: Path,
+    faults: Faults,
     classes: tuple[str, ...],
     images: dict[str, Path],
     masks: dict[str, Path],
@@ -138,25 +144,24 @@ def _records(
     ids = {name: index for index, name in enumerate(classes)}
     records: dict[str, Record] = {}
     for row in rows:
-        where = f"{labels_file}:{row.line}"
         # A stem may itself end in ".jpg" where the file is "a.jpg.png".
         stem = row.image if row.image in images else _stem(row.image)
         image = images.get(stem)
         if image is None:
-            raise DataError(
-                f"{where}: image {row.image!r} is not in {labels_file.parent / 'images'}"
-            )
+            faults.add(row.line, f"image {row.image!r} is not in images/")
+            continue
         if row.image.lower() not in {stem.lower(), image.name.lower()}:
-            raise DataError(f"{where}: image {row.image!r} is not there, but {image.name!r} is")
-        if stem in records:
-            raise DataError(f"{where}: image {row.image!r} is listed twice")
-        for label in row.labels:
+            faults.add(row.line, f"image {row.image!r} is not there, but {image.name!r} is")
+        elif stem in records:
+            faults.add(row.line, f"image {row.image!r} is listed twice")
+        for label in dict.fromkeys(row.labels):
             if label not in ids:
-                raise DataError(
-                    f"{where}: unknown label {label!r}; known are {', '.join(classes[1:])} "
-                    f"(several labels are separated by spaces)"
+                hint = (
+                    f"known are {', '.join(map(quoted, classes[1:]))} (several labels are "
+                    f"separated by spaces; names that hold a space stand in double quotes)"
                 )
-        labels = sorted({ids[label] for label in row.labels if label != BACKGROUND})
+                faults.add(row.line, f"unknown label {label!r}", hint)
+        labels = sorted({ids.get(label, 0) for label in row.labels} - {0})
         records[stem] = Record(stem, image, tuple(labels), masks.get(stem))
     return records
 

@@ -24,6 +24,7 @@ __all__ = [
     "read_image",
     "read_mask",
     "resize_image",
+    "rgb_of",
     "to_tensor",
     "write_mask",
 ]
@@ -79,14 +80,28 @@ def read_image(path: str | os.PathLike[str]) -> NDArray[np.uint8]:
     path = _existing(path, "image")
     try:
         with Image.open(path) as opened:
-            opened.load()
-            # Pillow would write the EXIF data again, which fails where they are odd.
-            opened.getexif()
-            opened.info.pop("exif", None)
-            upright = ImageOps.exif_transpose(opened)
-            return np.array(_to_rgb(upright), dtype=np.uint8)
+            return rgb_of(opened)
     except _DECODE_ERRORS as error:
         raise DataError(f"{path}: cannot be read as an image ({error})") from error
+
+
+def rgb_of(picture: Image.Image) -> NDArray[np.uint8]:
+    """Pixels (H, W, 3) of an image that Pillow has opened, as `read_image` gives them.
+
+    Raises
+    ------
+    ValueError
+        It holds floating-point values; or, while a file is decoded, one of Pillow's errors.
+    """
+    picture.load()
+    # Pillow would write the EXIF data again, which fails where they are odd.
+    picture.getexif()
+    exif = picture.info.pop("exif", None)
+    try:
+        return np.array(_to_rgb(ImageOps.exif_transpose(picture)), dtype=np.uint8)
+    finally:
+        if exif is not None:
+            picture.info["exif"] = exif
 
 
 def read_mask(path: str | os.PathLike[str]) -> NDArray[np.uint8]:

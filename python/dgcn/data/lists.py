@@ -3,19 +3,34 @@
 from __future__ import annotations
 
 import csv
+import io
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from dgcn.data.errors import DataError
+from dgcn.data.errors import DataError, Faults
 
-__all__ = ["BACKGROUND", "LabelRow", "infer_classes", "read_classes", "read_labels", "read_names"]
+__all__ = [
+    "BACKGROUND",
+    "LabelRow",
+    "infer_classes",
+    "labels_csv",
+    "quoted",
+    "read_classes",
+    "read_labels",
+    "read_names",
+    "require_name",
+]
 
 BACKGROUND = "background"
 """Name of class 0."""
 
 _MAX_CLASSES = 255
+_COMPUTED = frozenset("=+-@")  # what a cell begins with that a spreadsheet computes
+_SEPARATORS = " \t\r\n\v\f,;"
+_YES = frozenset({"1", "1.0", "x", "true", "yes"})
+_NO = frozenset({"", "0", "0.0", "false", "no"})
 
 
 @dataclass(frozen=True)
@@ -37,13 +52,57 @@ class LabelRow:
     line: int
 
 
+def require_name(name: str) -> None:
+    """Raise `ValueError` unless a class may be called so.
+
+    A table of scores is opened by spreadsheets, which would compute a cell that begins with one
+    of = + - @.
+    """
+    if not name or name != name.strip():
+        raise ValueError(f"a class name must not be empty or begin or end with a space: {name!r}")
+    if name[0] in _COMPUTED:
+        raise ValueError(
+            f"a class name must not begin with {name[0]}, which spreadsheets compute: {name!r}"
+        )
+    if not name.isprintable():
+        raise ValueError(f"a class name must not hold control characters: {name!r}")
+
+
+def quoted(name: str) -> str:
+    """A name as it stands in a field of ``labels.csv``: in double quotes where it needs them.
+
+    It needs them where it holds a space, comma, semicolon or double quote, or begins with what a
+    spreadsheet would compute; double quotes in it are doubled. `read_labels` takes them off.
+    """
+    plain = name and not re.search(r'[\s,;"]', name) and name[0] not in _COMPUTED
+    return name if plain else '"' + name.replace('"', '""') + '"'
+
+
+def labels_csv(labels: Mapping[str, Sequence[str]]) -> str:
+    """The text of a ``labels.csv`` that `read_labels` reads back.
+
+    Parameters
+    ----------
+    labels : mapping from str to sequence of str
+        Class names of every image, by its file name.
+    """
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(("image", "labels"))
+    for image, names in labels.items():
+        # A file name may hold spaces as it is: it is alone in its field.
+        safe = quoted(image) if image[:1] in {*_COMPUTED, '"'} else image
+        writer.writerow((safe, " ".join(map(quoted, names))))
+    return stream.getvalue()
+
+
 def read_classes(path: Path) -> tuple[str, ...]:
     """Read class names, one a line, the background first.
 
     Parameters
     ----------
     path : Path
-        UTF-8 text; blank lines are ignored.
+        UTF-8 text; a line is a name, spaces and commas included; blank lines are ignored.
 
     Returns
     -------
@@ -53,18 +112,22 @@ def read_classes(path: Path) -> tuple[str, ...]:
     Raises
     ------
     DataError
-        The first name is not ``background``, a name contains a space or occurs twice, there is no
-        foreground class, or there are more than 255 classes.
+        The first name is not ``background``, a name occurs twice or is none (`require_name`), there
+        is no foreground class, or there are more than 255 classes.
     """
-    classes: list[str] = []
+    classes: dict[str, int] = {}
+    faults = Faults(path)
     for line, name in _lines(path):
         if not classes and name != BACKGROUND:
-            raise DataError(f"{path}:{line}: the first class must be {BACKGROUND!r}, got {name!r}")
-        if len(name.split()) != 1:
-            raise DataError(f"{path}:{line}: a class name must not contain spaces, got {name!r}")
+            faults.add(line, f"the first class must be {BACKGROUND!r}, got {name!r}")
         if name in classes:
-            raise DataError(f"{path}:{line}: class {name!r} occurs twice")
-        classes.append(name)
+            faults.add(line, f"class {name!r} occurs twice, first in line {classes[name]}")
+        try:
+            require_name(name)
+        except ValueError as error:
+            faults.add(line, str(error))
+        classes.setdefault(name, line)
+    faults.raise_any()
     return _sensible_count(tuple(classes), path)
 
 
@@ -90,15 +153,27 @@ def infer_classes(rows: Sequence[LabelRow], path: Path) -> tuple[str, ...]:
     return _sensible_count((BACKGROUND, *sorted(names)), path)
 
 
-def read_labels(path: Path) -> list[LabelRow]:
-    """Read ``labels.csv``: the header ``image,labels``, then one line an image.
+def read_labels(path: Path, faults: Faults | None = None) -> list[LabelRow]:
+    """Read ``labels.csv``: a header, then one line an image.
+
+    ::
+
+        image,labels                          image,cat,"traffic light"
+        a.jpg,cat                             a.jpg,1,0
+        b.jpg,"cat ""traffic light"" "        b.jpg,1,1
+        c.jpg,                                c.jpg,0,0
+
+    Left: labels are separated by spaces, in a quoted field by commas or semicolons too; a name that
+    holds one of these stands in double quotes, which CSV doubles. Right: a column for each class,
+    with 0 or 1 (or empty, x, true, false, yes, no).
 
     Parameters
     ----------
     path : Path
         UTF-8 CSV, its fields separated by commas or, as spreadsheets of many countries write them,
-        by semicolons or tabs; labels are class names separated by spaces (in quotes by commas
-        or semicolons too) and may be empty; blank lines are ignored.
+        by semicolons or tabs; blank lines are ignored.
+    faults : Faults or None, default None
+        Takes what is wrong with single lines, for the caller to raise. None: it is raised here.
 
     Returns
     -------
@@ -108,9 +183,12 @@ def read_labels(path: Path) -> list[LabelRow]:
     Raises
     ------
     DataError
-        The header or a line is malformed, or there is no line; the message names the line.
+        The header or a line is malformed, or there is no line. The message names the first ten
+        lines that are wrong.
     """
+    found = faults or Faults(path)
     rows: list[LabelRow] = []
+    columns: tuple[str, ...] | None = None
     header_seen = False
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
@@ -122,19 +200,22 @@ def read_labels(path: Path) -> list[LabelRow]:
                 line = reader.line_num
                 if not any(field.strip() for field in fields) and len(fields) < 2:
                     continue
-                if not header_seen:
-                    if [field.strip().lower() for field in fields] != ["image", "labels"]:
-                        found = ",".join(fields)
-                        raise DataError(
-                            f"{path}:{line}: the first line must be 'image,labels', got {found!r}"
-                        )
-                    header_seen = True
-                    continue
-                rows.append(_label_row(path, line, fields))
+                try:
+                    if not header_seen:
+                        header_seen = True
+                        columns = _columns(fields)
+                    else:
+                        rows.append(_label_row(line, fields, columns))
+                except _HeaderError as error:
+                    raise DataError(f"{path}:{line}: {error}") from None
+                except ValueError as error:
+                    found.add(line, str(error))
     except csv.Error as error:
-        raise DataError(f"{path}:{reader.line_num}: malformed CSV ({error})") from error
+        found.add(reader.line_num, f"malformed CSV ({error})")
     except UnicodeDecodeError as error:
         raise DataError(f"{path}: not UTF-8 text ({error}); save it as CSV UTF-8") from error
+    if faults is None or not rows:
+        found.raise_any()
     if not rows:
         raise DataError(f"{path}: lists no image")
     return rows
@@ -170,16 +251,74 @@ def read_names(path: Path) -> list[tuple[int, str]]:
     return names
 
 
-def _label_row(path: Path, line: int, fields: list[str]) -> LabelRow:
-    if len(fields) != 2:
-        raise DataError(
-            f"{path}:{line}: expected 2 fields, image and labels separated by spaces, "
-            f"got {len(fields)}: {','.join(fields)!r}"
+class _HeaderError(ValueError):
+    """The first line names no columns."""
+
+
+def _columns(fields: Sequence[str]) -> tuple[str, ...] | None:
+    """The classes that have a column each; None: one column holds all labels."""
+    names = [field.strip() for field in fields]
+    lower = [name.lower() for name in names]
+    if lower in (["image", word] for word in ("labels", "label", "classes", "class")):
+        return None
+    if lower[:1] != ["image"] or len(names) < 2:
+        raise _HeaderError(
+            f"the first line must be 'image,labels', or 'image' and a column for each class, "
+            f"got {','.join(fields)!r}"
         )
-    image = fields[0].strip()
+    for index, name in enumerate(names[1:], start=1):
+        try:
+            require_name(name)
+        except ValueError as error:
+            raise _HeaderError(str(error)) from None
+        if name in names[1:index]:
+            raise _HeaderError(f"class {name!r} has two columns")
+    return tuple(names[1:])
+
+
+def _label_row(line: int, fields: Sequence[str], columns: tuple[str, ...] | None) -> LabelRow:
+    if columns is None and len(fields) != 2:
+        raise ValueError(
+            f"expected 2 fields, image and labels separated by spaces, got {len(fields)}: "
+            f"{','.join(fields)!r}"
+        )
+    if columns is not None and len(fields) != len(columns) + 1:
+        raise ValueError(
+            f"expected {len(columns) + 1} fields, as in the first line, got {len(fields)}: "
+            f"{','.join(fields)!r}"
+        )
+    image = _unquoted(fields[0].strip())
     if not image:
-        raise DataError(f"{path}:{line}: the image name is empty")
-    return LabelRow(image, tuple(re.findall(r"[^\s,;]+", fields[1])), line)
+        raise ValueError("the image name is empty")
+    if columns is None:
+        labels = _split(fields[1])
+        for name in labels:
+            require_name(name)
+        return LabelRow(image, labels, line)
+    marks = [field.strip().lower() for field in fields[1:]]
+    for name, mark in zip(columns, marks, strict=True):
+        if mark not in _YES | _NO:
+            raise ValueError(f"column {name!r} must hold 0 or 1, got {mark!r}")
+    return LabelRow(
+        image, tuple(name for name, mark in zip(columns, marks, strict=True) if mark in _YES), line
+    )
+
+
+def _split(field: str) -> tuple[str, ...]:
+    """Names of a field: in double quotes, or free of what separates them."""
+    names, rest = [], field.strip(_SEPARATORS)
+    while rest:
+        match = re.match(r'"((?:[^"]|"")*)"(?=[\s,;]|$)|[^\s,;"][^\s,;]*', rest)
+        if match is None:
+            raise ValueError(f"a double quote is open, or stands within a name: {field.strip()!r}")
+        names.append(_unquoted(match[0]))
+        rest = rest[match.end() :].lstrip(_SEPARATORS)
+    return tuple(names)
+
+
+def _unquoted(text: str) -> str:
+    quotes = len(text) > 1 and text[0] == text[-1] == '"'
+    return text[1:-1].replace('""', '"') if quotes else text
 
 
 def _lines(path: Path) -> Iterator[tuple[int, str]]:

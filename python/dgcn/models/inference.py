@@ -50,7 +50,7 @@ def image_logits(
         full = functional.interpolate(logits, image.shape[:2], mode="bilinear", align_corners=True)[
             0
         ]
-        total = full if total is None else total + full
+        total = full if total is None else total.add_(full)
     if total is None:
         raise ValueError("scales must hold at least one factor")
     return total.cpu()
@@ -64,7 +64,7 @@ def image_scores(classifier: Classifier, image: NDArray[np.uint8], size: int) ->
     return torch.cat([torch.ones(1), logits.sigmoid().cpu()])
 
 
-def predict_image(
+def image_probabilities(
     model: Segmenter,
     image: NDArray[np.uint8],
     size: int,
@@ -73,8 +73,8 @@ def predict_image(
     crf: CRF | None = None,
     labels: Sequence[int] | None = None,
     classifier: Classifier | None = None,
-) -> NDArray[np.uint8]:
-    """Mask of one image: logits summed over scales, softmax, CRF, argmax.
+) -> NDArray[np.float32]:
+    """Probabilities of one image's pixels: logits summed over scales, softmax, CRF.
 
     Parameters
     ----------
@@ -95,8 +95,8 @@ def predict_image(
 
     Returns
     -------
-    numpy.ndarray, shape (H, W), uint8
-        Class ids.
+    numpy.ndarray, shape (L, H, W), float32
+        With a CRF its marginals.
     """
     logits = image_logits(model, image, size, scales)
     if labels is not None:
@@ -108,6 +108,21 @@ def predict_image(
         shares = shares * image_scores(classifier, image, size)[:, None, None]
         shares = shares / shares.sum(0, keepdim=True)
     probabilities = shares.numpy()
-    if crf is not None:
-        probabilities = dense_crf(probabilities, image, crf)
+    return probabilities if crf is None else dense_crf(probabilities, image, crf)
+
+
+def predict_image(
+    model: Segmenter,
+    image: NDArray[np.uint8],
+    size: int,
+    *,
+    scales: Sequence[float] = (0.75, 1.0, 1.25),
+    crf: CRF | None = None,
+    labels: Sequence[int] | None = None,
+    classifier: Classifier | None = None,
+) -> NDArray[np.uint8]:
+    """Mask (H, W) of one image, class ids: the most probable of `image_probabilities`."""
+    probabilities = image_probabilities(
+        model, image, size, scales=scales, crf=crf, labels=labels, classifier=classifier
+    )
     return np.asarray(probabilities.argmax(0), dtype=np.uint8)

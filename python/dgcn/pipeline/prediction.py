@@ -6,8 +6,9 @@ import glob
 import json
 import os
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -15,22 +16,21 @@ from lightning_fabric import Fabric
 from numpy.typing import NDArray
 from PIL import Image
 
+from dgcn.annotations import Format, Sheet, coco, instances_of, writer_of
 from dgcn.atomic import write_text
-from dgcn.config import Config
 from dgcn.data.dataset import IMAGE_SUFFIXES, OTHER_SUFFIXES
 from dgcn.data.errors import DataError
 from dgcn.data.images import read_image, write_mask
-from dgcn.models.inference import predict_image
+from dgcn.model import Model
 from dgcn.pipeline.networks import ToPredict, write_masks
-from dgcn.pipeline.portable import Portable, load_classifier_beside
 from dgcn.pipeline.run import Run
 from dgcn.pipeline.stage import Stage, protocol_fingerprint, split_fingerprint
-from dgcn.report import overlay
-from dgcn.report.legend import with_legend
+from dgcn.report import drawn_over
 from dgcn.training.console import Console
 
+Item = TypeVar("Item")
+
 _SUFFIXES = IMAGE_SUFFIXES | OTHER_SUFFIXES
-_WIDEST = 1600  # pixels of an overlay's longer side
 
 
 def prediction_folder(run: Run) -> Path:
@@ -118,32 +118,49 @@ def find_images(patterns: Sequence[str]) -> dict[str, Path]:
     return named
 
 
+@dataclass(frozen=True)
+class Outputs:
+    """Where the results of `predict_files` go.
+
+    Attributes
+    ----------
+    masks : Path
+        Folder of the masks: palette PNG with class ids.
+    overlays : Path or None
+        Folder of the overlays (JPEG, at most 1600 pixels a side); None: none are made.
+    annotations : Path
+        Folder of annotations.json (COCO) and of labelme/ and geojson/, which have a file an image.
+    formats : tuple of str, default ("png",)
+        Of `dgcn.annotations.FORMATS`; "png" are the masks.
+    """
+
+    masks: Path
+    overlays: Path | None
+    annotations: Path
+    formats: tuple[Format, ...] = ("png",)
+
+
 def predict_files(
     images: Sequence[str],
-    portable: Portable,
-    config: Config,
+    model: Model,
     fabric: Fabric,
+    outputs: Outputs,
     *,
-    masks: Path,
-    overlays: Path | None,
+    tile: int | None = None,
 ) -> list[Path]:
-    """Write a mask of every image, at its own size, and an overlay with a legend.
+    """Write a mask of every image, at its own size, and what else is asked for.
 
     Parameters
     ----------
     images : sequence of str
         As `find_images`.
-    portable : Portable
-        The network and its classes.
-    config : Config
-        Read for ``data.size``, ``evaluate.scales``, ``evaluate.crf``, ``evaluate.classifier``
-        and ``crf``.
+    model : Model
+        The network, its classes and its protocol.
     fabric : Fabric
         Its processes share the images.
-    masks : Path
-        Folder of the masks: palette PNG with class ids.
-    overlays : Path or None
-        Folder of the overlays (JPEG, at most 1600 pixels a side); None: none are made.
+    outputs : Outputs
+    tile : int or None, default None
+        As `dgcn.model.Model.predict`.
 
     Returns
     -------
@@ -159,14 +176,15 @@ def predict_files(
     """
     found = find_images(images)
     console = Console(quiet=not fabric.is_global_zero)
-    model = portable.model.to(fabric.device)
-    scales, size = config.evaluate.scales, config.data.size
-    crf = config.crf if config.evaluate.crf else None
-    classifier = None
-    if config.evaluate.classifier:
-        classifier = load_classifier_beside(portable.path).to(fabric.device)
     shard = list(found.items())[fabric.global_rank :: fabric.world_size]
+    writers = [
+        writer
+        for kind in outputs.formats
+        if (writer := writer_of(kind, outputs.annotations / kind, model.classes)) is not None
+    ]
+    annotated = bool(writers) or "coco" in outputs.formats
     damaged: list[str] = []
+    sheets: list[Sheet] = []
     with console.bar("predicting", len(shard)) as advance:
         for name, path in shard:
             try:
@@ -175,45 +193,61 @@ def predict_files(
                 damaged.append(str(error))
                 advance(name)
                 continue
-            mask = predict_image(model, image, size, scales=scales, crf=crf, classifier=classifier)
-            write_mask(masks / f"{name}.png", mask)
-            if overlays is not None:
-                target = overlays / f"{name}.jpg"
+            mask, confidence = _mask_of(model, image, tile)
+            if "png" in outputs.formats:
+                write_mask(outputs.masks / f"{name}.png", mask)
+            if outputs.overlays is not None:
+                target = outputs.overlays / f"{name}.jpg"
                 target.parent.mkdir(parents=True, exist_ok=True)
-                drawn = drawn_over(image, mask, portable.classes)
-                Image.fromarray(drawn).save(target, quality=90)
+                Image.fromarray(drawn_over(image, mask, model.classes)).save(target, quality=90)
+            if annotated:
+                sheet = Sheet(name, path, mask.shape, instances_of(mask, confidence))
+                for write in writers:
+                    write(sheet)
+                if "coco" in outputs.formats:
+                    sheets.append(sheet)
             advance(name)
     damaged = _of_all(fabric, damaged)
-    console.line(f"masks: {masks}")
-    if overlays is not None:
-        console.line(f"overlays: {overlays}")
+    sheets = sorted(_of_all(fabric, sheets), key=lambda sheet: sheet.name)
+    if "png" in outputs.formats:
+        console.line(f"masks: {outputs.masks}")
+    for kind in outputs.formats:
+        if kind == "coco":
+            target = outputs.annotations / "annotations.json"
+            if fabric.is_global_zero:
+                write_text(target, json.dumps(coco(sheets, model.classes)) + "\n")
+            console.line(f"coco: {target}")
+        elif kind != "png":
+            console.line(f"{kind}: {outputs.annotations / kind}")
+    if outputs.overlays is not None:
+        console.line(f"overlays: {outputs.overlays}")
     if damaged:
         raise DataError(
             f"{len(damaged)} of {len(found)} images could not be read, the others are done: "
             f"{'; '.join(damaged[:3])}"
         )
-    return [masks / f"{name}.png" for name in found]
+    return [outputs.masks / f"{name}.png" for name in found]
 
 
-def _of_all(fabric: Fabric, messages: list[str]) -> list[str]:
-    """The messages of every process, on every process."""
+def _mask_of(
+    model: Model, image: NDArray[np.uint8], tile: int | None
+) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+    """Mask of an image, and the probability that it has at each pixel."""
+    mask = np.empty(image.shape[:2], dtype=np.uint8)
+    confidence = np.empty(image.shape[:2], dtype=np.float32)
+    for rows, probabilities in model.bands(image, tile):
+        mask[rows] = probabilities.argmax(0)
+        confidence[rows] = probabilities.max(0)
+    return mask, confidence
+
+
+def _of_all(fabric: Fabric, items: list[Item]) -> list[Item]:
+    """The items of every process, on every process."""
     if fabric.world_size == 1:
-        return messages
-    gathered: list[list[str]] = [[] for _ in range(fabric.world_size)]
-    torch.distributed.all_gather_object(gathered, messages)
-    return [message for each in gathered for message in each]
-
-
-def drawn_over(
-    image: NDArray[np.uint8], mask: NDArray[np.uint8], classes: Sequence[str]
-) -> NDArray[np.uint8]:
-    """The mask over its image, with a legend of the classes that occur in it."""
-    factor = _WIDEST / max(image.shape[:2])
-    if factor < 1:
-        side = (max(1, round(image.shape[1] * factor)), max(1, round(image.shape[0] * factor)))
-        image = np.asarray(Image.fromarray(image).resize(side, Image.Resampling.LANCZOS))
-    only = [int(label) for label in np.unique(mask)]
-    return with_legend(overlay(image, mask, classes), classes, only)
+        return items
+    gathered: list[list[Item]] = [[] for _ in range(fabric.world_size)]
+    torch.distributed.all_gather_object(gathered, items)
+    return [item for each in gathered for item in each]
 
 
 def _matches(pattern: str) -> list[Path]:

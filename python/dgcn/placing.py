@@ -1,0 +1,212 @@
+"""Pictures and masks of a survey, linked to where a data set has them."""
+
+from __future__ import annotations
+
+import filecmp
+import os
+import re
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dgcn.class_folders import Source, Survey
+from dgcn.data.errors import DataError
+from dgcn.data.images import VOID, read_mask, write_mask
+
+__all__ = ["Placed", "place_images", "place_masks"]
+
+
+@dataclass(frozen=True)
+class Placed:
+    """Pictures in ``images/``, by file name.
+
+    Attributes
+    ----------
+    labels : dict
+        Classes that their folders name.
+    masks : dict
+        Masks of those that have one outside ``masks/``.
+    val : tuple of str
+        Those that lie in a folder of validation (or test) images.
+    linked : int
+        How many were not there before.
+    """
+
+    labels: dict[str, tuple[str, ...]]
+    masks: dict[str, Path]
+    val: tuple[str, ...]
+    linked: int
+
+
+def place_images(found: Survey) -> Placed:
+    """Link every picture of a survey into ``images/``; equal files of one name become one.
+
+    Raises
+    ------
+    ValueError
+        A file of that name is there and differs.
+    """
+    images = found.root / "images"
+    targets = _targets(found.sources)
+    made = {targets[source.path]: source.path for source in found.sources}
+    fresh = [source for source in found.placed if not _is_link(source.path, made)]
+    if fresh and any(source.place for source in found.sources):
+        why = "pictures in images/ that lie in no class folder"
+        found.aside[why] += [source.path for source in fresh]
+    elif fresh:
+        # The folder has its pictures in images/: others beside it are not meant.
+        beside = {source.path for source in found.sources if source.path.parent == found.root}
+        linked_before = {made[source.path.name] for source in found.placed if source not in fresh}
+        if beside - linked_before:
+            found.aside["pictures beside images/"] += sorted(beside - linked_before)
+        others = [source for source in found.sources if source.path not in beside]
+        found.sources = [*found.placed, *others]
+        targets |= {source.path: source.path.name for source in found.placed}
+    images.mkdir(exist_ok=True)
+    labels: dict[str, set[str]] = {}
+    masks: dict[str, Path] = {}
+    val: set[str] = set()
+    linked = 0
+    for source in found.sources:
+        name = targets[source.path]
+        linked += _link(source.path, images / name)
+        row = labels.setdefault(name, set())
+        if source.label:
+            row.add(source.label)
+        if source.mask is not None:
+            masks.setdefault(name, source.mask)
+        if source.split in ("val", "test"):
+            val.add(name)
+    ordered = {name: tuple(sorted(row)) for name, row in sorted(labels.items())}
+    return Placed(ordered, masks, tuple(sorted(val)), linked)
+
+
+def _is_link(path: Path, made: Mapping[str, Path]) -> bool:
+    """Whether a picture in ``images/`` is a link or copy that was made of another before."""
+    other = made.get(path.name)
+    return other is not None and (other.samefile(path) or filecmp.cmp(path, other, shallow=False))
+
+
+def _targets(sources: Sequence[Source]) -> dict[Path, str]:
+    """File name in ``images/`` of every picture: names without their endings are unique."""
+    taken: dict[str, Path] = {}  # by the name without its ending, as no two systems differ
+    targets: dict[Path, str] = {}
+    for source in sources:
+        path = source.path
+        ending = path.suffix
+        choices = [path.stem, f"{path.stem}_{ending[1:].lower()}"]
+        choices += ["_".join([*map(_safe, source.place[:depth]), path.stem]) for depth in (1, 99)]
+        if source.place:
+            choices[1], choices[2] = choices[2], choices[1]
+        choices += [f"{choices[-1]}_{number}" for number in range(2, len(sources) + 2)]
+        for stem in choices:
+            other = taken.get(stem.lower())
+            if other is None:
+                taken[stem.lower()] = path
+                targets[path] = stem + ending
+                break
+            if other.suffix == ending and filecmp.cmp(other, path, shallow=False):
+                targets[path] = targets[other]  # the same picture in two class folders
+                break
+    return targets
+
+
+def _safe(name: str) -> str:
+    return re.sub(r"[^\w.\-]+", "_", name)
+
+
+def _link(source: Path, target: Path) -> int:
+    """Make `target` the same file as `source`; 1 where it was not there, else 0."""
+    if target.exists():
+        if not filecmp.cmp(source, target, shallow=False):
+            raise ValueError(f"{target} is there already and differs from {source}")
+        return 0
+    try:
+        os.link(source, target)
+    except OSError:  # another file system, or one without hard links
+        shutil.copy2(source, target)
+    return 1
+
+
+def place_masks(
+    found: Survey,
+    placed: Placed,
+    labels: Mapping[str, Sequence[str]],
+    classes: Sequence[str],
+) -> None:
+    """Put the masks of a survey into ``masks/`` as class ids; what does not fit is left aside.
+
+    A mask of one value besides 0, be it 1 or 255, shows the class of its image, where the image has
+    one class alone. Where there are no labels yet, no mask is taken. Masks that are there are kept.
+
+    Parameters
+    ----------
+    found : Survey
+        Takes the remarks.
+    placed : Placed
+    labels : mapping from str to sequence of str
+        Classes of every image.
+    classes : sequence of str
+        Foreground classes; the first has the id 1.
+    """
+    ids = {name: index for index, name in enumerate(classes, start=1)}
+    folder = found.root / "masks"
+    linked = written = 0
+    if placed.masks and not classes:
+        found.aside["masks (fill in the labels, then dgcn init --force)"] += placed.masks.values()
+        return
+    for name, path in sorted(placed.masks.items()):
+        target = folder / f"{Path(name).stem}.png"
+        if target.exists():
+            continue
+        try:
+            mask = read_mask(path)
+        except DataError as error:
+            found.aside[_reason(str(error))].append(path)
+            continue
+        row = labels.get(name, ())
+        meant = _meant(mask, [ids[label] for label in row])
+        if isinstance(meant, str):
+            found.aside[meant].append(path)
+            continue
+        folder.mkdir(exist_ok=True)
+        if meant is mask and path.suffix.lower() == ".png":
+            linked += _link(path, target)
+        else:
+            write_mask(target, meant)
+            written += 1
+    if linked:
+        found.remarks.append(f"{linked} masks linked into {folder}")
+    if written:
+        found.remarks.append(
+            f"{written} masks of one value written into {folder} with the id of their image's class"
+        )
+
+
+def _meant(mask: NDArray[np.uint8], labels: Sequence[int]) -> NDArray[np.uint8] | str:
+    """The mask as class ids, or why it cannot be."""
+    counts = np.bincount(mask.ravel(), minlength=256)
+    objects = [int(value) for value in np.flatnonzero(counts[:VOID]) if value]
+    if objects and set(objects) <= set(labels):
+        return mask
+    if not objects and not counts[VOID]:
+        return mask
+    if len(labels) == 1 and len(objects) < 2:
+        shown = objects[0] if objects else VOID
+        return np.where(mask == shown, np.uint8(labels[0]), mask)
+    return (
+        "masks whose values are not the ids of their image's classes (list these in classes.txt "
+        "in the order of the values)"
+    )
+
+
+def _reason(message: str) -> str:
+    if "must be a PNG" in message:
+        return "masks that are no png"
+    if "colours" in message:
+        return "masks that hold colours (write class ids in their place)"
+    return "masks that cannot be read"
