@@ -3,6 +3,7 @@ import zlib
 
 import numpy as np
 import pytest
+import tifffile
 import torch
 from PIL import Image, features
 
@@ -264,3 +265,116 @@ def test_grid_of_one_cell_and_bad_grids():
         mask_to_grid(mask, 1, 0)
     with pytest.raises(TypeError, match="mask must be a uint8 array, got int64"):
         mask_to_grid(mask.astype(np.int64), 1, 1)
+
+
+def write_wide_png(path, values):
+    """A PNG of 16 bits a channel, made by hand: Pillow writes grey ones alone."""
+    height, width, channels = values.shape
+
+    def chunk(kind, body):
+        check = struct.pack(">I", zlib.crc32(kind + body))
+        return struct.pack(">I", len(body)) + kind + body + check
+
+    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in values)
+    colour = {1: 0, 2: 4, 3: 2, 4: 6}[channels]
+    header = struct.pack(">IIBBBBB", width, height, 16, colour, 0, 0, 0)
+    path.write_bytes(
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", header)
+        + chunk(b"IDAT", zlib.compress(rows))
+        + chunk(b"IEND", b"")
+    )
+
+
+WRITERS = {
+    "png": write_wide_png,
+    "tif": lambda path, values: tifffile.imwrite(
+        path, values[..., 0] if values.shape[2] == 1 else values, **_kind(values)
+    ),
+    "big-endian tif": lambda path, values: tifffile.imwrite(
+        path, values[..., 0] if values.shape[2] == 1 else values, byteorder=">", **_kind(values)
+    ),
+    "deflated tif": lambda path, values: tifffile.imwrite(
+        path,
+        values[..., 0] if values.shape[2] == 1 else values,
+        compression="deflate",
+        predictor=True,
+        **_kind(values),
+    ),
+}
+
+
+def _kind(values):
+    return {"photometric": "minisblack" if values.shape[2] == 1 else "rgb"}
+
+
+@pytest.mark.parametrize("writer", WRITERS)
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("bits", [8, 10, 12, 14, 16])
+def test_wide_channels_are_scaled_by_the_bits_they_use(tmp_path, writer, channels, bits):
+    values = np.random.default_rng(bits).integers(0, 2**bits, (5, 7, channels), dtype=np.uint16)
+    values[2, 3] = 2**bits - 1
+    path = tmp_path / f"a.{writer[-3:]}"
+    WRITERS[writer](path, values)
+    expected = np.floor(values * (255 / (2**bits - 1)) + 0.5)
+    np.testing.assert_array_equal(read_image(path), np.broadcast_to(expected, (5, 7, 3)))
+
+
+@pytest.mark.parametrize("channels", [2, 4])
+def test_wide_transparency_is_laid_over_white(tmp_path, channels):
+    values = np.full((1, 3, channels), 4095, np.uint16)
+    values[..., :-1] = 1000
+    values[0, 1, -1] = 0
+    write_wide_png(tmp_path / "a.png", values)
+    read = read_image(tmp_path / "a.png")
+    np.testing.assert_array_equal(read[0, 0], [249] * 3)  # 1000 of 1023
+    np.testing.assert_array_equal(read[0, 1], [255] * 3)
+
+
+def test_wide_picture_is_turned_upright(tmp_path):
+    values = np.random.default_rng(0).integers(0, 4096, (5, 7, 3), dtype=np.uint16)
+    tifffile.imwrite(tmp_path / "a.tif", values, photometric="rgb", extratags=[(274, 3, 1, 6)])
+    tifffile.imwrite(tmp_path / "b.tif", values, photometric="rgb")
+    plain = read_image(tmp_path / "b.tif")
+    np.testing.assert_array_equal(read_image(tmp_path / "a.tif"), plain[::-1].transpose(1, 0, 2))
+
+
+def test_empty_range_and_values_beyond_it(tmp_path):
+    Image.fromarray(np.zeros((2, 3), np.uint16)).save(tmp_path / "black.png")
+    assert read_image(tmp_path / "black.png").max() == 0
+    for value, message in (
+        (70000, "values up to 70000: save"),
+        (-5, "negative values, down to -5"),
+    ):
+        Image.fromarray(np.array([[value, 1]], np.int32)).save(tmp_path / "a.tif")
+        with pytest.raises(DataError, match=rf"a\.tif: cannot be read .*{message}"):
+            read_image(tmp_path / "a.tif")
+
+
+@pytest.mark.parametrize(
+    ("shape", "options", "message"),
+    [
+        ((5, 7, 2), {"photometric": "minisblack", "planarconfig": "contig"}, "it has 2 channels"),
+        ((5, 7, 5), {"photometric": "minisblack", "planarconfig": "contig"}, "it has 5 channels"),
+        ((5, 7, 5), {"photometric": "rgb"}, "it has 5 channels: save three of them as RGB"),
+        ((4, 5, 7), {"photometric": "minisblack"}, "it has 4 pages: save each that is meant"),
+        ((3, 5, 7), {"photometric": "rgb", "planarconfig": "separate"}, "in separate planes"),
+    ],
+)
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_odd_tiffs_are_refused_by_name(tmp_path, shape, options, message, dtype):
+    values = np.random.default_rng(0).integers(0, 255, shape).astype(dtype)
+    tifffile.imwrite(tmp_path / "a.tif", values, **options)
+    if "planes" in message and dtype == np.uint8:
+        np.testing.assert_array_equal(read_image(tmp_path / "a.tif"), values.transpose(1, 2, 0))
+        return
+    with pytest.raises(DataError, match=rf"a\.tif: cannot be read as an image \(.*{message}"):
+        read_image(tmp_path / "a.tif")
+
+
+def test_smaller_versions_of_a_page_are_no_pages(tmp_path):
+    values = picture(16, 12)
+    with tifffile.TiffWriter(tmp_path / "a.tif") as file:
+        file.write(values, photometric="rgb")
+        file.write(values[::2, ::2], photometric="rgb", subfiletype=1)
+    np.testing.assert_array_equal(read_image(tmp_path / "a.tif"), values)

@@ -14,6 +14,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from dgcn.atomic import atomic_file
 from dgcn.data.errors import DataError
 from dgcn.data.palette import voc_palette
+from dgcn.data.wide import channels_of_tiff, refuse_odd, to_8_bits, wide_pixels
 
 __all__ = [
     "IMAGENET_MEAN",
@@ -56,9 +57,10 @@ _GREY_STRETCH = {"L;2": 85, "L;4": 17}
 def read_image(path: str | os.PathLike[str]) -> NDArray[np.uint8]:
     """Read an image as RGB.
 
-    The EXIF orientation is applied. Grey, 16-bit grey, bilevel, palette and CMYK images are
-    converted to RGB; transparent pixels are laid over white, as an image viewer shows them. Of an
-    animation the first frame is taken.
+    The EXIF orientation is applied. Grey, bilevel, palette and CMYK images are converted to RGB;
+    transparent pixels are laid over white, as an image viewer shows them. Of an animation the
+    first frame is taken. 16 bits a channel are scaled by those that the file uses
+    (`dgcn.data.wide.to_8_bits`).
 
     Parameters
     ----------
@@ -74,13 +76,19 @@ def read_image(path: str | os.PathLike[str]) -> NDArray[np.uint8]:
     FileNotFoundError
         No such file.
     DataError
-        The file is no image, is damaged, or holds floating-point values, whose white nothing
-        tells; the message names it.
+        The file is no image or is damaged; it holds floating-point values, whose white nothing
+        tells; it is a TIFF of several pages, or of channels that are no colours. The message names
+        it.
     """
     path = _existing(path, "image")
     try:
         with Image.open(path) as opened:
-            return rgb_of(opened)
+            refuse_odd(opened)
+            wide = wide_pixels(path, opened)
+            return rgb_of(opened if wide is None else Image.fromarray(wide))
+    except UnidentifiedImageError as error:
+        odd = channels_of_tiff(path) if path.suffix.lower() in (".tif", ".tiff") else ""
+        raise DataError(f"{path}: cannot be read as an image ({odd or error})") from error
     except _DECODE_ERRORS as error:
         raise DataError(f"{path}: cannot be read as an image ({error})") from error
 
@@ -290,9 +298,8 @@ def _to_rgb(picture: Image.Image) -> Image.Image:
     if picture.mode == "F":
         raise ValueError("it holds floating-point values: save it with 8 or 16 bits a channel")
     if picture.mode in {"I;16", "I;16B", "I;16L", "I;16N", "I"}:
-        # Pillow's own conversion clips at 255 in place of scaling the 16-bit range.
-        wide = np.clip(np.asarray(picture).astype(np.int64), 0, 65535)
-        picture = Image.fromarray(((wide * 255 + 32767) // 65535).astype(np.uint8))
+        # Pillow's own conversion clips at 255.
+        picture = Image.fromarray(to_8_bits(np.asarray(picture)))
     if picture.has_transparency_data:
         layer = picture.convert("RGBA")
         white = Image.new("RGBA", layer.size, (255, 255, 255, 255))
