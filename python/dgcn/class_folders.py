@@ -12,8 +12,8 @@ from pathlib import Path
 from PIL import Image
 
 from dgcn.data.dataset import IMAGE_SUFFIXES, OTHER_SUFFIXES
-from dgcn.data.errors import printable
 from dgcn.data.lists import BACKGROUND, require_name
+from dgcn.text import printable
 
 __all__ = ["Source", "Survey", "survey"]
 

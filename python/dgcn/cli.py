@@ -6,8 +6,11 @@ import os
 import shlex
 import sys
 from collections.abc import Sequence
+from importlib.metadata import version
 
+from dgcn.brief_help import brief_help
 from dgcn.commands import COMMANDS
+from dgcn.text import printable
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -22,28 +25,51 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        Exit status: 0 done, 1 the training diverged, 2 an option or an input file is wrong (one
-        line on standard error says which), 130 interrupted, 143 terminated after a checkpoint.
+        Exit status: 0 done; 1 the training diverged, or 'dgcn doctor' found an error; 2 an option
+        or an input file is wrong, or a file cannot be written (one line on standard error says
+        which); 130 interrupted; 141 the reader of standard output has left; 143 terminated after
+        a checkpoint.
     """
-    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        status = _run(list(sys.argv[1:] if arguments is None else arguments))
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # As `head` leaves: silently. What Python still flushes at its end goes nowhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+    except OSError as error:  # standard output is a file on a full disk
+        return _fail(f"standard output: {_in_words(error)}")
+    return status
+
+
+def _run(arguments: list[str]) -> int:
     name = arguments[0] if arguments else ""
     if name in ("-h", "--help"):
         print(_help())
         return 0
+    if name == "--version":
+        print(f"dgcn {version('graphcut-ext')}")
+        return 0
     if name not in COMMANDS:
         given = f"no command {name!r}" if name else "no command is given"
         return _fail(f"{given}: one of {', '.join(COMMANDS)} (see 'dgcn --help')")
-    # Imported late: --help and a mistyped command need not wait for torch.
+    command, asked = COMMANDS[name], set(arguments[1:])
+    brief = command.settings and "--help-all" not in asked
+    if asked & {"-h", "--help", "--help-all"}:
+        print(brief_help(name, command) if brief else command.parser(name).format_help().rstrip())
+        return 0
+    # Imported late: help and a mistyped command need not wait for torch.
     from dgcn.options import OptionError, parse
     from dgcn.training.loop import Terminated
 
-    command = COMMANDS[name]
     try:
         return command.perform(parse(command.parser(name), arguments[1:]))
     except OptionError as error:
-        return _fail(f"{error} (see 'dgcn {name} --help')")
+        return _fail(f"{error} (see 'dgcn {name} --help{'-all' if command.settings else ''}')")
     except FloatingPointError as error:
         return _fail(str(error), status=1)
+    except BrokenPipeError:
+        raise
     except (ValueError, OSError) as error:
         if os.environ.get("DGCN_TRACEBACK"):
             raise
@@ -65,7 +91,7 @@ def _help() -> str:
             "",
             *lines,
             "",
-            "'dgcn COMMAND --help' lists the options.",
+            "'dgcn COMMAND --help' lists the options, 'dgcn --version' says which dgcn this is.",
         ]
     )
 
@@ -83,11 +109,11 @@ def _interrupted(arguments: Sequence[str]) -> int:
 
 def _in_words(error: ValueError | OSError) -> str:
     """What is wrong with which file, without the number of the error."""
-    if isinstance(error, OSError) and error.filename and error.strerror:
-        return f"{error.filename}: {error.strerror}"
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
     return str(error)
 
 
 def _fail(message: str, status: int = 2) -> int:
-    print(f"dgcn: error: {' '.join(message.split())}", file=sys.stderr)
+    print(f"dgcn: error: {printable(' '.join(message.split()))}", file=sys.stderr)
     return status

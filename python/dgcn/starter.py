@@ -15,11 +15,11 @@ from pathlib import Path
 from dgcn.atomic import write_text
 from dgcn.class_folders import survey
 from dgcn.data.coco import find_year
-from dgcn.data.errors import printable
 from dgcn.data.lists import BACKGROUND, labels_csv, quoted, read_classes, read_labels
 from dgcn.data.open import Layout, detect_layout, open_dataset
 from dgcn.data.voc import find_voc
 from dgcn.placing import place_images, place_masks
+from dgcn.text import printable
 
 CONFIG, LABELS, VAL = "config.yaml", "labels.csv", "val.txt"
 TEMPLATE = Path(__file__).parent / "configs" / "folder.yaml"
@@ -313,14 +313,14 @@ def configuration(
         remark = (
             "# The epochs suit {} training images. Of 'graph_cut', 'image_labels_only', 'unary'\n"
             "# and 'cut_background' depart from the paper (false, network, false), of 'retrain'\n"
-            "# 'init' and 'loss' (weights, cross_entropy). 'dgcn run --help' explains each.\n"
+            "# 'init' and 'loss' (weights, cross_entropy). 'dgcn run --help-all' explains each.\n"
         )
     else:
         values["data.train_list"] = None if train_list is None else str(train_list.resolve())
         template = re.sub(r"(?m)^  root:.*\n", rf"\g<0>{_LAYOUT_LINES[layout]}", template)
         remark = (
             "# The epochs suit {} training images. The supervision is the paper's.\n"
-            "# 'dgcn run --help' explains each setting.\n"
+            "# 'dgcn run --help-all' explains each setting.\n"
         )
     text = filled(template, values)
     body = text[text.index("out:") :]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -10,12 +11,15 @@ from pathlib import Path
 import pytest
 import yaml
 
+import graphcut_ext
 from dgcn.atomic import write_text
+from dgcn.brief_help import MAIN_OPTIONS
 from dgcn.cli import main
 from dgcn.commands import COMMANDS, CONFIGS, config_of
 from dgcn.config import Config
 from dgcn.data import write_synthetic
-from dgcn.options import parse, save_config
+from dgcn.models.build import BACKBONES
+from dgcn.options import as_plain, parse, save_config
 
 
 def fails(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
@@ -135,8 +139,7 @@ def test_help_lists_the_commands_and_documents_every_option(
     listed = capsys.readouterr().out
     for verb in ("run", "demo", "classify", "cues", "train", "predict", "evaluate"):
         assert verb in listed
-    with pytest.raises(SystemExit):
-        main(["run", "--help"])
+    assert main(["run", "--help-all"]) == 0
     text = " ".join(capsys.readouterr().out.split())
     assert "--supervision.graph_cut.theta THETA A label is accepted where" in text
     assert "default: 0.7" in text
@@ -184,8 +187,41 @@ def test_file_with_unknown_field_is_named(
 def test_help_and_a_mistyped_command_do_not_wait_for_torch() -> None:
     call = "import sys; from dgcn.cli import main; main(sys.argv[1:]); "
     code = call + "assert 'torch' not in sys.modules"
-    for argument in ("--help", "dance"):
-        subprocess.run([sys.executable, "-c", code, argument], check=True, capture_output=True)
+    for arguments in (
+        ["--help"],
+        ["--version"],
+        ["dance"],
+        *([name, "--help"] for name in COMMANDS),
+        ["init", "--help-all"],
+    ):
+        subprocess.run([sys.executable, "-c", code, *arguments], check=True, capture_output=True)
+
+
+def test_brief_help_has_the_ten_settings_with_their_defaults(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["run", "--help"]) == 0
+    text = capsys.readouterr().out
+    assert re.findall(r"--([\w.]+)", text)[:10] == [*MAIN_OPTIONS]
+    assert "'dgcn run --help-all' lists every setting." in text
+    assert "--help-all" not in " ".join(MAIN_OPTIONS)
+    plain = as_plain(Config())
+    for option, (_, meaning) in MAIN_OPTIONS.items():
+        if option == "config":
+            continue
+        value = plain
+        for part in option.split("."):
+            value = value[part]
+        assert value is None or f"(default: {value})." in meaning, option
+    for name in BACKBONES:
+        assert name in MAIN_OPTIONS["model.backbone"][1]
+    assert main(["predict", "--help"]) == 0
+    assert "--checkpoint" in capsys.readouterr().out
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out == f"dgcn {graphcut_ext.__version__}\n"
 
 
 def test_options_are_not_abbreviated(capsys: pytest.CaptureFixture[str]) -> None:

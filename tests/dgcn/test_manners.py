@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 import rich.console
+import safetensors.torch
+import torch
 
 from dgcn.cli import main
 from dgcn.data import write_synthetic
@@ -119,3 +121,98 @@ def test_no_colour_where_it_is_not_wanted(monkeypatch: pytest.MonkeyPatch) -> No
     assert colour.search(shown(False, force_terminal=True))
     monkeypatch.setenv("NO_COLOR", "1")
     assert not colour.search(shown(False, force_terminal=True))
+
+
+TINY = ("--model.backbone=small", "--data.size=41", "--classify.epochs=1", "--runtime.device=cpu")
+LIMITED = """
+import resource, signal, sys
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, ({size}, {size}))
+from dgcn.cli import main
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+@pytest.mark.parametrize(
+    ("size", "file"), [(60_000, r"classifier/(last|best)\.pt"), (100, r"config\.yaml")]
+)
+def test_full_disk_is_one_line_that_names_the_file(tmp_path: Path, size: int, file: str) -> None:
+    """A limit on the size of files stands for it: writing fails in the system, as on a full disk.
+
+    What was there before is whole, and no part of a file is left.
+    """
+    write_synthetic(tmp_path / "set", images=4, val_images=0, size=48)
+    command = [sys.executable, "-c", LIMITED.format(size=size), "classify"]
+    command += ["--data.root", str(tmp_path / "set"), "--out", str(tmp_path / "run"), *TINY]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=200)
+    assert done.returncode == 2, done.stderr
+    assert done.stderr.count("\n") == 1
+    assert re.fullmatch(rf"dgcn: error: .*/run/{file}: File too large\n", done.stderr)
+    assert not list((tmp_path / "run").rglob("*.partial"))
+
+
+def test_standard_output_on_a_full_disk_is_one_line() -> None:
+    command = [sys.executable, "-m", "dgcn", "--help"]
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr == "dgcn: error: standard output: No space left on device\n"
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["run", "--help-all"], ["doctor"]])
+def test_closed_pipe_ends_silently(arguments: list[str]) -> None:
+    read, written = os.pipe()
+    os.close(read)
+    command = [sys.executable, "-m", "dgcn", *arguments]
+    with os.fdopen(written, "wb") as pipe:
+        done = subprocess.run(command, stdout=pipe, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == 141
+    assert done.stderr == ""
+
+
+def foreign(path: Path, kind: str) -> None:
+    if kind == "tensors":
+        torch.save({"a": torch.zeros(3)}, path)
+    elif kind == "module":
+        torch.save(torch.nn.Linear(2, 2), path)
+    elif kind == "old":
+        torch.save({"a": torch.zeros(3)}, path, _use_new_zipfile_serialization=False)
+    elif kind == "safetensors":
+        safetensors.torch.save_file({"a": torch.zeros(3)}, path)
+    else:
+        path.write_text(kind)
+
+
+@pytest.mark.parametrize(
+    ("kind", "message"),
+    [
+        ("tensors", "is not a dgcn checkpoint of format 1"),
+        ("module", "a pickle of more than tensors and plain types, which is not loaded"),
+        ("old", "File is not a zip file; dgcn writes last.pt and best.pt"),
+        ("safetensors", "File is not a zip file"),
+        ("", "File is not a zip file"),
+    ],
+)
+def test_foreign_checkpoint_is_one_line(
+    kind: str, message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    foreign(tmp_path / "net.pt", kind)
+    command = ["predict", "--checkpoint", str(tmp_path / "net.pt"), "--images", "x.png"]
+    assert main(command) == 2
+    printed = capsys.readouterr().err
+    assert message in printed
+    assert printed.count("\n") == 1
+    assert "\x1b" not in printed
+
+
+def test_names_of_files_do_not_command_the_terminal(
+    tiny_run: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "\x1b[2Ja.png").write_bytes(b"damaged")
+    command = ["predict", "--checkpoint", str(tiny_run), "--images", str(tmp_path / "in")]
+    assert main([*command, "--out", str(tmp_path / "out\x07")]) == 2
+    printed = "".join(capfd.readouterr())
+    assert r"\x1b[2Ja.png" in printed
+    assert "\x1b" not in printed
+    assert "\x07" not in printed

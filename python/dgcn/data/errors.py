@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-__all__ = ["DataError", "Faults", "printable"]
+__all__ = ["DataError", "Faults"]
 
 _SHOWN = 10
 
@@ -48,13 +48,3 @@ class Faults:
         more = [f"and {len(found) - _SHOWN} more"] if len(found) > _SHOWN else []
         faults = f"{self._path}: {len(found)} faults: {listed}"
         raise DataError("; ".join([faults, *more, *self._hints]))
-
-
-def printable(text: str) -> str:
-    """The text with control characters, and what else a terminal may obey, as escapes."""
-    return "".join(
-        letter
-        if letter.isprintable()
-        else letter.encode("unicode_escape", "backslashreplace").decode("ascii")
-        for letter in text
-    )

@@ -62,7 +62,12 @@ class Checkpoint:
 def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
     """Write a checkpoint: a crash at any moment leaves the former one or the new one."""
     with atomic_file(path) as file:
-        torch.save({"format": FORMAT, **vars(checkpoint)}, file)
+        try:
+            torch.save({"format": FORMAT, **vars(checkpoint)}, file)
+        except RuntimeError as error:
+            if isinstance(error.__context__, OSError):  # torch.save says less than the system
+                raise error.__context__ from None
+            raise
 
 
 def load_checkpoint(path: Path) -> Checkpoint:
@@ -80,7 +85,16 @@ def load_checkpoint(path: Path) -> Checkpoint:
     try:
         _check_sums(path)
         content = torch.load(path, map_location="cpu", weights_only=True)
-    except (RuntimeError, pickle.UnpicklingError, zipfile.BadZipFile, EOFError, OSError) as error:
+    except pickle.UnpicklingError as error:
+        raise ValueError(
+            f"damaged or foreign checkpoint {path}: it is a pickle of more than tensors and plain "
+            f"types, which is not loaded"
+        ) from error
+    except zipfile.BadZipFile as error:
+        raise ValueError(
+            f"damaged or foreign checkpoint {path}: {error}; dgcn writes last.pt and best.pt"
+        ) from error
+    except (RuntimeError, EOFError, OSError) as error:
         reason = str(error).strip().splitlines()[:1]
         raise ValueError(f"damaged or foreign checkpoint {path}: {' '.join(reason)}") from error
     if not isinstance(content, dict) or content.pop("format", None) != FORMAT:

@@ -20,8 +20,17 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from dgcn.text import printable
+
 Advance = Callable[[str], None]
 """Called after every item with a short remark (the loss, a file name), which may be empty."""
+
+
+class _Terminal(rich.console.Console):
+    """Leaves it to the command line that the reader has gone."""
+
+    def on_broken_pipe(self) -> None:
+        raise
 
 
 class Console:
@@ -38,13 +47,12 @@ class Console:
     def __init__(
         self, *, quiet: bool = False, rich_console: rich.console.Console | None = None
     ) -> None:
-        self.rich = rich_console or rich.console.Console(
-            quiet=quiet, highlight=False, soft_wrap=True
-        )
+        self.rich = rich_console or _Terminal(quiet=quiet, highlight=False, soft_wrap=True)
 
     def line(self, text: str) -> None:
         """Print one line as it is."""
-        self.rich.print(text, markup=False)
+        lines = (printable(each) for each in text.split("\n"))
+        self.rich.print("\n".join(lines), markup=False)
 
     @contextmanager
     def bar(self, title: str, total: int, *, brief: bool = False) -> Iterator[Advance]:
@@ -71,7 +79,7 @@ class Console:
 
             yield remember
             seconds = time.perf_counter() - start
-            tail = f", {remarks[0]}" if remarks[0] else ""
+            tail = f", {printable(remarks[0])}" if remarks[0] else ""
             if not brief:
                 self.line(f"{title}: {total} done in {seconds:.1f} s{tail}")
             return
@@ -86,7 +94,7 @@ class Console:
         )
         with Progress(*columns, console=self.rich, transient=brief) as progress:
             task = progress.add_task(title, total=total, remark="")
-            yield lambda remark: progress.update(task, advance=1, remark=remark)
+            yield lambda remark: progress.update(task, advance=1, remark=printable(remark))
 
 
 class Curves:

@@ -1,0 +1,15 @@
+"""Text from files and folders, as it may be shown."""
+
+from __future__ import annotations
+
+__all__ = ["printable"]
+
+
+def printable(text: str) -> str:
+    """The text with control characters, and what else a terminal may obey, as escapes."""
+    return "".join(
+        letter
+        if letter.isprintable()
+        else letter.encode("unicode_escape", "backslashreplace").decode("ascii")
+        for letter in text
+    )
