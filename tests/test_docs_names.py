@@ -57,7 +57,7 @@ def understand_dgcn(words: list[str], folder: Path) -> None:
     settings.write_text("{}")
     files = [k + 1 for k, word in enumerate(words) if word == "--config"]
     words = [str(settings) if k in files else word for k, word in enumerate(words)]
-    if "--help" not in words:
+    if not {"--help", "--help-all"} & {*words}:
         parse(dgcn_parser(words[0]), words[1:])
 
 

@@ -206,3 +206,22 @@ def test_smaller_instances_lie_in_front_and_crowds_behind() -> None:
 def test_malformed_segmentations(segmentation: Any, message: str) -> None:
     with pytest.raises(DataError, match=message):
         instance_mask(segmentation, 8, 9)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("traffic  light", r"category \d+ \('traffic  light'\) becomes the class 'traffic_light'"),
+        ("background", "becomes the class 'background', and so does the background"),
+        ("=1+1", "must not begin with =, which spreadsheets compute"),
+    ],
+)
+def test_categories_that_become_one_class_are_refused(
+    root: Path, tmp_path: Path, name: str, message: str
+) -> None:
+    for path in (root / "annotations").iterdir():
+        content = json.loads(path.read_text())
+        content["categories"].append({"id": 999, "name": name})
+        path.write_text(json.dumps(content))
+    with pytest.raises(DataError, match=rf"instances_train2014\.json: .*{message}"):
+        COCODataset(root, tmp_path / "masks")
