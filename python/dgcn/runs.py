@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -277,11 +277,9 @@ def train(
         raise FileNotFoundError(f"config: no such file: {base}")
     if base is None and root is not None and (Path(root) / "config.yaml").is_file():
         base = Path(root) / "config.yaml"
-    made = config_with(settings, base)
-    if root is not None:
-        made = replace(made, data=replace(made.data, root=Path(root)))
-    if out is not None:
-        made = replace(made, out=Path(out))
+    given = {"data.root": root, "out": out}
+    places = {key: Path(value) for key, value in given.items() if value is not None}
+    made = config_with({**settings, **places}, base)
     console = Console(rich_console=rich.console.Console(quiet=True)) if quiet else None
     with pipeline_run.open_run(made, console=console, overwrite=overwrite) as run:
         run_pipeline(run)

@@ -222,6 +222,8 @@ def test_settings_of_the_folder_are_taken(tmp_path: Path) -> None:
         dgcn.train(tmp_path / "set", config="nowhere.yaml")
     with pytest.raises(FileNotFoundError, match="no such run folder"):
         dgcn.Run.open(tmp_path / "none")
+    with pytest.raises(FileNotFoundError, match="JPEGImages"):
+        dgcn.train(tmp_path / "set", out=tmp_path / "voc", data={"kind": "voc"})
     small = {"data.size": 41, "model": {"backbone": "small"}, "classify.epochs": 1}
     small |= {"train.epochs": 1, "evaluate": {"crf": False, "scales": [1], "pictures": 0}}
     small["runtime.device"] = "cpu"

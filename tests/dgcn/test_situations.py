@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -220,13 +220,13 @@ def test_folder_that_names_no_class_is_refused(
     assert "\x07" not in printed
 
 
-NAMES = st.text(st.characters(codec="utf-8", exclude_categories=["C", "Z"]), min_size=1).filter(
-    lambda name: name[0] not in "=+-@" and name != "background"
-)
+NAMES = st.text("ab,;\"'=+-@ü#", min_size=1, max_size=5).filter(lambda name: name[0] not in "=+-@")
 SPACED = st.lists(NAMES, min_size=1, max_size=3).map(" ".join)
+FILES = st.text("ab,;\"'=+-@ü#", min_size=1, max_size=5).map(lambda name: f"{name}.jpg")
 
 
-@given(st.dictionaries(NAMES.map(lambda n: n + ".jpg"), st.lists(SPACED, unique=True), min_size=1))
+@given(st.dictionaries(FILES, st.lists(SPACED, unique=True), min_size=1, max_size=4))
+@settings(deadline=None)
 def test_labels_are_read_back(
     tmp_path_factory: pytest.TempPathFactory, labels: dict[str, list[str]]
 ) -> None:

@@ -104,6 +104,7 @@ def image_probabilities(
         allowed[[0, *labels]] = True
         logits = logits.masked_fill(~allowed[:, None, None], -math.inf)
     shares = logits.softmax(0)
+    del logits  # of a large image, a gigabyte
     if classifier is not None:
         shares = shares * image_scores(classifier, image, size)[:, None, None]
         shares = shares / shares.sum(0, keepdim=True)
