@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import filecmp
+import itertools
 import os
 import re
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -97,22 +98,29 @@ def _targets(sources: Sequence[Source]) -> dict[Path, str]:
     targets: dict[Path, str] = {}
     for source in sources:
         path = source.path
-        ending = path.suffix
-        choices = [path.stem, f"{path.stem}_{ending[1:].lower()}"]
-        choices += ["_".join([*map(_safe, source.place[:depth]), path.stem]) for depth in (1, 99)]
-        if source.place:
-            choices[1], choices[2] = choices[2], choices[1]
-        choices += [f"{choices[-1]}_{number}" for number in range(2, len(sources) + 2)]
-        for stem in choices:
+        for stem in _stems(source):
             other = taken.get(stem.lower())
             if other is None:
                 taken[stem.lower()] = path
-                targets[path] = stem + ending
+                targets[path] = stem + path.suffix
                 break
-            if other.suffix == ending and filecmp.cmp(other, path, shallow=False):
+            if other.suffix == path.suffix and filecmp.cmp(other, path, shallow=False):
                 targets[path] = targets[other]  # the same picture in two class folders
                 break
     return targets
+
+
+def _stems(source: Source) -> Iterator[str]:
+    """What a picture may be called: its name, or with its class, its ending, its folders."""
+    stem, ending = source.path.stem, source.path.suffix[1:].lower()
+    yield stem
+    if source.place:
+        yield f"{_safe(source.place[0])}_{stem}"
+    yield f"{stem}_{ending}"
+    whole = "_".join([*map(_safe, source.place), stem])
+    yield whole
+    for number in itertools.count(2):
+        yield f"{whole}_{number}"
 
 
 def _safe(name: str) -> str:
