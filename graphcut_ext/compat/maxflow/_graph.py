@@ -81,13 +81,16 @@ class _Graph:
         return self.add_nodes(nodes).reshape(sizes)
 
     def add_edge(self, i: int, j: int, capacity: float, rcapacity: float) -> None:
-        """Add an edge from node ``i`` to node ``j``, and its capacity back. -1 is no node."""
+        """Add an edge from node ``i`` to node ``j``, and its capacity back.
+
+        -1 is no node; an edge there is left out, as self-loops are.
+        """
         tail, head = operator.index(i), operator.index(j)
         for name, node in (("i", tail), ("j", head)):
             if not -1 <= node < self._nodes:
                 raise IndexError(f"{name} is {node}, but the graph has {self._nodes} nodes")
         both = self._capacity("capacity", capacity), self._capacity("rcapacity", rcapacity)
-        if tail >= 0 and head >= 0:
+        if min(tail, head) >= 0 and tail != head:
             self._single.append((tail, head))
             self._single_capacities.append(both)
             self._arcs += 2
@@ -107,7 +110,9 @@ class _Graph:
             for name, value in (("capacity", capacity), ("rev_capacity", rev_capacity))
         ]
         sizes = {"i": tails.size, "j": heads.size}
-        sizes |= {n: c.size for n, c in zip(("capacity", "rev_capacity"), columns, strict=True) if c.ndim}
+        sizes |= {
+            n: c.size for n, c in zip(("capacity", "rev_capacity"), columns, strict=True) if c.ndim
+        }
         if len(set(sizes.values())) > 1:
             shown = ", ".join(f"{name} {size}" for name, size in sizes.items())
             raise ValueError(f"all arrays must have the same size, not {shown}")
@@ -121,15 +126,15 @@ class _Graph:
         forward: NDArray[Any],
         back: NDArray[Any],
     ) -> int:
-        """Keep copies of edges without those at node -1; returns how many they are."""
-        chosen = (tails >= 0) & (heads >= 0)
+        """Keep copies of edges without those at node -1 and self-loops; returns how many."""
+        chosen = _real(tails, heads)
         if chosen.all():
             kept = tails.copy(), heads.copy(), forward.copy(), back.copy()
         else:
             kept = tails[chosen], heads[chosen], forward[chosen], back[chosen]
         if kept[0].size:
             self._many.append(kept)
-        return kept[0].size
+        return len(kept[0])
 
     def add_tedge(self, i: int, cap_source: float, cap_sink: float) -> None:
         """Add to the capacities from the source to node ``i`` and from it to the sink.
@@ -203,7 +208,7 @@ class _Graph:
             forward = np.asarray(weight * factor)
             edges.add(offset, forward, forward if symmetric else nothing)
             tails, heads = edges.ends(ids, offset)
-            self._arcs += 2 * int(np.count_nonzero((tails >= 0) & (heads >= 0)))
+            self._arcs += 2 * int(np.count_nonzero(_real(tails, heads)))
         self._add_directions(ids, edges)
 
     def _add_directions(self, ids: NDArray[np.int64], edges: GridEdges) -> None:
@@ -326,7 +331,7 @@ class GraphFloat(_Graph):
     _dtype = np.dtype(np.float64)
 
 
-def vonNeumann_structure(ndim: int = 2, directed: bool = False) -> NDArray[np.float64]:  # noqa: N802
+def vonNeumann_structure(ndim: int = 2, directed: bool = False) -> NDArray[np.float64]:
     """Return the neighbours that share a side, (3,) * ndim: all of them, or one of each pair."""
     size = _size("ndim", ndim)
     structure = np.zeros((3,) * size)
@@ -356,6 +361,12 @@ def _size(name: str, value: object) -> int:
     return size
 
 
+def _real(tails: NDArray[np.int64], heads: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Whether edges join two nodes."""
+    real: NDArray[np.bool_] = (tails >= 0) & (heads >= 0) & (tails != heads)
+    return real
+
+
 def _broadcast(name: str, array: NDArray[Any], shape: tuple[int, ...]) -> NDArray[Any]:
     try:
         return np.broadcast_to(array, shape)
@@ -372,4 +383,3 @@ def _periodic(value: bool | ArrayLike, dimensions: int) -> tuple[bool, ...]:
     if array.shape != (dimensions,):
         raise ValueError(f"periodic must have shape ({dimensions},), not {array.shape}")
     return tuple(map(bool, array))
-

@@ -58,7 +58,9 @@ def _add(
 ) -> None:
     """Add edges that have a weight; those of a repeated one add up."""
     some = np.flatnonzero(weight)
-    for u, v, w in zip(tail[some].tolist(), head[some].tolist(), weight[some].tolist(), strict=True):
+    for u, v, w in zip(
+        tail[some].tolist(), head[some].tolist(), weight[some].tolist(), strict=True
+    ):
         if graph.has_edge(u, v):
             graph[u][v]["weight"] += w
         else:

@@ -79,24 +79,24 @@ def abswap_grid(
     Parameters and result are those of :func:`aexpansion_grid`; ``binary`` need be no metric.
     """
     costs, pairwise, chosen = _start(unary, binary, labels)
-    best = np.inf
+    best, best_labels = np.inf, chosen.copy()
     for _ in _cycles(max_cycles):
         improved = False
         for alpha, beta in itertools.combinations(range(costs.shape[-1]), 2):
-            before = chosen.copy()
             abswap_grid_step(alpha, beta, costs, pairwise, chosen)
             energy = energy_of_grid_labeling(costs, pairwise, chosen)
             if energy < best:
-                best, improved = energy, True
-            else:
-                chosen[...] = before
+                best, best_labels, improved = energy, chosen.copy(), True
+            elif best_labels is not chosen:  # as PyMaxflow: of labels that cost as much, the first
+                chosen[...] = best_labels  # after a success are taken back, later ones stay
+                best_labels = chosen
         if not improved:
             break
     return chosen
 
 
-def aexpansion_grid_step(alpha: int, D: ArrayLike, V: ArrayLike, labels: NDArray[Any]) -> Step:  # noqa: N803
-    """Expand one label: change ``labels`` in place; returns their energy and the graph that was cut.
+def aexpansion_grid_step(alpha: int, D: ArrayLike, V: ArrayLike, labels: NDArray[Any]) -> Step:
+    """Expand one label, changing ``labels`` in place; returns their energy and the graph.
 
     Of several best labellings it is the one that has ``alpha`` at the fewest nodes.
     """
@@ -111,8 +111,8 @@ def aexpansion_grid_step(alpha: int, D: ArrayLike, V: ArrayLike, labels: NDArray
 def abswap_grid_step(
     alpha: int,
     beta: int,
-    D: ArrayLike,  # noqa: N803
-    V: ArrayLike,  # noqa: N803
+    D: ArrayLike,
+    V: ArrayLike,
     labels: NDArray[Any],
 ) -> Step:
     """Swap two labels where either is: change ``labels`` in place; returns energy and graph.
@@ -149,7 +149,9 @@ def _fuse(
     """
     graph = GraphInt() if costs.dtype.kind == "i" else GraphFloat()
     nodes = graph.add_grid_nodes(zero.shape)
-    own = [np.take_along_axis(costs, x[..., None].astype(np.int64), -1)[..., 0] for x in (zero, one)]
+    own = [
+        np.take_along_axis(costs, x[..., None].astype(np.int64), -1)[..., 0] for x in (zero, one)
+    ]
     paid = [np.where(counted, x, 0) for x in own]  # at x = 0 and x = 1
     edges = GridEdges(zero.shape, (False,) * zero.ndim)
     for axis, (earlier, later) in enumerate(_pairs(zero.ndim)):
