@@ -8,6 +8,7 @@ import sys
 
 BENCHMARKS = (
     "calls",
+    "compat",
     "crf",
     "cues",
     "cut_gpu",
