@@ -110,10 +110,10 @@ def segment(
         if offset in known:
             place[ahead(offset)[0]] = known[offset]
     graph = gx.Graph.grid(shape, capacity, connectivity=connectivity, dtype=np.float32)
-    excess = source - sink
+    excess = sink - source  # ends swapped: the minimal source set is then that of 0
     graph.set_terminals(graph.nodes, np.maximum(excess, 0), np.maximum(-excess, 0))
     graph.solve()
-    return ~graph.sink_side
+    return ~graph.source_side
 
 
 def costs(prob: Floats, seed: Floats | None) -> tuple[Floats, Floats]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+import struct
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import numpy as np
@@ -20,9 +21,15 @@ Self = TypeVar("Self", bound="_Graph")
 
 
 class _Graph:
-    """A graph whose changes wait for the next ``maxflow``; until then the last results stand."""
+    """A graph whose changes wait for the next ``maxflow``; until then the last results stand.
+
+    The graph that is solved has source and sink, and the ends of all arcs, swapped: its minimal
+    source set, which comes with a solution, is the minimal sink set that PyMaxflow returns.
+    """
 
     _dtype: ClassVar[np.dtype[Any]]
+    _plain: ClassVar[type]
+    _single: ClassVar[struct.Struct]
 
     def __init__(
         self: Self, est_node_num: int = 0, est_edge_num: int = 0, copy_rhs: Self | None = None
@@ -45,8 +52,7 @@ class _Graph:
         self._solved: gx.Graph | None = None
         self._side: NDArray[np.bool_] = np.zeros(0, dtype=bool)
         self._grid: GridEdges | None = None  # edges among the first nodes, in C order
-        self._single: list[tuple[int, int]] = []
-        self._single_capacities: list[tuple[Any, Any]] = []
+        self._packed = bytearray()  # edges that were added one by one
         self._many: list[Ends] = []
 
     def copy(self: Self) -> Self:
@@ -57,8 +63,7 @@ class _Graph:
         self.__dict__.update(other.__dict__)
         self._terminals = other._terminals.copy()
         self._solved = other._solved and other._solved.copy()
-        self._single, self._many = other._single.copy(), other._many.copy()
-        self._single_capacities = other._single_capacities.copy()
+        self._packed, self._many = other._packed.copy(), other._many.copy()
         if other._grid is not None:
             self._grid = GridEdges(other._grid.shape, other._grid.periodic)
             self._grid.directions = other._grid.directions.copy()
@@ -85,20 +90,20 @@ class _Graph:
 
         -1 is no node; an edge there is left out, as self-loops are.
         """
+        nodes = self._nodes
+        if 0 <= i < nodes and 0 <= j < nodes and i != j and capacity >= 0 and rcapacity >= 0:
+            try:
+                self._packed += self._single.pack(i, j, capacity, rcapacity)
+            except (struct.error, OverflowError):  # other types than expected
+                pass
+            else:
+                self._arcs += 2
+                return
         tail, head = operator.index(i), operator.index(j)
         for name, node in (("i", tail), ("j", head)):
-            if not -1 <= node < self._nodes:
-                raise IndexError(f"{name} is {node}, but the graph has {self._nodes} nodes")
-        both = self._capacity("capacity", capacity), self._capacity("rcapacity", rcapacity)
-        if min(tail, head) >= 0 and tail != head:
-            self._single.append((tail, head))
-            self._single_capacities.append(both)
-            self._arcs += 2
-
-    def _capacity(self, name: str, value: float) -> Any:
-        if type(value) is int and 0 <= value < INTEGER_LIMIT:
-            return value
-        return capacities(name, value, self._dtype).item()
+            if not -1 <= node < nodes:
+                raise IndexError(f"{name} is {node}, but the graph has {nodes} nodes")
+        self.add_edges([tail], [head], capacity, rcapacity)
 
     def add_edges(
         self, i: ArrayLike, j: ArrayLike, capacity: ArrayLike, rev_capacity: ArrayLike
@@ -144,10 +149,13 @@ class _Graph:
         node = operator.index(i)
         if not -1 <= node < self._nodes:
             raise IndexError(f"i is {node}, but the graph has {self._nodes} nodes")
-        source, sink = (
-            numbers(name, value, self._dtype).item()
-            for name, value in (("cap_source", cap_source), ("cap_sink", cap_sink))
-        )
+        source, sink = cap_source, cap_sink
+        known = type(source) is type(sink) is self._plain and source == source and sink == sink
+        if not known:  # of another type, or NaN
+            source, sink = (
+                numbers(name, value, self._dtype).item()
+                for name, value in (("cap_source", cap_source), ("cap_sink", cap_sink))
+            )
         if node >= 0:
             self._terminals.add_one(node, source, sink)
 
@@ -249,31 +257,38 @@ class _Graph:
         """
         graph = self._sent()
         value = graph.solve() + self._terminals.constant
-        self._side = graph.sink_side.ravel()
+        self._side = graph.source_side.ravel()
         return value
 
     def _sent(self) -> gx.Graph:
         """Return the graph that is solved, with everything added that waited."""
         if self._solved is None:
-            self._solved = self._grid.graph(self._dtype) if self._grid else gx.Graph(self._dtype)
+            grid = self._grid
+            self._solved = grid.reversed_graph(self._dtype) if grid else gx.Graph(self._dtype)
             self._grid = None
         missing = self._nodes - self._solved.num_nodes
         if missing:
             self._solved.add_nodes(missing)
-        for ends in self._waiting():
-            self._solved.add_edges(*ends)
-        self._single, self._single_capacities, self._many = [], [], []
+        for tails, heads, forward, back in self._waiting():
+            self._solved.add_edges(tails, heads, back, forward)
+        self._packed, self._many = bytearray(), []
         changed, source, sink = self._terminals.changed()
         if changed.size:
-            self._solved.set_terminals(changed, source, sink)
+            self._solved.set_terminals(changed, source=sink, sink=source)
         return self._solved
 
     def _waiting(self) -> list[Ends]:
         """Edges that the solver has not got yet, but for those of the grid."""
         found = list(self._many)
-        if self._single:
-            tails, heads = np.array(self._single, dtype=np.int64).T
-            forward, back = np.array(self._single_capacities, dtype=self._dtype).T
+        if self._packed:
+            fields = [
+                ("tail", "i8"),
+                ("head", "i8"),
+                ("forward", self._dtype),
+                ("back", self._dtype),
+            ]
+            table = np.frombuffer(bytes(self._packed), fields)
+            tails, heads, forward, back = (table[name].copy() for name, _ in fields)
             found.append((tails, heads, forward, back))
         return found
 
@@ -323,12 +338,16 @@ class GraphInt(_Graph):
     """A graph of integer capacities, int64."""
 
     _dtype = np.dtype(np.int64)
+    _plain = int
+    _single = struct.Struct("=qqqq")
 
 
 class GraphFloat(_Graph):
     """A graph of real capacities, float64; ``inf`` is never cut."""
 
     _dtype = np.dtype(np.float64)
+    _plain = float
+    _single = struct.Struct("=qqdd")
 
 
 def vonNeumann_structure(ndim: int = 2, directed: bool = False) -> NDArray[np.float64]:

@@ -67,8 +67,8 @@ class GridEdges:
         near = all(abs(step) <= 1 for offset in self.directions for step in offset)
         return near and not any(self.periodic) and len(self.shape) in (1, 2, 3)
 
-    def graph(self, dtype: np.dtype[Any]) -> gx.Graph:
-        """Return the grid as a graph; the nodes are numbered in C order."""
+    def reversed_graph(self, dtype: np.dtype[Any]) -> gx.Graph:
+        """Return the grid with all arcs the other way round; nodes are numbered in C order."""
         lead = (1,) * (len(self.shape) == 1)
         shape = lead + self.shape
         given = {(0,) * len(lead) + offset: both for offset, both in self.directions.items()}
@@ -81,8 +81,8 @@ class GridEdges:
         same = all(a is b for a, b in columns)
         return gx.Graph.grid(
             shape,
-            _stack(forward, shape),
-            None if same else _stack(back, shape),
+            _stack(back, shape),
+            None if same else _stack(forward, shape),
             connectivity=connectivity,
             dtype=dtype,
         )

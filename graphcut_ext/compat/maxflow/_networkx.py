@@ -21,15 +21,18 @@ def residual_graph(
     excess: NDArray[Any],
     segments: NDArray[np.bool_],
 ) -> networkx.DiGraph:
-    """Return the residual graph of the last solve, with what was added since at full capacity."""
+    """Return the residual graph of the last solve, with what was added since at full capacity.
+
+    ``solved`` has its arcs the other way round.
+    """
     edges = list(waiting)
     out = np.zeros_like(excess)
     through = np.zeros_like(excess)
     if solved is not None:
         tail, head = solved.edge_index
-        residuals = (part.astype(excess.dtype) for part in solved.residual)
-        edges.insert(0, (tail, head, *residuals))
-        flow = solved.flow
+        back, forward = (part.astype(excess.dtype) for part in solved.residual)
+        edges.insert(0, (tail, head, forward, back))
+        flow = -solved.flow
         np.add.at(out, tail, flow)
         np.subtract.at(out, head, flow)
         np.add.at(through, tail, np.abs(flow))

@@ -24,7 +24,8 @@ ROUND_OFF = 1e-14
 def energy_of_grid_labeling(unary: ArrayLike, binary: ArrayLike, labels: ArrayLike) -> Any:
     """Return the energy of labels (S1, ..., SN) under costs (S1, ..., SN, L) and (L, L)."""
     costs, pairwise, chosen = _checked(unary, binary, labels)
-    total = np.take_along_axis(costs, chosen[..., None].astype(np.int64), -1).sum()
+    first = costs.shape[-1] * np.arange(chosen.size).reshape(chosen.shape)
+    total = np.take(costs, first + chosen).sum()
     for earlier, later in _pairs(chosen.ndim):
         total += pairwise[chosen[later], chosen[earlier]].sum()
     return total
@@ -149,25 +150,32 @@ def _fuse(
     """
     graph = GraphInt() if costs.dtype.kind == "i" else GraphFloat()
     nodes = graph.add_grid_nodes(zero.shape)
-    own = [
-        np.take_along_axis(costs, x[..., None].astype(np.int64), -1)[..., 0] for x in (zero, one)
-    ]
-    paid = [np.where(counted, x, 0) for x in own]  # at x = 0 and x = 1
+    count = costs.shape[-1]
+    zero, one = zero.astype(np.intp), one.astype(np.intp)
+    row = count * np.arange(zero.size).reshape(zero.shape)
+    paid = [np.take(costs, row + x) for x in (zero, one)]  # at x = 0 and x = 1
+    everything = bool(counted.all())
+    if not everything:
+        paid = [np.where(counted, x, 0) for x in paid]
     edges = GridEdges(zero.shape, (False,) * zero.ndim)
     for axis, (earlier, later) in enumerate(_pairs(zero.ndim)):
-        first, second = (zero[earlier], one[earlier]), (zero[later], one[later])
-        e00, e01, e10, e11 = (pairwise[q, p] for p in first for q in second)
+        first, second = (zero[earlier], one[earlier]), (count * zero[later], count * one[later])
+        e00, e01, e10, e11 = (np.take(pairwise, q + p) for p in first for q in second)
         a, b = e10 - e00, e01 - e00
         product = b + (e10 - e11)
         _check_product(product, np.abs(b) + np.abs(e10) + np.abs(e11))
         product = np.maximum(product, 0)
         to_earlier = np.minimum(np.maximum(a, 0), product)
-        seen = counted[earlier] | counted[later]
-        paid[0][earlier] += np.where(seen, e00, 0)
-        paid[1][earlier] += np.where(seen, e00 + a - to_earlier, 0)
-        paid[1][later] += np.where(seen, b - (product - to_earlier), 0)
+        to_later = product - to_earlier
+        shares = [e00, e00 + a - to_earlier, b - to_later]
+        if not everything:
+            seen = counted[earlier] | counted[later]
+            shares = [np.where(seen, share, 0) for share in shares]
+        paid[0][earlier] += shares[0]
+        paid[1][earlier] += shares[1]
+        paid[1][later] += shares[2]
         forward, back = np.zeros(zero.shape, costs.dtype), np.zeros(zero.shape, costs.dtype)
-        forward[earlier], back[earlier] = product - to_earlier, to_earlier
+        forward[earlier], back[earlier] = to_later, to_earlier
         edges.add(tuple(int(k == axis) for k in range(zero.ndim)), forward, back)
     graph._add_directions(nodes, edges)
     graph.add_grid_tedges(nodes, paid[1], paid[0])
