@@ -12,8 +12,9 @@ knn_edges
     K nearest neighbours as a list of edges.
 knn_weights
     Weights of the edges between neighbours.
-dense_crf
-    Marginals of a fully connected CRF over images, by mean field.
+dense_crf, dense_crf_features
+    Marginals of a fully connected CRF over images and volumes, or over points with features, by
+    mean field.
 alpha_expansion, alpha_beta_swap
     Labellings of low energy with many labels, by moves that are minimum cuts.
 segment
@@ -46,6 +47,7 @@ import torch
 from graphcut_ext import nn as nn
 from graphcut_ext._build import __version__, build_info
 from graphcut_ext._crf.dense_crf import dense_crf
+from graphcut_ext._crf.features import dense_crf_features
 from graphcut_ext._dimacs.dimacs import read_dimacs, write_dimacs
 from graphcut_ext._dimacs.problem import FlowProblem
 from graphcut_ext._graph.graph import Graph
@@ -84,6 +86,7 @@ __all__ = [
     "alpha_expansion",
     "build_info",
     "dense_crf",
+    "dense_crf_features",
     "knn",
     "knn_edges",
     "knn_maxflow",

@@ -13,6 +13,7 @@ MAX_NODES: int
 MAX_EDGES: int
 MAX_THREADS: int
 CRF_MAX_CHANNELS: int
+CRF_MAX_DIMENSIONS: int
 KNN_CHUNK_ROWS: int
 
 def build_info() -> BuildInfo: ...
@@ -53,6 +54,30 @@ def dense_crf(
     marginals: NDArray[np.float32],
     threads: int,
 ) -> None: ...
+
+class FeatureField:
+    def __init__(
+        self,
+        labels: int,
+        points: int,
+        features: list[NDArray[np.float32]],
+        weights: list[float],
+        compatibilities: list[NDArray[np.float32] | None],
+        normalizations: list[str],
+        threads: int,
+    ) -> None: ...
+    def infer(
+        self,
+        scores: NDArray[np.float32],
+        floor: float,
+        start: NDArray[np.float32] | None,
+        iterations: int,
+        marginals: NDArray[np.float32],
+    ) -> None: ...
+    def message(
+        self, q: NDArray[np.float32], transposed: bool, sums: NDArray[np.float32]
+    ) -> None: ...
+
 def solve_knn_emulated(
     indices: NDArray[np.int64],
     weights: NDArray[Any],

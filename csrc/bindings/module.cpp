@@ -30,6 +30,7 @@ PYBIND11_MODULE(_core, module) {
   module.def("build_info", &build_info);
   module.attr("MAX_THREADS") = graphcut::kMaxThreads;
   graphcut::bindings::bind_crf(module);
+  graphcut::bindings::bind_crf_field(module);
   graphcut::bindings::bind_graph(module);
   graphcut::bindings::bind_knn(module);
   graphcut::bindings::bind_maxflow(module);

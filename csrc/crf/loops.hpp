@@ -58,6 +58,8 @@ struct Loops {
   void (*down)(const Band&, std::int64_t width, const float* rows, std::int64_t height,
                std::int64_t length, std::int64_t at, float* filtered);
   void (*update)(const Update&);
+  // Subtracts compatibility field from q; the energy is not read.
+  void (*mix)(const Update&);
 };
 
 extern const Loops kLoopsBase;

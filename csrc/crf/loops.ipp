@@ -206,7 +206,15 @@ void update_any(const Update& u) {
   }
 }
 
-// The same for Potts and labels of one chunk, which stay in registers.
+void mix(const Update& u) {
+  for (std::int64_t pixel = 0; pixel < u.pixels; ++pixel) {
+    each_vector(u, pixel, [&](std::int64_t label, std::int64_t at) {
+      store(u.q + at, load(u.q + at) - mixed(u, pixel, label));
+    });
+  }
+}
+
+// The same as update_any for Potts and labels of one chunk, which stay in registers.
 template <int kVectors>
 void update_rows(const Update& u) {
   constexpr std::int64_t kWidth = kVectors * kLanes;
@@ -236,6 +244,6 @@ void update(const Update& u) {
 
 }  // namespace
 
-const Loops GRAPHCUT_LOOPS = {splat, slice, join, blur, across, down, update};
+const Loops GRAPHCUT_LOOPS = {splat, slice, join, blur, across, down, update, mix};
 
 }  // namespace graphcut::crf

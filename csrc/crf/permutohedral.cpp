@@ -23,9 +23,9 @@ struct Simplex {
   PerCoordinate<float> weight{};
 };
 
-// Places a image's pixels in the lattice. kDimensions is their number, or 0 where it is known at
-// run time only.
-template <int kDimensions>
+// Places an image's pixels in the lattice. kDimensions is their number, or 0 where it is known at
+// run time only; kPositions of them are the pixels' positions.
+template <int kDimensions, int kPositions>
 class Embedding {
  public:
   Embedding(const Image& image, const Kernel& kernel, std::int64_t dimensions)
@@ -34,7 +34,7 @@ class Embedding {
     // width in lattice steps; the division makes the columns of the elevation orthonormal.
     const double width = std::sqrt(2.0 / 3.0) * static_cast<double>(dimensions + 1);
     for (std::int32_t i = 0; i < d(); ++i) {
-      const double sigma = i < 2 ? kernel.xy : kernel.value;
+      const double sigma = i < kPositions ? kernel.xy : kernel.value;
       scale_[i] = static_cast<float>(width / sigma / std::sqrt((i + 1) * (i + 2)));
     }
   }
@@ -43,10 +43,12 @@ class Embedding {
 
   void locate(std::int64_t row, std::int64_t column, Simplex& simplex) const {
     PerCoordinate<float> feature;
-    feature[0] = static_cast<float>(column);
-    feature[1] = static_cast<float>(row);
+    if constexpr (kPositions == 2) {
+      feature[0] = static_cast<float>(column);
+      feature[1] = static_cast<float>(row);
+    }
     const float* value = image_.channel + row * image_.width + column;
-    for (std::int32_t i = 2; i < d(); ++i, value += image_.pixels()) feature[i] = *value;
+    for (std::int32_t i = kPositions; i < d(); ++i, value += image_.pixels()) feature[i] = *value;
 
     PerCoordinate<float> elevated;
     float above = 0;
@@ -120,10 +122,10 @@ class Embedding {
 };
 
 // Numbers the vertices of the strip in `table` and writes its pixels' shares.
-template <int kDimensions>
+template <int kDimensions, int kPositions>
 void locate_pixels(const Image& image, const Kernel& kernel, const Strip& strip,
                    std::int64_t dimensions, VertexTable& table, Share* share) {
-  const Embedding<kDimensions> embedding(image, kernel, dimensions);
+  const Embedding<kDimensions, kPositions> embedding(image, kernel, dimensions);
   const std::int32_t d = embedding.d();
   Simplex simplex;
   Simplex previous;
@@ -142,6 +144,27 @@ void locate_pixels(const Image& image, const Kernel& kernel, const Strip& strip,
       }
       for (std::int32_t i = 0; i <= d; ++i) *share++ = {vertex[i], simplex.weight[i]};
     }
+  }
+}
+
+// The function above for these dimensions.
+auto locator(std::int64_t d, bool positions) {
+  if (positions) {
+    return d == 2 ? locate_pixels<2, 2> : d == 5 ? locate_pixels<5, 2> : locate_pixels<0, 2>;
+  }
+  switch (d) {
+    case 2:
+      return locate_pixels<2, 0>;
+    case 3:
+      return locate_pixels<3, 0>;
+    case 4:
+      return locate_pixels<4, 0>;
+    case 5:
+      return locate_pixels<5, 0>;
+    case 6:
+      return locate_pixels<6, 0>;
+    default:
+      return locate_pixels<0, 0>;
   }
 }
 
@@ -228,7 +251,18 @@ std::vector<float> filtered_ones(const Lattice& lattice, std::int64_t width, int
   return copies;
 }
 
-void normalise(Lattice& lattice, std::int64_t width, int threads) {
+// Without normalisation K is scaled so that a point at a vertex has the kernel 1 with itself: of
+// the ways from a vertex back to it, one stays and two go once along every direction.
+void normalise(Lattice& lattice, Normalization normalization, std::int64_t width, int threads) {
+  if (normalization == Normalization::kNone) {
+    lattice.weight /= 1 + std::ldexp(1.0F, -static_cast<int>(lattice.dimensions));
+    return;
+  }
+  const bool symmetric = normalization == Normalization::kSymmetric;
+  auto& factors = normalization == Normalization::kBefore ? lattice.before : lattice.after;
+  if (!symmetric) {
+    factors.resize(static_cast<std::size_t>(lattice.strips.back().bottom * width));
+  }
   const std::int64_t corners = lattice.dimensions + 1;
   const std::vector<float> ones = filtered_ones(lattice, width, threads);
   parallel_for(
@@ -239,6 +273,10 @@ void normalise(Lattice& lattice, std::int64_t width, int threads) {
           Share* share = lattice.shares.get() + pixel * corners;
           float sum = 0;
           for (std::int64_t i = 0; i < corners; ++i) sum += share[i].weight * own[share[i].at];
+          if (!symmetric) {
+            factors[pixel] = 1 / sum;
+            continue;
+          }
           const float root = 1 / std::sqrt(sum);
           for (std::int64_t i = 0; i < corners; ++i) share[i].weight *= root;
         }
@@ -261,8 +299,9 @@ std::vector<Strip> divide(std::int64_t height, std::int64_t width) {
   return strips;
 }
 
-Lattice build_lattice(const Image& image, const Kernel& kernel, bool channels, int threads) {
-  const std::int64_t d = 2 + (channels ? image.channels : 0);
+Lattice build_lattice(const Image& image, const Kernel& kernel, int threads) {
+  const bool positions = kernel.xy > 0;
+  const std::int64_t d = image.channels + (positions ? 2 : 0);
   const auto shares = static_cast<std::size_t>(image.pixels() * (d + 1));
   Lattice lattice{d,
                   0,
@@ -273,9 +312,11 @@ Lattice build_lattice(const Image& image, const Kernel& kernel, bool channels, i
                   {},
                   {},
                   {},
+                  {},
+                  {},
                   {}};
   std::vector<VertexTable> tables(lattice.strips.size(), VertexTable(d));
-  const auto locate = d == 2 ? locate_pixels<2> : d == 5 ? locate_pixels<5> : locate_pixels<0>;
+  const auto locate = locator(d, positions);
   parallel_for(static_cast<std::int64_t>(tables.size()), threads, [&](int, std::int64_t i) {
     const Strip& strip = lattice.strips[i];
     locate(image, kernel, strip, d, tables[i],
@@ -285,7 +326,7 @@ Lattice build_lattice(const Image& image, const Kernel& kernel, bool channels, i
   lattice.vertices = table.size();
   group_copies(lattice);
   link_neighbours(lattice, table, threads);
-  normalise(lattice, image.width, threads);
+  normalise(lattice, kernel.normalization, image.width, threads);
   return lattice;
 }
 

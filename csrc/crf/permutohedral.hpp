@@ -1,4 +1,4 @@
-// High-dimensional Gaussian filtering of a image on the permutohedral lattice.
+// High-dimensional Gaussian filtering of an image on the permutohedral lattice.
 //
 // Adams, Baek, Davis, "Fast high-dimensional filtering using the permutohedral lattice",
 // Eurographics 2010. Each pixel's position in feature space lies in one simplex of the lattice; its
@@ -13,12 +13,23 @@
 
 namespace graphcut::crf {
 
+// How a kernel matrix K with row sums D is normalised.
+enum class Normalization : std::uint8_t {
+  kNone,       // K
+  kBefore,     // K D^-1
+  kAfter,      // D^-1 K
+  kSymmetric,  // D^-1/2 K D^-1/2
+};
+
 // exp(-d_xy^2 / (2 xy^2) - d_values^2 / (2 value^2)); without channels the first factor alone.
 struct Kernel {
-  float xy;      // standard deviation in pixels
+  float xy;      // standard deviation in pixels; 0: positions take no part
   float value;   // standard deviation in the image's units
   float weight;  // not negative
+  Normalization normalization = Normalization::kSymmetric;
 };
+
+// Points that lie nowhere are an image of one column; their features are its channels.
 
 struct Image {
   const float* channel;  // (channels, height, width), finite
@@ -48,8 +59,9 @@ struct Strip {
 
 std::vector<Strip> divide(std::int64_t height, std::int64_t width);
 
-// The filter weight * D^-1/2 K D^-1/2 with D = diag(K 1), K being the lattice's approximation.
-// Pixels are splatted to copies of the vertices, which are summed, blurred, and sliced.
+// The filter weight * K, normalised as the kernel says, K being the lattice's approximation.
+// Pixels are splatted to copies of the vertices, which are summed, blurred, and sliced. The shares
+// contain a symmetric normalisation.
 struct Lattice {
   std::int64_t dimensions;
   std::int64_t vertices;
@@ -62,12 +74,14 @@ struct Lattice {
   // (dimensions + 1, vertices): the vertex one step along a direction; `vertices` where none is.
   std::vector<std::int32_t> forward;
   std::vector<std::int32_t> backward;
+  std::vector<float> before;  // factors (pixels,) of what is splatted; empty: 1
+  std::vector<float> after;   // and of what is sliced
 
   std::int64_t copies() const { return static_cast<std::int64_t>(vertex.size()); }
 };
 
-// `channels` false leaves the image's values out. The result does not depend on `threads`.
+// The result does not depend on `threads`. One dimension at least: channels or positions.
 // Requires image.pixels() * (dimensions + 1) < 2^31 and features within 10^5 of each other.
-Lattice build_lattice(const Image& image, const Kernel& kernel, bool channels, int threads);
+Lattice build_lattice(const Image& image, const Kernel& kernel, int threads);
 
 }  // namespace graphcut::crf

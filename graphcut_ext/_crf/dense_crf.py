@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal, get_args
+import math
+from typing import Literal
 
 import torch
 from torch import Tensor
 
-from graphcut_ext import _core
 from graphcut_ext._arguments import (
     check_devices,
     check_integer,
@@ -15,14 +15,11 @@ from graphcut_ext._arguments import (
     check_tensor,
     dtype_name,
 )
+from graphcut_ext._crf.arguments import DTYPES, MAX_SETTING, Method, check_method, choose_scores
 from graphcut_ext._crf.operator import infer_marginals
+from graphcut_ext._crf.points import MAX_DIMENSIONS
 
-Method = Literal["auto", "lattice", "exact"]
-METHODS: tuple[Method, ...] = get_args(Method)
-DTYPES = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
-MAX_CHANNELS: int = _core.CRF_MAX_CHANNELS
-MIN_SIGMA, MAX_SETTING = 1e-30, 1e30  # what float32 can be divided and multiplied by
-EXACT_PIXELS = 4096  # up to which "auto" takes the exact kernels on CUDA
+MIN_SIGMA = 1e-30  # what float32 can be divided by
 
 
 def dense_crf(
@@ -34,44 +31,51 @@ def dense_crf(
     gaussian: tuple[float, float] | None = (3.0, 3.0),
     bilateral: tuple[float, float, float] | None = (80.0, 13.0, 10.0),
     compatibility: Literal["potts"] | Tensor = "potts",
+    spacing: tuple[float, ...] | None = None,
     method: Method = "auto",
     floor: float = 1e-8,
     num_threads: int | None = None,
 ) -> Tensor:
-    """Marginals of a fully connected CRF over the pixels of images, by mean field.
+    """Marginals of a fully connected CRF over the pixels of images or volumes, by mean field.
 
     With Q = softmax(-unary) to begin with, every iteration sets Q = softmax(-unary - M) with
     M[l] = sum over l' of compatibility[l, l'] * (sum over the kernels of weight * K Q)[l']. The
     smoothness kernel is exp(-d_xy^2 / (2 sigma_xy^2)) of the pixels' positions, the appearance
     kernel exp(-d_xy^2 / (2 sigma_xy^2) - d_rgb^2 / (2 sigma_rgb^2)) of positions and colours; both
     are normalised symmetrically, D^-1/2 K D^-1/2 with D the row sums. These are the conventions of
-    pydensecrf, so that its settings can be carried over.
+    pydensecrf, so that its settings can be carried over. For other kernels, of any features, see
+    :func:`graphcut_ext.dense_crf_features`.
 
     Parameters
     ----------
-    probabilities : Tensor, shape (B, L, H, W) or (L, H, W), floating point, or None
-        Probabilities of L labels: finite and not negative; they need not sum to 1. The unary
-        potential is ``-log(max(probabilities, floor))``.
-    image : Tensor, shape (B, C, H, W) or (C, H, W), uint8 or floating point
-        Colours in the units of ``sigma_rgb``: 0 to 255 for the default. C, 3 for RGB, is from 1 to
-        14.
+    probabilities : Tensor, shape (B, L, H, W), (L, H, W) or (B, L, D, H, W), or None
+        Probabilities of L labels, floating point: finite and not negative; they need not sum to 1.
+        The unary potential is ``-log(max(probabilities, floor))``. Five dimensions are volumes of D
+        slices; with three numbers in ``spacing``, (L, D, H, W) is one volume.
+    image : Tensor, shape (B, C, H, W), (C, H, W) or (B, C, D, H, W), uint8 or floating point
+        Colours in the units of ``sigma_rgb``: 0 to 255 for the default. The lattice takes up to 14
+        channels of an image, 3 for RGB, and 13 of a volume.
     unary : Tensor, shape and types as ``probabilities``, optional
         Unary potentials themselves, finite, in place of ``probabilities``, which is None then.
     iterations : int, default 10
         Not negative; 0 gives softmax(-unary).
     gaussian : (sigma_xy, weight) or None, default (3, 3)
-        Smoothness kernel: standard deviation in pixels, positive, and weight, not negative. None or
-        weight 0 leaves it out.
+        Smoothness kernel: standard deviation in pixels (in the unit of ``spacing`` where that is
+        given), positive, and weight, not negative. None or weight 0 leaves it out.
     bilateral : (sigma_xy, sigma_rgb, weight) or None, default (80, 13, 10)
         Appearance kernel, alike.
     compatibility : "potts" or Tensor, shape (L, L), floating point, default "potts"
         Cost of two labels at pixels that are alike, symmetric; Potts is 1 for different labels,
         and the same as 1 minus the unit matrix.
+    spacing : (y, x) or (z, y, x), optional
+        Size of a pixel or voxel, positive: distances are measured in its unit. Default 1 along
+        every axis.
     method : {"auto", "lattice", "exact"}, default "auto"
         ``"lattice"``: the kernels of more than 1.5 pixels by the permutohedral lattice, time and
-        memory proportional to the pixels; narrower smoothness kernels exactly. ``"exact"``: sums
-        over all pairs of pixels, time quadratic in their number. ``"auto"``: the lattice, but on
-        CUDA the exact kernels for up to 4096 pixels.
+        memory proportional to the pixels; narrower smoothness kernels exactly, but on the lattice
+        too where there are volumes or pixels that are not square. ``"exact"``: sums over all pairs
+        of pixels, time quadratic in their number. ``"auto"``: the lattice, but the exact kernels
+        where there are more channels than it takes. The choice does not depend on the device.
     floor : float, default 1e-8
         Least probability, in (0, 1).
     num_threads : int, optional
@@ -91,6 +95,12 @@ def dense_crf(
         Shapes or devices do not fit each other; a value is out of range, NaN or infinite (the
         message names the first position); both or none of ``probabilities`` and ``unary`` are
         given; the colours lie more than 10^5 ``sigma_rgb`` apart.
+
+    Warns
+    -----
+    UserWarning
+        An image's values lie between 0 and 1, but ``sigma_rgb`` is above 1, as for values up to
+        255.
 
     Notes
     -----
@@ -118,24 +128,28 @@ def dense_crf(
     >>> dense_crf(p, image).argmax(0)  # the second pixel looks like the first
     tensor([[0, 0, 1]])
     """
-    scores, name = _scores(probabilities, unary)
+    scores, name = choose_scores(probabilities, unary)
     check_tensor("image", image)
     if image.dtype != torch.uint8 and image.dtype not in DTYPES:
         raise TypeError(f"image must be uint8 or floating point, not {dtype_name(image.dtype)}")
     check_devices({name: scores, "image": image})
-    _check_shapes(name, scores, image)
+    axes = _count_axes(name, scores, spacing)
+    _check_shapes(name, scores, image, axes)
+    steps = _check_spacing(spacing, axes)
     iterations = check_integer("iterations", iterations, 0)
     smooth = _check_kernel("gaussian", gaussian, ("sigma_xy", "weight"))
     appearance = _check_kernel("bilateral", bilateral, ("sigma_xy", "sigma_rgb", "weight"))
     if not 0 < floor < 1:
         raise ValueError(f"floor must be in (0, 1), not {floor}")
-    if method not in METHODS:
-        raise ValueError(f"method must be one of {', '.join(map(repr, METHODS))}, not {method!r}")
-    matrix = _check_compatibility(compatibility, scores)
-    if method == "auto":
-        small = image.shape[-2] * image.shape[-1] <= EXACT_PIXELS
-        method = "exact" if image.is_cuda and small else "lattice"
-    single = scores.dim() == 3
+    channels = image.shape[-1 - axes]
+    chosen = check_method(method, channels, MAX_DIMENSIONS - axes, "image", "channels")
+    matrix = _check_compatibility(compatibility, scores, axes)
+    if axes == 2 and steps[0] == steps[1]:  # square pixels: an image, in other units
+        smooth, appearance = (
+            (kernel[0] / steps[0], *kernel[1:]) for kernel in (smooth, appearance)
+        )
+        steps = []
+    single = scores.dim() == axes + 1
     marginals: Tensor = infer_marginals(
         (scores.unsqueeze(0) if single else scores).detach(),
         (image.unsqueeze(0) if single else image).detach(),
@@ -144,38 +158,49 @@ def dense_crf(
         floor,
         iterations,
         [*smooth, *appearance],
-        method,
+        chosen,
         check_num_threads(num_threads),
+        steps,
     )
     return marginals.squeeze(0) if single else marginals
 
 
-def _scores(probabilities: Tensor | None, unary: Tensor | None) -> tuple[Tensor, str]:
-    if (probabilities is None) == (unary is None):
-        raise ValueError("either probabilities or unary must be given, and the other be None")
-    name = "probabilities" if unary is None else "unary"
-    scores = check_tensor(name, probabilities if unary is None else unary)
-    if scores.dtype not in DTYPES:
-        raise TypeError(f"{name} must be floating point, not {dtype_name(scores.dtype)}")
-    return scores, name
+def _count_axes(name: str, scores: Tensor, spacing: tuple[float, ...] | None) -> int:
+    """2 for images, 3 for volumes."""
+    volume = scores.dim() == 5 or (isinstance(spacing, tuple | list) and len(spacing) == 3)
+    if scores.dim() not in ((4, 5) if volume else (3, 4)):
+        shapes = "(B, L, D, H, W) or (L, D, H, W)" if volume else "(B, L, H, W) or (L, H, W)"
+        raise ValueError(f"{name} must have shape {shapes}, not {tuple(scores.shape)}")
+    return 3 if volume else 2
 
 
-def _check_shapes(name: str, scores: Tensor, image: Tensor) -> None:
-    if scores.dim() not in (3, 4):
-        raise ValueError(
-            f"{name} must have shape (B, L, H, W) or (L, H, W), not {tuple(scores.shape)}"
-        )
-    if 0 in scores.shape[-3:]:
+def _check_shapes(name: str, scores: Tensor, image: Tensor, axes: int) -> None:
+    if 0 in scores.shape[-1 - axes :]:
         raise ValueError(f"{name} must have labels and pixels, not shape {tuple(scores.shape)}")
-    batch, grid = scores.shape[:-3], scores.shape[-2:]
-    if image.dim() != scores.dim() or (image.shape[:-3], image.shape[-2:]) != (batch, grid):
+    batch, grid = scores.shape[: -1 - axes], scores.shape[-axes:]
+    if image.dim() != scores.dim() or (image.shape[: -1 - axes], image.shape[-axes:]) != (
+        batch,
+        grid,
+    ):
         expected = ", ".join(map(str, [*batch, "C", *grid]))
         raise ValueError(f"image must have shape ({expected}), not {tuple(image.shape)}")
-    if not 1 <= image.shape[-3] <= MAX_CHANNELS:
-        raise ValueError(f"image must have 1 to {MAX_CHANNELS} channels, not {image.shape[-3]}")
-    most = 2**31 // (image.shape[-3] + 3) - 1
-    if grid[0] * grid[1] > most:
-        raise ValueError(f"image must have at most {most} pixels, not {grid[0] * grid[1]}")
+    channels = image.shape[-1 - axes]
+    if channels < 1:
+        raise ValueError(f"image must have at least 1 channel, not {channels}")
+    most = 2**31 // (channels + axes + 1) - 1
+    if math.prod(grid) > most:
+        raise ValueError(f"image must have at most {most} pixels, not {math.prod(grid)}")
+
+
+def _check_spacing(spacing: tuple[float, ...] | None, axes: int) -> list[float]:
+    if spacing is None:
+        return [1.0] * axes
+    if not isinstance(spacing, tuple | list) or len(spacing) != axes:
+        raise ValueError(f"spacing must be {axes} numbers, one for each axis, not {spacing!r}")
+    for step in spacing:
+        if not MIN_SIGMA <= step <= MAX_SETTING:
+            raise ValueError(f"spacing must be positive and finite, not {spacing!r}")
+    return [float(step) for step in spacing]
 
 
 def _check_kernel(
@@ -199,7 +224,9 @@ def _check_kernel(
     return tuple(map(float, value))
 
 
-def _check_compatibility(compatibility: Literal["potts"] | Tensor, scores: Tensor) -> Tensor | None:
+def _check_compatibility(
+    compatibility: Literal["potts"] | Tensor, scores: Tensor, axes: int
+) -> Tensor | None:
     if isinstance(compatibility, str):
         if compatibility != "potts":
             raise ValueError(f"compatibility must be 'potts' or a tensor, not {compatibility!r}")
@@ -209,7 +236,7 @@ def _check_compatibility(compatibility: Literal["potts"] | Tensor, scores: Tenso
         dtype = dtype_name(compatibility.dtype)
         raise TypeError(f"compatibility must be floating point, not {dtype}")
     check_devices({"image": scores, "compatibility": compatibility})
-    labels = scores.shape[-3]
+    labels = scores.shape[-1 - axes]
     if compatibility.shape != (labels, labels):
         raise ValueError(
             f"compatibility must have shape ({labels}, {labels}), not {tuple(compatibility.shape)}"

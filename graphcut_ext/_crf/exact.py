@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from graphcut_ext._crf.kernels import Kernels, appearance_features, mean_field
+from graphcut_ext._crf.kernels import Kernels, appearance_features, factors, mean_field
 
 STORED = 1 << 28  # bytes of kernel matrices in memory at a time
 
@@ -38,7 +38,7 @@ def _filters(image: Tensor, kernels: Kernels, *, stored: bool) -> list[Callable[
         filters.append(_smoothness(image, kernels))
     if kernels.appearance_weight > 0:
         features = appearance_features(image, kernels)
-        make = _stored if stored else _by_rows
+        make = filter_stored if stored else filter_by_rows
         filters.append(make(features, kernels.appearance_weight))
     return filters
 
@@ -73,23 +73,30 @@ def _block(features: Tensor, rows: slice) -> Tensor:
     return distances.square_().mul_(-0.5).exp_()
 
 
-def _stored(features: Tensor, weight: float) -> Callable[[Tensor], Tensor]:
+def filter_stored(
+    features: Tensor, weight: float, normalization: str = "symmetric"
+) -> Callable[[Tensor], Tensor]:
+    """The Gaussian filter of values (B, L, N) at features (B, N, D), by a matrix in memory."""
     kernel = _block(features, slice(None))
-    root = kernel.sum(2).rsqrt()
-    kernel *= root[:, :, None]
-    kernel *= weight * root[:, None]
+    before, after = factors(kernel.sum(2), normalization)
+    kernel *= before[:, :, None]
+    kernel *= weight * after[:, None]
     return lambda q: q @ kernel
 
 
-def _by_rows(features: Tensor, weight: float) -> Callable[[Tensor], Tensor]:
+def filter_by_rows(
+    features: Tensor, weight: float, normalization: str = "symmetric"
+) -> Callable[[Tensor], Tensor]:
+    """The same filter by blocks of rows, which are made anew each time."""
     pixels = features.shape[1]
     step = max(1, STORED // (pixels * features.element_size() * len(features)))
     blocks = [slice(begin, begin + step) for begin in range(0, pixels, step)]
-    root = torch.cat([_block(features, rows).sum(2) for rows in blocks], 1).rsqrt()[:, None]
+    sums = torch.cat([_block(features, rows).sum(2) for rows in blocks], 1)[:, None]
+    before, after = factors(sums, normalization)
 
     def apply(q: Tensor) -> Tensor:
-        scaled = q * root
+        scaled = q * before
         parts = [scaled @ _block(features, rows).mT for rows in blocks]
-        return torch.cat(parts, 2) * (weight * root)
+        return torch.cat(parts, 2) * (weight * after)
 
     return apply

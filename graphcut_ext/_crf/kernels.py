@@ -41,6 +41,19 @@ def mean_field(
     return q
 
 
+def factors(sums: Tensor, normalization: str) -> tuple[Tensor, Tensor]:
+    """Factors before and after a kernel matrix with these row sums."""
+    if normalization == "symmetric":
+        root = sums.rsqrt()
+        return root, root
+    one = torch.ones_like(sums)
+    if normalization == "before":
+        return sums.reciprocal(), one
+    if normalization == "after":
+        return one, sums.reciprocal()
+    return one, one
+
+
 def positions(height: int, width: int, like: Tensor) -> Tensor:
     """Coordinates (x, y) of the pixels, shape (N, 2), of the dtype and device of ``like``."""
     y = torch.arange(height, dtype=like.dtype, device=like.device)

@@ -14,7 +14,13 @@ import torch
 from torch import Tensor
 from torch.nn.functional import embedding_bag
 
-from graphcut_ext._crf.kernels import Kernels, appearance_features, mean_field, positions
+from graphcut_ext._crf.kernels import (
+    Kernels,
+    appearance_features,
+    factors,
+    mean_field,
+    positions,
+)
 
 MAX_CODES = 2**62
 
@@ -38,8 +44,10 @@ def infer_lattice(
     return marginals
 
 
-def lattice_filter(features: Tensor, weight: float) -> Callable[[Tensor], Tensor]:
-    """The normalised Gaussian filter of values (1, L, N) at features (N, d)."""
+def lattice_filter(
+    features: Tensor, weight: float, normalization: str = "symmetric"
+) -> Callable[[Tensor], Tensor]:
+    """The Gaussian filter of values (1, L, N) at features (N, d)."""
     simplices = locate(features)
     vertex, forward, backward = number_vertices(simplices)
     share = simplices.weight
@@ -58,9 +66,14 @@ def lattice_filter(features: Tensor, weight: float) -> Callable[[Tensor], Tensor
             at_vertex = at_vertex + 0.5 * (padded[ahead] + padded[behind])
         return embedding_bag(vertex, at_vertex, mode="sum", per_sample_weights=share)
 
-    root = filtered(share.new_ones(len(share), 1), share).rsqrt()
-    normalised = share * root
-    return lambda q: weight * filtered(q[0].mT.contiguous(), normalised).mT[None]
+    if normalization == "none":  # see normalise() in csrc/crf/permutohedral.cpp
+        weight /= 1 + 2.0 ** -features.shape[1]
+    sums = filtered(share.new_ones(len(share), 1), share)
+    if normalization == "symmetric":
+        normalised = share * sums.rsqrt()
+        return lambda q: weight * filtered(q[0].mT.contiguous(), normalised).mT[None]
+    before, after = factors(sums, normalization)
+    return lambda q: weight * (after * filtered(before * q[0].mT, share)).mT[None]
 
 
 class Simplices(NamedTuple):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -9,15 +11,17 @@ import torch
 from torch import Tensor
 
 from graphcut_ext import _core
+from graphcut_ext._crf.checks import check_costs, check_scores, require_finite
 from graphcut_ext._crf.exact import infer_exact
 from graphcut_ext._crf.kernels import Kernels
 from graphcut_ext._crf.lattice import infer_lattice
+from graphcut_ext._crf.points import MAX_SPREAD, infer_by_torch, infer_on_host
+from graphcut_ext._crf.volume import volume_kernels
 from graphcut_ext._maxflow.cut import thread_count, to_numpy
 from graphcut_ext._operator import Operator
 from graphcut_ext._value_checks import values_are_checked
 
-MAX_SPREAD = 1e5  # standard deviations: farther, float32 cannot tell lattice points apart
-BEYOND_FLOAT32 = 2.0**128 - 2.0**103  # rounds to infinity; all below rounds to a float32
+SIGMA_OF_UNIT_RANGE = 1.0  # a wider kernel of colours that all lie in [0, 1] sees one colour
 
 
 def _kernel(
@@ -30,18 +34,25 @@ def _kernel(
     kernels: list[float],
     method: str,
     threads: int,
+    spacing: Sequence[float],
 ) -> Tensor:
     settings = Kernels(*kernels)
-    dtype = _output_dtype(scores.dtype, method)
+    dtype = output_dtype(scores.dtype, method)
     if image.is_cpu and method == "lattice":
-        return _on_host(scores, image, compatibility, unary, floor, iterations, settings, threads)
+        return _on_host(
+            scores, image, compatibility, unary, floor, iterations, settings, threads, spacing
+        )
     if image.is_cpu or values_are_checked():
-        _check_values(torch, scores, image, compatibility, unary, settings, dtype)
+        _check_values(torch, scores, image, compatibility, unary, settings, dtype, spacing)
     energy = scores.to(dtype)
     if not unary:
         energy = energy.clamp_min(floor).log_().neg_()
     colours = _near_zero(torch, image, settings).to(dtype)
     matrix = None if compatibility is None else compatibility.to(dtype)
+    if spacing:
+        points = volume_kernels(torch, colours, settings, spacing, matrix)
+        found = infer_by_torch(energy.flatten(2), points, iterations, method)
+        return found.view_as(energy)
     infer = infer_exact if method == "exact" else infer_lattice
     return infer(energy, colours, matrix, iterations, settings)
 
@@ -55,20 +66,25 @@ def _on_host(
     iterations: int,
     kernels: Kernels,
     threads: int,
+    spacing: Sequence[float],
 ) -> Tensor:
     """Infer by the core and NumPy: torch's threads would hang in a forked child."""
-
-    def array(tensor: Tensor) -> Any:
-        return to_numpy(tensor.float() if tensor.dtype == torch.bfloat16 else tensor)
 
     def single(values: Any) -> Any:
         return np.ascontiguousarray(values, np.float32)
 
-    given, pixels = array(scores), array(image)
-    matrix = None if compatibility is None else array(compatibility)
-    _check_values(np, given, pixels, matrix, unary, kernels, torch.float32)
+    given, pixels = host_array(scores), host_array(image)
+    matrix = None if compatibility is None else host_array(compatibility)
+    _check_values(np, given, pixels, matrix, unary, kernels, torch.float32, spacing)
     if pixels.size and np.abs(pixels).max() > MAX_SPREAD * kernels.appearance_rgb:
         pixels = _near_zero(np, pixels, kernels)
+    if spacing:
+        points = volume_kernels(np, single(pixels), kernels, spacing, matrix)
+        flat = given.reshape(*given.shape[:2], -1)
+        found = infer_on_host(
+            flat, points, 0.0 if unary else floor, iterations, thread_count(threads)
+        )
+        return torch.from_numpy(found.reshape(given.shape))
     marginals = np.empty(given.shape, np.float32)
     _core.dense_crf(
         single(given),
@@ -83,9 +99,14 @@ def _on_host(
     return torch.from_numpy(marginals)
 
 
+def host_array(tensor: Tensor) -> Any:
+    """Return a NumPy array; bfloat16, which NumPy has not, becomes float32."""
+    return to_numpy(tensor.float() if tensor.dtype == torch.bfloat16 else tensor)
+
+
 def _fake(scores: Tensor, *others: Any) -> Tensor:
-    *_, method, _ = others
-    return scores.new_empty(scores.shape, dtype=_output_dtype(scores.dtype, method))
+    method = others[6]
+    return scores.new_empty(scores.shape, dtype=output_dtype(scores.dtype, method))
 
 
 def _vmap(
@@ -106,7 +127,8 @@ def _vmap(
     return marginals.unflatten(0, (info.batch_size, len(marginals) // info.batch_size)), 0
 
 
-def _output_dtype(dtype: torch.dtype, method: str) -> torch.dtype:
+def output_dtype(dtype: torch.dtype, method: str) -> torch.dtype:
+    """Return the dtype of the marginals, in which the work is done."""
     exact = method == "exact" and dtype == torch.float64
     return torch.float64 if exact else torch.float32
 
@@ -122,7 +144,8 @@ def _near_zero(xp: Any, image: Any, kernels: Kernels) -> Any:
     if kernels.appearance_weight == 0 or image.dtype == xp.uint8:
         return image
     wide = xp.asarray(image, dtype=xp.float64)
-    low, high = xp.amin(wide, (1, 2, 3), keepdims=True), xp.amax(wide, (1, 2, 3), keepdims=True)
+    axes = tuple(range(1, image.ndim))
+    low, high = xp.amin(wide, axes, keepdims=True), xp.amax(wide, axes, keepdims=True)
     far = xp.maximum(xp.abs(low), xp.abs(high)) > MAX_SPREAD * kernels.appearance_rgb
     return wide - xp.where(far, low, 0.0)
 
@@ -135,49 +158,43 @@ def _check_values(
     unary: bool,
     kernels: Kernels,
     dtype: torch.dtype,
+    spacing: Sequence[float],
 ) -> None:
     """Refuse values that are out of range, or leave the range of ``dtype``."""
-
-    def require_range(name: str, values: Any) -> None:
-        if dtype == torch.float32 and values.dtype == xp.float64:
-            within = xp.abs(values) < BEYOND_FLOAT32
-            _require(xp, name, values, within, "within the range of float32")
-
-    name, rule = ("unary", "finite") if unary else ("probabilities", "finite and not negative")
-    valid = xp.isfinite(scores) if unary else xp.isfinite(scores) & (scores >= 0)
-    _require(xp, name, scores, valid, rule)
-    require_range(name, scores)
+    check_scores(xp, scores, unary, dtype)
     if image.dtype != xp.uint8:
-        _require(xp, "image", image, xp.isfinite(image), "finite")
-        require_range("image", image)
+        require_finite(xp, "image", image, dtype)
     if kernels.appearance_weight > 0 and 0 not in image.shape:
-        low, high = float(xp.amin(image)), float(xp.amax(image))
-        if not high - low <= MAX_SPREAD * kernels.appearance_rgb:
-            raise ValueError(
-                f"bilateral: sigma_rgb {kernels.appearance_rgb} is too small for an image with "
-                f"values from {low} to {high}"
-            )
+        _check_colours(xp, image, kernels.appearance_rgb)
     for field, sigma, weight in (
         ("gaussian", kernels.smoothness_xy, kernels.smoothness_weight),
         ("bilateral", kernels.appearance_xy, kernels.appearance_weight),
     ):
-        extent = max(image.shape[-2:])
+        steps = spacing or [1.0] * (image.ndim - 2)
+        extent = max(length * step for length, step in zip(image.shape[2:], steps, strict=True))
         if weight > 0 and not extent <= MAX_SPREAD * sigma:
             raise ValueError(
-                f"{field}: sigma_xy {sigma} is too small for an image of {extent} pixels"
+                f"{field}: sigma_xy {sigma} is too small for an image of {extent:g} pixels"
             )
     if compatibility is not None:
-        _require(xp, "compatibility", compatibility, xp.isfinite(compatibility), "finite")
-        require_range("compatibility", compatibility)
-        symmetric = compatibility == compatibility.T
-        _require(xp, "compatibility", compatibility, symmetric, "symmetric")
+        check_costs(xp, "compatibility", compatibility, dtype)
 
 
-def _require(xp: Any, name: str, values: Any, valid: Any, rule: str) -> None:
-    if not bool(valid.all()):
-        first = xp.argwhere(~valid)[0].tolist()
-        value = values[tuple(first)].item()
-        raise ValueError(f"{name} must be {rule}, but {name}{first} is {value}")
+def _check_colours(xp: Any, image: Any, sigma: float) -> None:
+    low, high = float(xp.amin(image)), float(xp.amax(image))
+    if not high - low <= MAX_SPREAD * sigma:
+        raise ValueError(
+            f"bilateral: sigma_rgb {sigma} is too small for an image with values from {low} to "
+            f"{high}"
+        )
+    if image.dtype != xp.uint8 and 0 <= low < high <= 1 and sigma > SIGMA_OF_UNIT_RANGE:
+        warnings.warn(
+            f"the image's values lie between {low:g} and {high:g}, as if scaled to 0..1, but "
+            f"sigma_rgb is {sigma:g}: all colours look alike. Give an image of 0..255, or divide "
+            "sigma_rgb by 255.",
+            UserWarning,
+            stacklevel=2,
+        )
 
 
 infer_marginals = Operator("dense_crf", _kernel, _fake, vmap=_vmap)

@@ -20,6 +20,8 @@ from dgcn.checks import require, require_at_least, require_positive
 
 __all__ = ["CRF", "dense_crf", "dense_crf_batch", "images_to_grid"]
 
+EXACT_PIXELS = 4096  # of a grid, up to which a GPU sums over all pairs of pixels
+
 
 @dataclass(frozen=True)
 class CRF:
@@ -186,13 +188,18 @@ def images_to_grid(images: Tensor | NDArray[np.uint8], height: int, width: int) 
 
 
 def _native(probabilities: Tensor, images: Tensor, crf: CRF) -> Tensor:
-    """Refine (B, L, h, w) probabilities; images have shape (B, h, w, 3)."""
+    """Refine (B, L, h, w) probabilities; images have shape (B, h, w, 3).
+
+    On a GPU grids take the exact kernels, which never wait for the device.
+    """
+    small = images.shape[1] * images.shape[2] <= EXACT_PIXELS
     return gx.dense_crf(
         probabilities,
         images.permute(0, 3, 1, 2),
         iterations=crf.iterations,
         gaussian=(crf.gaussian_xy, crf.gaussian_weight),
         bilateral=(crf.bilateral_xy, crf.bilateral_rgb, crf.bilateral_weight),
+        method="exact" if images.is_cuda and small else "lattice",
         floor=crf.floor,
     ).float()
 

@@ -100,7 +100,7 @@ def changed(tensor: Tensor, value: float, *at: int) -> Tensor:
         ({"probabilities": P[:, :0]}, ValueError, "probabilities must have labels and pixels"),
         ({"image": IMAGE[:1]}, ValueError, r"image must have shape \(2, C, 4, 5\), not \(1, 3, 4"),
         ({"image": IMAGE[:, :, 1:]}, ValueError, r"image must have shape \(2, C, 4, 5\)"),
-        ({"image": IMAGE[:, :0]}, ValueError, "image must have 1 to 14 channels, not 0"),
+        ({"image": IMAGE[:, :0]}, ValueError, "image must have at least 1 channel, not 0"),
         ({"unary": P}, ValueError, "either probabilities or unary"),
         ({"probabilities": None}, ValueError, "either probabilities or unary"),
         ({"probabilities": None, "unary": P.int()}, TypeError, "unary must be floating point"),
@@ -173,7 +173,7 @@ def test_opcheck(method: str, matrix: Tensor | None):
     kernels = [3.0, 3.0, 80.0, 13.0, 10.0]
     torch.library.opcheck(
         torch.ops.graphcut_ext.dense_crf.default,
-        (p, image, matrix, False, 1e-8, 3, kernels, method, 1),
+        (p, image, matrix, False, 1e-8, 3, kernels, method, 1, []),
     )
 
 
