@@ -1,125 +1,17 @@
 #include "crf/permutohedral.hpp"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <numeric>
 #include <utility>
 
+#include "crf/embedding.hpp"
+#include "crf/simplex_cache.hpp"
 #include "crf/vertex_table.hpp"
 #include "parallel/parallel_for.hpp"
 
 namespace graphcut::crf {
 namespace {
-
-template <class T>
-using PerCoordinate = std::array<T, kMaxDimensions + 2>;
-
-// The simplex around a point: coordinates of the remainder-0 vertex, the order of the remaining
-// offsets, which tells the other vertices, and the point's barycentric weights.
-struct Simplex {
-  PerCoordinate<std::int32_t> corner{};
-  PerCoordinate<std::int32_t> rank{};
-  PerCoordinate<float> weight{};
-};
-
-// Places an image's pixels in the lattice. kDimensions is their number, or 0 where it is known at
-// run time only; kPositions of them are the pixels' positions.
-template <int kDimensions, int kPositions>
-class Embedding {
- public:
-  Embedding(const Image& image, const Kernel& kernel, std::int64_t dimensions)
-      : image_(image), dimensions_(static_cast<std::int32_t>(dimensions)) {
-    // A blur step of [1/2 1 1/2] along d + 1 directions has the variance of a Gaussian of this
-    // width in lattice steps; the division makes the columns of the elevation orthonormal.
-    const double width = std::sqrt(2.0 / 3.0) * static_cast<double>(dimensions + 1);
-    for (std::int32_t i = 0; i < d(); ++i) {
-      const double sigma = i < kPositions ? kernel.xy : kernel.value;
-      scale_[i] = static_cast<float>(width / sigma / std::sqrt((i + 1) * (i + 2)));
-    }
-  }
-
-  std::int32_t d() const { return kDimensions > 0 ? kDimensions : dimensions_; }
-
-  void locate(std::int64_t row, std::int64_t column, Simplex& simplex) const {
-    PerCoordinate<float> feature;
-    if constexpr (kPositions == 2) {
-      feature[0] = static_cast<float>(column);
-      feature[1] = static_cast<float>(row);
-    }
-    const float* value = image_.channel + row * image_.width + column;
-    for (std::int32_t i = kPositions; i < d(); ++i, value += image_.pixels()) feature[i] = *value;
-
-    PerCoordinate<float> elevated;
-    float above = 0;
-    for (std::int32_t i = d(); i > 0; --i) {
-      const float scaled = feature[i - 1] * scale_[i - 1];
-      elevated[i] = above - static_cast<float>(i) * scaled;
-      above += scaled;
-    }
-    elevated[0] = above;
-    round_to_corner(elevated, simplex);
-
-    auto& weight = simplex.weight;
-    weight.fill(0);
-    for (std::int32_t i = 0; i <= d(); ++i) {
-      const float offset = (elevated[i] - static_cast<float>(simplex.corner[i])) * inverse();
-      weight[d() - simplex.rank[i]] += offset;
-      weight[d() + 1 - simplex.rank[i]] -= offset;
-    }
-    weight[0] += 1 + weight[d() + 1];
-  }
-
-  // Vertex `remainder` of the simplex; its last coordinate follows from the others.
-  void key(const Simplex& simplex, std::int32_t remainder, std::int32_t* key) const {
-    for (std::int32_t i = 0; i < d(); ++i) {
-      const bool before = simplex.rank[i] <= d() - remainder;
-      key[i] = simplex.corner[i] + (before ? remainder : remainder - d() - 1);
-    }
-  }
-
-  bool same_place(const Simplex& a, const Simplex& b) const {
-    std::int32_t different = 0;
-    for (std::int32_t i = 0; i <= d(); ++i) {
-      different |= (a.corner[i] ^ b.corner[i]) | (a.rank[i] ^ b.rank[i]);
-    }
-    return different == 0;
-  }
-
- private:
-  float inverse() const { return 1 / static_cast<float>(d() + 1); }
-
-  // The nearest point whose coordinates are multiples of d + 1 and sum to 0.
-  void round_to_corner(const PerCoordinate<float>& elevated, Simplex& simplex) const {
-    constexpr float kShift = 12582912.0F;  // 1.5 * 2 ** 23: adding it rounds to a whole number
-    PerCoordinate<float> offset;
-    std::int32_t excess = 0;
-    for (std::int32_t i = 0; i <= d(); ++i) {
-      const auto multiple = static_cast<std::int32_t>((elevated[i] * inverse() + kShift) - kShift);
-      simplex.corner[i] = multiple * (d() + 1);
-      offset[i] = elevated[i] - static_cast<float>(simplex.corner[i]);
-      excess += multiple;
-    }
-    auto& rank = simplex.rank;
-    for (std::int32_t i = 0; i <= d(); ++i) rank[i] = excess;
-    for (std::int32_t i = 0; i < d(); ++i) {
-      for (std::int32_t j = i + 1; j <= d(); ++j) {
-        const bool less = offset[i] < offset[j];
-        rank[i] += less ? 1 : 0;
-        rank[j] += less ? 0 : 1;
-      }
-    }
-    for (std::int32_t i = 0; i <= d(); ++i) {  // the coordinates rounded farthest take the excess
-      const std::int32_t turn = rank[i] < 0 ? 1 : rank[i] > d() ? -1 : 0;
-      rank[i] += turn * (d() + 1);
-      simplex.corner[i] += turn * (d() + 1);
-    }
-  }
-
-  Image image_;
-  std::int32_t dimensions_;
-  PerCoordinate<float> scale_{};
-};
 
 // Numbers the vertices of the strip in `table` and writes its pixels' shares.
 template <int kDimensions, int kPositions>
@@ -127,22 +19,24 @@ void locate_pixels(const Image& image, const Kernel& kernel, const Strip& strip,
                    std::int64_t dimensions, VertexTable& table, Share* share) {
   const Embedding<kDimensions, kPositions> embedding(image, kernel, dimensions);
   const std::int32_t d = embedding.d();
-  Simplex simplex;
-  Simplex previous;
-  previous.rank[0] = -1;
+  Simplices simplices;
+  SimplexCache cache(d + 1, (strip.bottom - strip.top) * image.width);
   std::int32_t key[kMaxDimensions];
-  std::int32_t vertex[kMaxDimensions + 1];
-  for (std::int64_t row = strip.top; row < strip.bottom; ++row) {
-    for (std::int64_t column = 0; column < image.width; ++column) {
-      embedding.locate(row, column, simplex);
-      if (!embedding.same_place(simplex, previous)) {
-        for (std::int32_t i = 0; i <= d; ++i) {
-          embedding.key(simplex, i, key);
-          vertex[i] = table.add(key);
+  const std::int32_t* vertex = nullptr;
+  const std::int64_t end = strip.bottom * image.width;
+  for (std::int64_t first = strip.top * image.width; first < end; first += kBlock) {
+    const auto count = static_cast<std::int32_t>(std::min<std::int64_t>(kBlock, end - first));
+    embedding.locate(first, count, simplices);
+    for (std::int32_t p = 0; p < count; ++p) {
+      if (simplices.differs[p] != 0) {
+        const auto [found, known] = cache.find(simplices, p);
+        for (std::int32_t i = 0; i <= d && !known; ++i) {
+          embedding.key(simplices, p, i, key);
+          found[i] = table.add(key);
         }
-        previous = simplex;
+        vertex = found;
       }
-      for (std::int32_t i = 0; i <= d; ++i) *share++ = {vertex[i], simplex.weight[i]};
+      for (std::int32_t i = 0; i <= d; ++i) *share++ = {vertex[i], simplices.weight[i][p]};
     }
   }
 }
