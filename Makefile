@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 CORE := CMakeLists.txt pyproject.toml $(shell find csrc -type f)
 PACKAGES := graphcut_ext python/dgcn tests benchmarks
-CORE_TESTS := $(shell find tests/core -name '*.cpp' -o -name '*.hpp')
+CORE_TESTS := $(shell find tests/core -name '*.cpp' -o -name '*.hpp' -o -name '*.h' -o -name '*.cuh')
 # Ends in the setting whether to build the CUDA kernels. The long option serves pip before 23.1 too.
 INSTALL = $(BIN)/python -m pip install -q -c constraints.txt --no-build-isolation \
   --config-settings=cmake.define.GRAPHCUT_CUDA
@@ -26,7 +26,7 @@ lint: .venv/installed
 	$(BIN)/clang-format --dry-run --Werror $(CPP)
 	$(BIN)/python -c "import json, glob; print(*sorted({c['file'] for p in glob.glob('build/*/compile_commands.json') for c in json.load(open(p)) if '/csrc/' in c['file'] and c['file'].endswith('.cpp')}))" \
 	  | tr ' ' '\n' | xargs -P 2 -n 1 $(BIN)/clang-tidy --quiet -p $$(ls -d build/cp*/ | head -1)
-	$(BIN)/clang-tidy --quiet --checks=-bugprone-exception-escape $(filter %.cpp,$(CORE_TESTS)) -- -std=c++20 -Icsrc
+	$(BIN)/clang-tidy --quiet --checks=-bugprone-exception-escape $(filter %.cpp,$(CORE_TESTS)) -- -std=c++20 -Itests/core/cuda -Itests/core -Icsrc
 
 format: .venv/installed
 	$(BIN)/ruff check --fix .

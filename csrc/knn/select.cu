@@ -29,10 +29,9 @@ void select_cuda(const Points<T>& points, const Rows<T>& rows, const Nearest<T>&
   const std::int64_t warps = points.items * rows.rows;
   if (warps == 0) return;
   const DeviceGuard guard(device);
-  select_rows<<<cuda_grid((warps + kWarps - 1) / kWarps, "rows"), kLanes * kWarps, 0,
-                static_cast<cudaStream_t>(stream)>>>(
-      points, rows, Bounds<T>::make(points.channels, rows.operand_error), nearest, workspace);
-  GRAPHCUT_CUDA_CHECK(cudaGetLastError());
+  const Launch launch{cuda_grid((warps + kWarps - 1) / kWarps, "rows"), kLanes * kWarps, 0, stream};
+  launch(select_rows<T>, points, rows, Bounds<T>::make(points.channels, rows.operand_error),
+         nearest, workspace);
 }
 
 template void select_cuda(const Points<float>&, const Rows<float>&, const Nearest<float>&, double*,

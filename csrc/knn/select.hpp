@@ -27,11 +27,14 @@ struct Points {
   std::int64_t channels;
   // Neighbours are found among the first `searched` points of an item. Where `lengths` is given,
   // only the first lengths[item] of these exist. The points behind `searched` are queries.
+  // Nobody has looked at `lengths` where a device is not waited for, so any number may be there.
   std::int64_t searched;
   const std::int64_t* lengths;
 
   GRAPHCUT_HD std::int64_t length(std::int64_t item) const {
-    return lengths == nullptr ? searched : lengths[item];
+    if (lengths == nullptr) return searched;
+    const std::int64_t given = lengths[item] < 0 ? 0 : lengths[item];
+    return given < searched ? given : searched;
   }
   // Whether the row is a point behind lengths[item]: it is not searched and has no neighbours.
   GRAPHCUT_HD bool padding(std::int64_t item, std::int64_t row) const {

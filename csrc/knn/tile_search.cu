@@ -7,6 +7,7 @@
 #include "knn/select.hpp"
 #include "knn/tile_search.hpp"
 #include "parallel/cuda_call.cuh"
+#include "parallel/cuda_shared.cuh"
 
 namespace graphcut::knn {
 namespace {
@@ -14,9 +15,9 @@ namespace {
 template <class T>
 __global__ void __launch_bounds__(kLanes* kWarps)
     search_tiles(Points<T> points, const T* y, Bounds<T> bounds, Nearest<T> nearest) {
-  extern __shared__ __align__(8) char memory[];
   CudaBlock block;
-  search_tile(block, points, y, bounds, nearest, static_cast<std::int64_t>(blockIdx.x), memory);
+  search_tile(block, points, y, bounds, nearest, static_cast<std::int64_t>(blockIdx.x),
+              shared_memory());
 }
 
 }  // namespace
@@ -27,11 +28,9 @@ void search_tiles_cuda(const Points<T>& points, const T* y, const Nearest<T>& ne
   const std::int64_t blocks = points.items * tiles(points);
   if (blocks == 0) return;
   const DeviceGuard guard(device);
-  search_tiles<<<cuda_grid(blocks, "rows"), kLanes * kWarps,
-                 static_cast<std::size_t>(TileMemory<T>::bytes(points.channels, nearest.k)),
-                 static_cast<cudaStream_t>(stream)>>>(
-      points, y, Bounds<T>::make(points.channels, 0.0), nearest);
-  GRAPHCUT_CUDA_CHECK(cudaGetLastError());
+  const Launch launch{cuda_grid(blocks, "rows"), kLanes * kWarps,
+                      TileMemory<T>::bytes(points.channels, nearest.k), stream};
+  launch(search_tiles<T>, points, y, Bounds<T>::make(points.channels, 0.0), nearest);
 }
 
 template void search_tiles_cuda(const Points<float>&, const float*, const Nearest<float>&, int,

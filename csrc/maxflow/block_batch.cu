@@ -7,6 +7,7 @@
 
 #include "maxflow/block_batch.hpp"
 #include "parallel/cuda_call.cuh"
+#include "parallel/cuda_shared.cuh"
 
 namespace graphcut::maxflow {
 namespace {
@@ -133,7 +134,7 @@ template <class Capacity>
 __global__ void __launch_bounds__(kMostThreads)
     solve_cuts(BlockBatch<Capacity> batch, BlockWorkspace at, char* workspace,
                std::int64_t shared_bytes) {
-  extern __shared__ __align__(8) char shared[];
+  char* const shared = shared_memory();
   __shared__ unsigned long long partial[kMostThreads / kWarp];
   CudaBlock block(partial);
   const std::int64_t row = blockIdx.x;
@@ -191,18 +192,16 @@ void solve_cuda(const BlockBatch<Capacity>& batch, void* workspace, int device, 
     return static_cast<unsigned>(
         std::clamp<std::int64_t>((n + kWarp - 1) / kWarp * kWarp, 2 * kWarp, kMostThreads));
   };
-  auto* const on_stream = static_cast<cudaStream_t>(stream);
   auto* const bytes = static_cast<char*>(workspace);
-  build_items<<<grid(batch.items), threads(batch.entries()), 0, on_stream>>>(batch, at, bytes);
-  GRAPHCUT_CUDA_CHECK(cudaGetLastError());
+  const Launch build{grid(batch.items), threads(batch.entries()), 0, stream};
+  build(build_items<Capacity>, batch, at, bytes);
   // The kernel's, not the launch's: the same for every batch, as threads may launch side by side.
   GRAPHCUT_CUDA_CHECK(cudaFuncSetAttribute(solve_cuts<Capacity>,
                                            cudaFuncAttributeMaxDynamicSharedMemorySize,
                                            static_cast<int>(plan.most)));
-  solve_cuts<<<grid(batch.items * batch.cuts), threads(batch.nodes),
-               static_cast<std::size_t>(plan.shared_bytes), on_stream>>>(batch, at, bytes,
-                                                                         plan.shared_bytes);
-  GRAPHCUT_CUDA_CHECK(cudaGetLastError());
+  const Launch solve{grid(batch.items * batch.cuts), threads(batch.nodes), plan.shared_bytes,
+                     stream};
+  solve(solve_cuts<Capacity>, batch, at, bytes, plan.shared_bytes);
 }
 
 #define GRAPHCUT_BLOCKS(Capacity)                                          \

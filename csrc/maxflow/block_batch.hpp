@@ -21,6 +21,7 @@ struct BlockBatch {
   bool* source_side = nullptr;            // out (items, cuts, nodes): the minimal source set
   std::int32_t* status = nullptr;         // out (items, cuts): a Status
   std::int32_t* work = nullptr;           // out (items, cuts, 3) or null: as Work
+  std::int64_t most_rounds = kLargest<std::int32_t>;  // cuts that take more are given up
   bool certify = false;  // whether each cut is proven by its flow, as all are in debug builds
 
   GRAPHCUT_HD std::int64_t entries() const { return nodes * k; }
@@ -104,8 +105,8 @@ GRAPHCUT_BLOCK void solve_cut(Block& block, const BlockBatch<Capacity>& batch,
   if (*topology.refused != 0) {
     block.each(batch.nodes, [side](std::int64_t v) { side[v] = false; });
   } else {
-    answer =
-        BlockCut<Block, Capacity>(block, problem, memory).solve(batch.certify || kDebugBuild, side);
+    answer = BlockCut<Block, Capacity>(block, problem, memory, batch.most_rounds)
+                 .solve(batch.certify || kDebugBuild, side);
   }
   block.each(1, [&](std::int64_t) {
     batch.value[row] = answer.value;

@@ -16,8 +16,9 @@ namespace graphcut::maxflow {
 
 enum class Status : std::uint8_t {
   solved = 0,
-  refused = 1,  // the host refuses this problem, or it alone can solve it
-  wrong = 2     // the certificate does not hold, which is a bug
+  refused = 1,    // the host refuses this problem, or it alone can solve it
+  wrong = 2,      // the certificate does not hold, which is a bug
+  unfinished = 3  // there were more rounds than there can be, which is a bug, or than was asked for
 };
 
 // Stands for the value of a cut that was not found: NaN, or -1 of integers.
@@ -79,10 +80,11 @@ class BlockCut {
   using Answer = CutAnswer<Capacity>;
 
   GRAPHCUT_BLOCK BlockCut(Block& block, const CutProblem<Capacity>& problem,
-                          const CutMemory& memory)
+                          const CutMemory& memory, std::int64_t most_rounds)
       : block_(block),
         problem_(problem),
         memory_(memory),
+        most_rounds_(most_rounds),
         through_(reinterpret_cast<double*>(memory.nodes)) {}
 
   // Writes the minimal source set to `side` (nodes); no node is in it where there is no solution.
@@ -202,9 +204,14 @@ class BlockCut {
     const State<R> state = memory_.state<R>(problem_.nodes);
     block_.each(problem_.nodes, [&](std::int64_t v) { state.excess[v] = start(v); });
     BlockPushRelabel<Block, W, R> solver(block_, units, state);
-    solver.solve(problem_.edges);
+    Answer answer{};
+    if (!solver.solve(problem_.edges, most_rounds_)) {
+      answer.status = Status::unfinished;
+      answer.work = solver.work();
+      return answer;
+    }
     solver.mark(reversed_);
-    Answer answer{value(solver), Status::solved, solver.work()};
+    answer = {value(solver), Status::solved, solver.work()};
     if (!kIntegral && !(static_cast<double>(answer.value) < HUGE_VAL)) {
       answer.status = Status::refused;  // a path of infinite capacity
     } else if (certify && !certified(block_, units, state, start, [&](std::int64_t v) {
@@ -234,6 +241,7 @@ class BlockCut {
   Block& block_;
   CutProblem<Capacity> problem_;
   CutMemory memory_;
+  std::int64_t most_rounds_;
   double* through_;  // (nodes): what the arcs of a node let through; gone once a solver starts
   double everything_ = HUGE_VAL;  // the sum of all finite capacities, where it is asked for
   double most_ = 0, slack_ = 0;   // see find_exponent

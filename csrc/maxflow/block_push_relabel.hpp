@@ -34,6 +34,14 @@
 // all arcs turned, supply is the demand for nodes of the sink; then the stuck supply lies on the
 // other side, and by the same argument the minimal source set is what reaches demand that was not
 // met. The edges here have the same capacity both ways, so that turning means to negate the excess.
+//
+// Note [Bounded rounds]: labels run from 1 to n + 1 and never fall: a round that leaves something
+// at a node has closed its arcs to lower labels, so what the node counts is at least its own label,
+// and global updates set true distances, of which labels are lower bounds. All of them together
+// rise by at most n^2. So at most n^2 rounds raise a label. In any other round all that is active
+// passes on what it has to labels one lower, and the highest active label falls. It is at most n at
+// first, and rises by no more than labels do: at most n^2 + n such rounds. A solver that takes more
+// than 2 n^2 + n rounds is broken. It stops, so that a device does not run for ever.
 #pragma once
 
 #include <cstdint>
@@ -86,15 +94,22 @@ class BlockPushRelabel {
       : block_(block), units_(units), s_(state), unreached_(units.nodes + 1) {}
 
   // state.excess is the problem, of which all supply sums up to less than kBound<R>, and becomes
-  // what is left; state.flow (`edges`) is written.
-  GRAPHCUT_BLOCK void solve(std::int32_t edges) {
+  // what is left; state.flow (`edges`) is written. False where that takes more rounds than it can,
+  // see Note [Bounded rounds], or than `most`; there is no flow then.
+  GRAPHCUT_BLOCK bool solve(std::int32_t edges, std::int64_t most) {
+    const std::int64_t n = units_.nodes;
+    const std::int64_t rounds = lesser(most, 2 * n * n + n);
     block_.each(edges, [this](std::int64_t e) { s_.flow[e] = R{0}; });
     block_.each(units_.nodes, [this](std::int64_t v) { s_.incoming[v] = R{0}; });
     std::int32_t active = update_labels();
     while (active > 0) {
-      for (int round = 0; round < kUpdateEvery && active > 0; ++round) active = push(active);
+      for (int round = 0; round < kUpdateEvery && active > 0; ++round) {
+        if (work_.rounds >= rounds) return false;
+        active = push(active);
+      }
       if (active > 0) active = update_labels();
     }
+    return true;
   }
 
   // After solve: labels become at most `nodes` for what stuck supply reaches, or where `inward` for

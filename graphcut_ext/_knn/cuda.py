@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -44,8 +45,7 @@ def search_cuda(clouds: Clouds, k: int, precision: str) -> Found:
     found = Found.empty(clouds, k, work)
     largest = x.new_zeros(len(x), dtype=work)
     lengths = None if clouds.lengths is None else clouds.lengths.contiguous()
-    fast = contextlib.nullcontext() if precision == "exact" else tf32_products()
-    with torch.cuda.device(x.device), torch.autocast("cuda", enabled=False), fast:
+    with torch.cuda.device(x.device), torch.autocast("cuda", enabled=False):
         watched = values_are_checked()
         if watched:
             clouds.check_lengths()
@@ -59,7 +59,7 @@ def search_cuda(clouds: Clouds, k: int, precision: str) -> Found:
             if tiles:
                 _search_tiles(centred, of_items, x.shape[1], part)
             else:
-                _search_products(clouds, centred, of_items, part)
+                _search_products(clouds, centred, of_items, precision, part)
         if watched and not largest.isfinite().all().item():
             raise clouds.not_finite()
     return found._replace(distances=found.distances.to(output_dtype(x.dtype)))
@@ -117,7 +117,7 @@ def _search_tiles(centred: Centred, lengths: Tensor | None, searched: int, found
 
 
 def _search_products(
-    clouds: Clouds, centred: Centred, lengths: Tensor | None, found: Found
+    clouds: Clouds, centred: Centred, lengths: Tensor | None, precision: str, found: Found
 ) -> None:
     x, y = centred.x, centred.y
     select = (
@@ -126,11 +126,10 @@ def _search_products(
     items, points, channels = x.shape
     _, results, k = found.indices.shape
     searched = clouds.x.shape[1]
-    error = operand_error("cuda", x.dtype)
     rows = blocks(clouds, x.dtype, BUDGET)[1]
     for start in range(points - results, points, rows):
         count = min(rows, points - start)
-        product = torch.bmm(y[:, start : start + count], y[:, :searched].mT)
+        product, error = multiply(y[:, start : start + count], y[:, :searched].mT, precision)
         workspace = x.new_empty((items, count, k), dtype=torch.float64)
         select(
             x.data_ptr(),
@@ -155,8 +154,25 @@ def _search_products(
         )
 
 
+_multiplying = threading.Lock()
+"""Held while a product is queued: torch has one setting of its precision for all threads."""
+
+
+def multiply(a: Tensor, b: Tensor, precision: str) -> tuple[Tensor, float]:
+    """Queue the products of two batches of matrices on CUDA.
+
+    Returns them and the relative error to which their operands are rounded. Where the setting is
+    changed meanwhile, by others than this function, the larger error counts.
+    """
+    fast = contextlib.nullcontext() if precision == "exact" else _tf32_products()
+    with _multiplying, fast:
+        error = operand_error("cuda", a.dtype)
+        product = torch.bmm(a, b)
+        return product, max(error, operand_error("cuda", a.dtype))
+
+
 @contextlib.contextmanager
-def tf32_products() -> Iterator[None]:
+def _tf32_products() -> Iterator[None]:
     """Let float32 matrix products on CUDA round their operands to TF32 meanwhile."""
     matmul = torch.backends.cuda.matmul
     name = "fp32_precision" if hasattr(matmul, "fp32_precision") else "allow_tf32"

@@ -120,7 +120,8 @@ def knn(
         points coincide, where that of ``.sqrt()`` is NaN.
     precision : {"exact", "fast"}, default "exact"
         ``"fast"`` lets CUDA devices discard points by float32 products of TF32 operands, with
-        bounds as much wider. The result is the same; on the CPU there is no difference.
+        bounds as much wider. The result is the same; on the CPU there is no difference. torch's
+        setting, which all threads share, is changed only while such a product is queued.
     return_measured : bool, default False
         Whether to tell how many distances were recomputed for each row. A row with more than k was
         not settled by the product and its bounds: ``(measured > k).sum()`` rows had to be redone,
@@ -166,9 +167,9 @@ def knn(
 
     On CUDA the check for NaN and infinity reads one flag at the end of the call and so waits for
     the device; within :func:`graphcut_ext.no_value_checks` and while a CUDA graph is captured
-    neither it nor ``lengths`` is read, and points of an item with such values get the index -1 or
-    arbitrary neighbours. The backward pass on CUDA adds up in an order that varies unless
-    ``torch.use_deterministic_algorithms(True)`` is set.
+    neither is looked at: points of an item with such values get the index -1 or arbitrary
+    neighbours, and a length below 0 or above N counts as 0 or N. The backward pass on CUDA adds up
+    in an order that varies unless ``torch.use_deterministic_algorithms(True)`` is set.
 
     Under autocast the operator keeps the dtype of ``x``. Where TF32 or bfloat16 products are
     allowed for float32 (``torch.set_float32_matmul_precision``) they are used, with wider bounds

@@ -11,8 +11,8 @@ from graphcut_ext import _core
 from graphcut_ext._maxflow.cut import value_dtype
 from graphcut_ext._value_checks import values_are_checked
 
-WRONG = 2
-"""Status of a cut whose certificate does not hold; 1: the host has to look at the problem."""
+BUGS = {2: "is not minimal", 3: "took more rounds than it can"}
+"""Statuses of cuts that show a bug; 1: the host has to look at the problem, 0: solved."""
 
 
 class DeviceCuts(NamedTuple):
@@ -20,7 +20,7 @@ class DeviceCuts(NamedTuple):
 
     value: Tensor  # (B, L), NaN or -1 where there is none
     source_side: Tensor  # (B, L, N) bool, False where there is none
-    status: Tensor  # (B, L) int32: 0, 1 where it is refused, or WRONG
+    status: Tensor  # (B, L) int32: 0, 1 where it is refused, or one of BUGS
     work: Tensor  # (B, L, 3) int32: rounds, global updates and levels of their searches
 
 
@@ -58,8 +58,9 @@ def cut_on_device(
     cuts = device_cuts(indices, weights, source, sink)
     with torch.cuda.device(source.device):
         if values_are_checked() and cuts.status.any().item():
-            if (cuts.status == WRONG).any().item():
-                raise RuntimeError("graphcut_ext: a cut is not minimal; this is a bug")
+            bug = BUGS.get(int(cuts.status.max()))
+            if bug is not None:
+                raise RuntimeError(f"graphcut_ext: a cut {bug}; this is a bug")
             return None
     return cuts.value, cuts.source_side
 
@@ -81,14 +82,15 @@ def device_cuts(
     dtype = str(source.dtype).removeprefix("torch.")
     sizes = (items, cuts, nodes, k)
     device = source.device.index
-    need = getattr(_core, f"knn_cut_workspace_{dtype}")(*sizes, device)
-    workspace = source.new_empty(need, dtype=torch.uint8)
-    getattr(_core, f"solve_knn_cuda_{dtype}")(
-        *sizes,
-        *(tensor.data_ptr() for tensor in (*inputs, *outputs)),
-        certify,
-        workspace.data_ptr(),
-        device,
-        torch.cuda.current_stream(source.device).cuda_stream,
-    )
+    with torch.cuda.device(source.device):
+        need = getattr(_core, f"knn_cut_workspace_{dtype}")(*sizes, device)
+        workspace = source.new_empty(need, dtype=torch.uint8)
+        getattr(_core, f"solve_knn_cuda_{dtype}")(
+            *sizes,
+            *(tensor.data_ptr() for tensor in (*inputs, *outputs)),
+            certify,
+            workspace.data_ptr(),
+            device,
+            torch.cuda.current_stream().cuda_stream,
+        )
     return outputs

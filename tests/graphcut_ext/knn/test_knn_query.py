@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import functools
+import concurrent.futures
+import time
 
 import pytest
 import torch
@@ -134,12 +135,39 @@ def test_fast_on_the_cpu_is_exact():
     assert torch.equal(gx.knn(x, 9, precision="fast").indices, gx.knn(x, 9).indices)
 
 
-def test_tf32_products_are_asked_for_and_their_error_is_known():
-    error = functools.partial(clouds.operand_error, "cuda", torch.float32)
-    before = error()
-    with cuda.tf32_products():
-        assert error() == clouds.OPERAND_ERROR["tf32"]
-    assert error() == before
+class Watched(Tensor):
+    """A matrix that writes down to what torch would round it on CUDA when it is multiplied."""
+
+    seen: list[tuple[str, float]]
+    precision: str
+
+    @classmethod
+    def __torch_function__(cls, func, types, args=(), kwargs=None):
+        if func is torch.bmm:
+            time.sleep(1e-4)  # other threads take their turn
+            error = clouds.operand_error("cuda", torch.float32)
+            args[0].seen.append((args[0].precision, error))
+        with torch._C.DisableTorchFunctionSubclass():
+            return func(*args, **(kwargs or {}))
+
+
+def test_products_of_several_threads_have_the_error_that_is_told():
+    before = clouds.operand_error("cuda", torch.float32)
+    errors = {"exact": before, "fast": clouds.OPERAND_ERROR["tf32"]}
+    seen: list[tuple[str, float]] = []
+    told: list[tuple[str, float]] = []
+
+    def multiply(thread: int) -> None:
+        for turn in range(20):
+            matrix = torch.ones(1, 2, 2).as_subclass(Watched)
+            matrix.seen, matrix.precision = seen, "fast" if (thread + turn) % 2 else "exact"
+            told.append((matrix.precision, cuda.multiply(matrix, matrix, matrix.precision)[1]))
+
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        list(pool.map(multiply, range(4)))
+    assert len(seen) == len(told) == 80
+    assert set(seen) == set(told) == set(errors.items())
+    assert clouds.operand_error("cuda", torch.float32) == before
 
 
 POINTS = random_points(2, 5, 3)
