@@ -8,6 +8,7 @@
 #include <stdexcept>
 
 #include "bindings/bindings.hpp"
+#include "bindings/interruptible.hpp"
 #include "crf/mean_field.hpp"
 
 namespace py = pybind11;
@@ -58,8 +59,7 @@ void dense_crf(const Floats& scores, float floor, const Floats& image,
                                {appearance_xy, appearance_value, appearance_weight},
                                floor};
   float* out = marginals.mutable_data();
-  py::gil_scoped_release release;
-  crf::infer(problem, out, threads);
+  interruptible([&] { crf::infer(problem, out, threads); });
 }
 
 }  // namespace

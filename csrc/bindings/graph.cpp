@@ -5,16 +5,19 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <mutex>
 #include <optional>
 #include <stdexcept>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
 #include "bindings/bindings.hpp"
+#include "bindings/interruptible.hpp"
 #include "maxflow/dynamic_cut.hpp"
 
 namespace py = pybind11;
@@ -47,12 +50,35 @@ const T* optional_data(const std::optional<Array<T>>& array, const char* name,
   return array->data();
 }
 
+// A mutex whose owner is known, so that a signal handler which Python runs in the middle of a call
+// gets an error, and does not wait for the call that it interrupts.
+class OwnedMutex {
+ public:
+  void lock() {
+    if (owner_ == std::this_thread::get_id()) {
+      throw std::runtime_error(
+          "the graph is in use by the call that this signal handler interrupts");
+    }
+    while (!mutex_.try_lock_for(Interruption::kPause)) interruption_point();
+    owner_ = std::this_thread::get_id();
+  }
+  void unlock() {
+    owner_ = std::thread::id();
+    mutex_.unlock();
+  }
+
+ private:
+  std::timed_mutex mutex_;
+  std::atomic<std::thread::id> owner_{std::thread::id()};
+};
+
 // A graph that several Python threads may use, one at a time. Nobody waits for the lock while
 // holding the GIL, so the two cannot wait for each other.
 template <class Capacity>
 class SharedGraph {
  public:
   using Wide = Value<Capacity>;
+  using Lock = std::unique_lock<OwnedMutex>;
 
   SharedGraph() = default;
   SharedGraph(const SharedGraph&) = delete;
@@ -60,44 +86,42 @@ class SharedGraph {
 
   template <class Use>
   auto locked(Use&& use) {
-    const std::unique_lock<std::mutex> lock = acquire();
+    const Lock lock = interruptible([this] { return Lock(mutex_); });
     return std::forward<Use>(use)(cut_);
   }
 
   // Reads the results of a solve. `use` runs without the GIL.
   template <class Use>
   auto solved(const char* name, Use&& use) {
-    const py::gil_scoped_release release;
-    const std::lock_guard<std::mutex> lock(mutex_);
-    if (!cut_.solved()) {
-      throw std::runtime_error(std::string(name) +
-                               " is not known: call solve() first, and again after every change");
-    }
-    return std::forward<Use>(use)(cut_);
+    return interruptible([&] {
+      const Lock lock(mutex_);
+      if (!cut_.solved()) {
+        throw std::runtime_error(std::string(name) +
+                                 " is not known: call solve() first, and again after every change");
+      }
+      return std::forward<Use>(use)(cut_);
+    });
   }
 
   Wide solve(bool reuse, int threads) {
-    const py::gil_scoped_release release;
-    const std::lock_guard<std::mutex> lock(mutex_);
-    return cut_.solve(reuse, threads);
+    return interruptible([&] {
+      const Lock lock(mutex_);
+      return cut_.solve(reuse, threads);
+    });
   }
 
   std::unique_ptr<SharedGraph> copy() {
     auto twin = std::make_unique<SharedGraph>();
-    const py::gil_scoped_release release;
-    const std::lock_guard<std::mutex> lock(mutex_);
-    twin->cut_ = cut_;
+    interruptible([&] {
+      const Lock lock(mutex_);
+      twin->cut_ = cut_;
+    });
     return twin;
   }
 
  private:
-  std::unique_lock<std::mutex> acquire() {
-    const py::gil_scoped_release release;
-    return std::unique_lock<std::mutex>(mutex_);
-  }
-
   DynamicCut<Capacity> cut_;
-  std::mutex mutex_;
+  OwnedMutex mutex_;
 };
 
 template <class Capacity>

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "bindings/bindings.hpp"
+#include "bindings/interruptible.hpp"
 #include "knn/center.hpp"
 #include "knn/panels.hpp"
 #include "knn/rounded_search.hpp"
@@ -51,8 +52,9 @@ std::int64_t center(const Dense<T>& x, Dense<T>& centred, Dense<T>& norm, Dense<
   T* out = centred.mutable_data();
   T* norms = norm.mutable_data();
   double* rescales = rescale.mutable_data();
-  py::gil_scoped_release release;
-  return knn::center(in, x.shape(0), x.shape(1), x.shape(2), out, norms, rescales, threads);
+  return interruptible([&] {
+    return knn::center(in, x.shape(0), x.shape(1), x.shape(2), out, norms, rescales, threads);
+  });
 }
 
 // The places of `pairs`, checked.
@@ -81,8 +83,7 @@ std::int64_t center_rounded(const Dense<float>& x, Dense<std::int32_t>& pairs, D
                              largest_error.mutable_data()};
   const float* in = x.data();
   double* rescales = rescale.mutable_data();
-  py::gil_scoped_release release;
-  return knn::center_rounded(in, places, rounded, rescales, threads);
+  return interruptible([&] { return knn::center_rounded(in, places, rounded, rescales, threads); });
 }
 
 void multiply_rounded_half(const Dense<std::int32_t>& pairs, std::int64_t channels,
@@ -93,8 +94,7 @@ void multiply_rounded_half(const Dense<std::int32_t>& pairs, std::int64_t channe
   expect(products, "products", {places.items, points, points});
   const auto* in = reinterpret_cast<const std::uint32_t*>(pairs.data());
   float* out = products.mutable_data();
-  py::gil_scoped_release release;
-  knn::multiply_rounded_half(places, in, out, threads);
+  interruptible([&] { knn::multiply_rounded_half(places, in, out, threads); });
 }
 
 // What a search takes besides products, as NumPy's arrays; sizes are checked when it is made.
@@ -170,8 +170,8 @@ std::vector<std::int64_t> select(const Dense<T>& x, const Dense<T>& norm,
     rows.error = error->data();
     rows.largest_error = largest_error->data();
   }
-  py::gil_scoped_release release;
-  return knn::select(search.points, rows, search.nearest, most, threads);
+  return interruptible(
+      [&] { return knn::select(search.points, rows, search.nearest, most, threads); });
 }
 
 // Returns the items that were given up.
@@ -194,8 +194,9 @@ std::vector<std::int64_t> search_rounded(const Dense<float>& x, Dense<std::int32
   const knn::Rounded rounded{reinterpret_cast<std::uint32_t*>(pairs.mutable_data()),
                              norm.mutable_data(), error.mutable_data(),
                              largest_error.mutable_data()};
-  py::gil_scoped_release release;
-  return knn::search_rounded(search.points, places, rounded, search.nearest, most, threads);
+  return interruptible([&] {
+    return knn::search_rounded(search.points, places, rounded, search.nearest, most, threads);
+  });
 }
 
 // Models of what a device does: see knn/select.hpp.

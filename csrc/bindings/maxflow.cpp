@@ -9,6 +9,7 @@
 #include <string>
 
 #include "bindings/bindings.hpp"
+#include "bindings/interruptible.hpp"
 #include "maxflow/block_batch.hpp"
 #include "maxflow/edge_list_batch.hpp"
 #include "maxflow/emulated_batch.hpp"
@@ -85,8 +86,7 @@ void solve_edge_list(const Array<std::int64_t>& edge_index, const Array<Capacity
     expect(*flow, "flow", {batch.cuts, batch.edges});
     batch.flow = flow->mutable_data();
   }
-  py::gil_scoped_release release;
-  maxflow::solve(batch, threads);
+  interruptible([&] { maxflow::solve(batch, threads); });
 }
 
 template <class Capacity>
@@ -114,8 +114,7 @@ void solve_knn(const Array<std::int64_t>& indices, const Array<Capacity>& weight
   batch.sink = sink.data();
   batch.value = value.mutable_data();
   batch.source_side = source_side.mutable_data();
-  py::gil_scoped_release release;
-  maxflow::solve(batch, threads);
+  interruptible([&] { maxflow::solve(batch, threads); });
 }
 
 // A model of solve_knn_cuda: what a device does, by emulated threads, certificates included.

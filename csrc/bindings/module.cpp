@@ -2,6 +2,7 @@
 #include <pybind11/pybind11.h>
 
 #include "bindings/bindings.hpp"
+#include "bindings/interruptible.hpp"
 #include "parallel/parallel_for.hpp"
 
 namespace py = pybind11;
@@ -29,6 +30,7 @@ PYBIND11_MODULE(_core, module) {
   module.doc() = "Compiled core of graphcut_ext (private; use the operators in graphcut_ext).";
   module.def("build_info", &build_info);
   module.attr("MAX_THREADS") = graphcut::kMaxThreads;
+  graphcut::bindings::main_thread();
   graphcut::bindings::bind_crf(module);
   graphcut::bindings::bind_crf_field(module);
   graphcut::bindings::bind_graph(module);

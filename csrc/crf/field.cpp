@@ -75,6 +75,7 @@ void Field::for_groups(Body&& body) {
                [&](int worker, std::int64_t strip) {
                  const std::int64_t end = strips_[strip].bottom;
                  for (std::int64_t top = strips_[strip].top; top < end; top += rows_) {
+                   interruption_point();
                    body(worker, Group{strip, top, std::min(end, top + rows_)});
                  }
                });

@@ -22,6 +22,7 @@
 #include <vector>
 
 #include "maxflow/graph.hpp"
+#include "parallel/interruption.hpp"
 
 namespace graphcut::maxflow {
 
@@ -74,6 +75,7 @@ class BoykovKolmogorov {
   // orphans have looked at more arcs than most_looked_.
   void run() {
     for (std::int32_t i = pop_active(); i != kNone && !too_long(); i = pop_active()) {
+      interruption_point_();
       if (nodes_[i].tree == Tree::source) {
         grow<Tree::source>(i);
       } else if (nodes_[i].tree == Tree::sink) {
@@ -231,6 +233,7 @@ class BoykovKolmogorov {
   }
 
   void adopt_orphans() {
+    interruption_point_();
     tick();
     while (orphan_head_ != orphan_tail_) {
       const std::int32_t i = orphan_ring_[orphan_head_];
@@ -314,6 +317,7 @@ class BoykovKolmogorov {
   std::int32_t time_ = 0;
   std::int64_t looked_ = 0;  // arcs, by orphans for a parent
   std::int64_t most_looked_ = std::numeric_limits<std::int64_t>::max();
+  InterruptionPoint<256> interruption_point_;
   [[no_unique_address]] Ledger ledger_;
 };
 

@@ -384,7 +384,9 @@ typename DynamicCut<Capacity>::Wide DynamicCut<Capacity>::solve(bool reuse, int 
       }
       unchecked_infinity_ = false;
     }
+    resumable_ = false;  // while it is under way, which an exception may end
     reused = resume();
+    resumable_ = true;
     if (reused) sum_cut();
     if (value_ > Wide{0} && rounding_ > kTolerance * static_cast<double>(value_)) reused = false;
   }

@@ -31,6 +31,7 @@
 #include <vector>
 
 #include "maxflow/forest.hpp"
+#include "parallel/interruption.hpp"
 
 namespace graphcut::maxflow {
 
@@ -244,6 +245,7 @@ class GridTrees {
   // meanwhile is looked at again.
   template <Side side>
   void look(std::int32_t v, std::int32_t level) {
+    interruption_point_();
     s_.active[v] = 1;
     if (scan<side>(v, level)) s_.active[v] = 0;
   }
@@ -527,6 +529,7 @@ class GridTrees {
   std::vector<std::int32_t> now_;                     // active nodes that are being looked at
   std::vector<std::int32_t> orphans_on_, excess_on_;  // first of a list, one list a level
   std::vector<std::int32_t> adrift_, offers_, offered_, stuck_;
+  InterruptionPoint<256> interruption_point_;
 };
 
 }  // namespace graphcut::maxflow

@@ -40,6 +40,7 @@
 #include "maxflow/graph.hpp"
 #include "maxflow/imbalances.hpp"
 #include "maxflow/lanes.hpp"
+#include "parallel/interruption.hpp"
 
 namespace graphcut::maxflow {
 
@@ -145,6 +146,7 @@ class IncrementalBfs {
     std::swap(now_, tree(side).front);
     for (std::size_t k = 0; k < now_.size(); ++k) {
       if (k + 2 < now_.size()) forest_.prefetch_arcs(now_[k + 2]);
+      interruption_point_();
       if (level_[now_[k]] == kSign<side> * level) scan<side>(now_[k], level);
       if (spent()) return;
     }
@@ -293,6 +295,7 @@ class IncrementalBfs {
   void adopt() {
     auto& orphans = tree(side).orphans;
     if (orphans.empty()) return;
+    interruption_point_();
     std::int32_t level = kFar, last = 0;
     for (const std::int32_t v : orphans) {
       const std::int32_t l = kSign<side> * level_[v];
@@ -472,6 +475,7 @@ class IncrementalBfs {
   std::vector<std::int32_t> excess_on_, next_excess_;
   std::vector<std::int32_t> unadopted_, offers_, offered_, stuck_;
   std::vector<Lanes> row_;
+  InterruptionPoint<256> interruption_point_;
 };
 
 }  // namespace graphcut::maxflow

@@ -39,6 +39,7 @@
 #include "maxflow/imbalances.hpp"
 #include "maxflow/lanes.hpp"
 #include "maxflow/source_set.hpp"
+#include "parallel/interruption.hpp"
 
 namespace graphcut::maxflow {
 
@@ -73,6 +74,7 @@ class Pseudoflow {
       } else {
         search(root);
       }
+      interruption_point_();
       if (looked_ > pause) {
         label_by_distance();
         unhook();
@@ -127,6 +129,7 @@ class Pseudoflow {
 
   // Sets the labels to the distances, 1 at demand, and queues the roots with supply.
   void label_by_distance() {
+    interruption_point();
     highest_ = 0;
     looked_ = 0;
     gap_ = kNoGap;
@@ -325,6 +328,7 @@ class Pseudoflow {
   std::vector<std::int32_t> bucket_;  // the last root with supply queued of each label, or kNone
   std::vector<std::uint8_t> source_set_;
   bool reversed_ = false;
+  InterruptionPoint<256> interruption_point_;
 };
 
 }  // namespace graphcut::maxflow

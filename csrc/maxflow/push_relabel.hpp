@@ -35,6 +35,7 @@
 #include "maxflow/imbalances.hpp"
 #include "maxflow/lanes.hpp"
 #include "maxflow/source_set.hpp"
+#include "parallel/interruption.hpp"
 
 namespace graphcut::maxflow {
 
@@ -64,6 +65,7 @@ class PushRelabel {
       bucket_[highest_] = next_[v];
       if (label_[v] == unreached_) continue;
       discharge(v);
+      interruption_point_();
       if (relabels_ > kUpdateEvery * nodes_) update_labels();
     }
     mark_source_set(graph, imbalances.reversed(), queue_, source_set_);
@@ -94,6 +96,7 @@ class PushRelabel {
 
   // Sets every label to the true distance, 1 at demand, and refills the buckets.
   void update_labels() {
+    interruption_point();
     relabels_ = 0;
     highest_ = 0;
     gap_ = std::numeric_limits<std::int32_t>::max();
@@ -262,6 +265,7 @@ class PushRelabel {
   std::vector<std::int32_t> next_;    // the next one in its bucket; one place more, never read
   std::vector<std::uint8_t> source_set_;
   bool reversed_ = false;
+  InterruptionPoint<1024> interruption_point_;
 };
 
 }  // namespace graphcut::maxflow

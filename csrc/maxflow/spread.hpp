@@ -27,6 +27,7 @@
 #include <vector>
 
 #include "maxflow/graph.hpp"
+#include "parallel/interruption.hpp"
 
 namespace graphcut::maxflow {
 
@@ -59,6 +60,7 @@ class Spread {
     };
     Progress progress(total(excess));
     do {
+      interruption_point();
       // Edges that follow each other often share a node and would wait for it: four that do not.
       std::int64_t e = 0;
       for (; e + 4 * kApart <= edges; e += 3 * kApart) {

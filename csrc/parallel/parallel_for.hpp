@@ -3,10 +3,15 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
+#include <condition_variable>
 #include <cstdint>
 #include <exception>
+#include <mutex>
 #include <thread>
 #include <vector>
+
+#include "parallel/interruption.hpp"
 
 namespace graphcut {
 
@@ -22,13 +27,15 @@ inline int worker_count(std::int64_t tasks, int threads) {
 // threads)); where the system refuses to start so many threads, fewer do the work. Tasks are handed
 // out one at a time, so that long and short ones balance; a worker runs its tasks in ascending
 // order. The exception of the lowest throwing task is rethrown after all have ended, which makes
-// errors independent of the number of threads.
+// errors independent of the number of threads. Where the call is interrupted, no more tasks are
+// begun.
 //
 // Note [Threads are started per call]: a pool kept between calls would be dead in a forked child
 // (data-loader workers); starting a thread costs some tens of microseconds, a batch milliseconds.
 template <class Body>
 void parallel_for(std::int64_t tasks, int threads, Body&& body) {
   std::atomic<std::int64_t> next{0};
+  Interruption* const call = Interruption::current();
   const int workers = worker_count(tasks, threads);
   std::vector<std::exception_ptr> errors(static_cast<std::size_t>(workers));
   std::vector<std::int64_t> failed(static_cast<std::size_t>(workers), tasks);
@@ -37,29 +44,54 @@ void parallel_for(std::int64_t tasks, int threads, Body&& body) {
     const auto w = static_cast<std::size_t>(worker);
     for (std::int64_t task = next.fetch_add(1); task < tasks; task = next.fetch_add(1)) {
       try {
+        if (call != nullptr && call->requested()) throw Interrupted();
         body(worker, task);
       } catch (...) {
         if (failed[w] == tasks) {
           errors[w] = std::current_exception();
           failed[w] = task;
         }
+        if (call != nullptr && call->requested()) return;
       }
     }
+  };
+  std::mutex ending;
+  std::condition_variable ended;
+  int running = 0;
+  auto run_apart = [&](int worker) noexcept {
+    const SharedInterruption shared(call);
+    run(worker);
+    const std::lock_guard<std::mutex> lock(ending);
+    --running;
+    ended.notify_one();
   };
 
   std::vector<std::thread> pool;  // joined below on every path; libc++ has no jthread before 20
   pool.reserve(static_cast<std::size_t>(workers));
   try {
-    for (int worker = 1; worker < workers; ++worker) pool.emplace_back(run, worker);
+    for (int worker = 1; worker < workers; ++worker) {
+      const std::lock_guard<std::mutex> lock(ending);
+      pool.emplace_back(run_apart, worker);
+      ++running;
+    }
   } catch (const std::exception&) {  // NOLINT(bugprone-empty-catch): fewer do the work
   }
   run(0);
+  if (call != nullptr) {
+    std::unique_lock<std::mutex> lock(ending);
+    while (!ended.wait_for(lock, Interruption::kPause, [&running] { return running == 0; })) {
+      lock.unlock();
+      static_cast<void>(call->requested());
+      lock.lock();
+    }
+  }
   for (auto& thread : pool) thread.join();
 
   const auto first = std::min_element(failed.begin(), failed.end()) - failed.begin();
   if (errors[static_cast<std::size_t>(first)]) {
     std::rethrow_exception(errors[static_cast<std::size_t>(first)]);
   }
+  if (call != nullptr && call->requested()) throw Interrupted();
 }
 
 }  // namespace graphcut

@@ -37,8 +37,9 @@ def parse_arcs(block: bytes, nodes: int) -> Arcs | None:
     data = np.frombuffer(bytearray(b"\n" + block + b" " * LONGEST_DECIMAL), dtype=np.uint8)
     newline = np.flatnonzero(data == NEWLINE)
     comment = data[newline[:-1] + 1] == ord("c")
-    for i in np.flatnonzero(comment):
-        data[newline[i] + 1 : newline[i + 1]] = BLANK
+    if comment.any():
+        of_comment = np.append(comment, False)[np.cumsum(data == NEWLINE) - 1]
+        data[of_comment & (data != NEWLINE)] = BLANK
     line = np.flatnonzero(~comment & (np.diff(newline) > 1))
     blank = data <= BLANK
     spaces = sum(np.count_nonzero(data == space) for space in b" \t\r\n")

@@ -23,6 +23,8 @@ from graphcut_ext._dimacs.arcs import INT64_MAX, Arcs, parse_arcs
 BLOCK = 1 << 18  # bytes parsed at once; its arrays stay in the cache
 LONGEST_LINE = 1 << 20
 MAX_NODES: int = _core.MAX_NODES
+SPACE = np.isin(np.arange(256), list(b" \t\n\r\x0b\x0c"))
+"""Whether a byte is one of those at which bytes are split."""
 BEYOND = 10**30  # stands for integers of more than 30 digits, above every limit
 
 WHOLE = re.compile(rb"[+-]?[0-9]+")
@@ -113,10 +115,12 @@ class _Reader:
 
     def _read_lines(self, block: bytes) -> None:
         rows: list[tuple[int, int, int | float, int]] = []
-        for line in block.split(b"\n")[:-1]:
-            self.lines += 1
+        before = self.lines
+        for index, line in _lines_that_count(block):
+            self.lines = before + index + 1
             # Editors put a byte-order mark before the first line.
             self._line(line.removeprefix(codecs.BOM_UTF8) if self.lines == 1 else line, rows)
+        self.lines = before + block.count(b"\n")
         if rows:
             tail, head, capacity, number = zip(*rows, strict=True)
             real = any(isinstance(c, float) for c in capacity)
@@ -233,6 +237,27 @@ class _Reader:
         arcs = Arcs(*(np.concatenate(column) for column in columns))
         source, sink = self.terminals[b"s"], self.terminals[b"t"]
         return Network(self.name, self.nodes, source, sink, arcs, self.p_line)
+
+
+def _lines_that_count(block: bytes) -> Iterator[tuple[int, bytes]]:
+    """Yield number and text of the lines that are neither empty nor comments.
+
+    A small compressed file may hold many millions of the others.
+    """
+    text = np.frombuffer(block, dtype=np.uint8)
+    ends = np.flatnonzero(text == ord("\n"))
+    if not len(ends):
+        return
+    starts = np.concatenate([[0], ends[:-1] + 1])
+    printed = ~SPACE[text]
+    places = np.flatnonzero(printed)
+    # How many printed characters stand before each line: the number of its first one.
+    order = np.cumsum(printed)[starts] - printed[starts]
+    first = np.append(places, len(text))[order]
+    counts = first < ends
+    counts[counts] = text[first[counts]] != ord("c")
+    for index in np.flatnonzero(counts).tolist():
+        yield index, block[starts[index] : ends[index]]
 
 
 def _shown(token: bytes) -> str:

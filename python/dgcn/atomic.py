@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import os
+import re
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-__all__ = ["atomic_file", "write_bytes", "write_text"]
+__all__ = ["atomic_file", "remove_partials", "write_bytes", "write_text"]
+
+_PARTIAL = re.compile(r"\..+\.[0-9a-f]{32}\.partial")
+_DAY = 24 * 60 * 60
 
 
 @contextmanager
@@ -38,6 +43,26 @@ def atomic_file(path: Path) -> Iterator[BinaryIO]:
         raise
     finally:
         partial.unlink(missing_ok=True)
+
+
+def remove_partials(folder: Path, age: float = _DAY) -> None:
+    """Remove what killed processes left of their files, in a folder and all below.
+
+    Parameters
+    ----------
+    folder : Path
+    age : float, default one day
+        Seconds since a file was last written to; younger ones may still be written, by another
+        host too.
+    """
+    for parent, _, names in os.walk(folder):
+        for name in filter(_PARTIAL.fullmatch, names):
+            path = Path(parent, name)
+            try:
+                if time.time() - path.stat().st_mtime > age:
+                    path.unlink()
+            except FileNotFoundError:
+                continue  # its writer, or another cleaner, was faster
 
 
 def write_bytes(path: Path, content: bytes) -> None:

@@ -6,6 +6,7 @@
 #include <limits>
 #include <numeric>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 #include "clouds.hpp"
@@ -36,10 +37,45 @@ std::vector<std::int64_t> search_rounded(const knn::Points<float>& points,
   return knn::search_rounded(cloud, panels, rounded, nearest, points.points, threads);
 }
 
+// What the selection relies on: a point at least as near as another one is never discarded by the
+// limit that the other one gives.
+template <class T>
+void check_bounds(Choices& choices) {
+  Cloud<T> cloud(choices, 1, choices.between(3, 70), choices.between(1, 4));
+  require(cloud.center(1) == -1, "finite clouds are centred");
+  cloud.multiply();
+  const auto bounds = knn::Bounds<T>::make(cloud.channels, 0.0);
+  for (std::int64_t i = 0; i < cloud.points; ++i) {
+    std::vector<std::pair<long double, std::size_t>> others;
+    for (std::int64_t j = 0; j < cloud.points; ++j) {
+      long double sum = 0;
+      for (std::int64_t c = 0; c < cloud.channels; ++c) {
+        const long double difference = static_cast<long double>(cloud.point(cloud.x, 0, i)[c]) -
+                                       static_cast<long double>(cloud.point(cloud.x, 0, j)[c]);
+        sum += difference * difference;
+      }
+      if (j != i) others.emplace_back(sum, static_cast<std::size_t>(j));
+    }
+    std::sort(others.begin(), others.end());
+    const auto row = static_cast<std::size_t>(i);
+    const T* const product = cloud.products.data() + i * cloud.points;
+    T lower = -std::numeric_limits<T>::infinity();  // the largest of those that are as near
+    auto nearer = others.begin();
+    for (const auto& [distance, other] : others) {
+      for (; nearer != others.end() && nearer->first <= distance; ++nearer) {
+        lower = std::max(lower, bounds.lower(cloud.norm[nearer->second], product[nearer->second]));
+      }
+      const T upper = bounds.upper(cloud.norm[other], product[other]);
+      require(lower <= bounds.limit(upper, cloud.norm[row]), "near points are not discarded");
+    }
+  }
+}
+
 template <class T>
 void check_seed(std::uint64_t seed) {
   context() = "seed " + std::to_string(seed);
   Choices choices(seed);
+  check_bounds<T>(choices);
   Cloud<T> cloud(choices, 70, 40);
   const int threads = static_cast<int>(choices.between(1, 4));
   require(cloud.center(threads) == -1, "finite clouds are centred");

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from dgcn.atomic import remove_partials
 from dgcn.training.checkpoint import Checkpoint, load_checkpoint, load_network, save_checkpoint
 
 
@@ -70,6 +71,55 @@ def test_failure_while_writing_leaves_the_former_checkpoint(tmp_path: Path) -> N
     assert "File too large" in done.stderr or "PytorchStreamWriter" in done.stderr
     assert path.read_bytes() == former
     assert [entry.name for entry in tmp_path.iterdir()] == ["last.pt"]
+
+
+def test_content_is_on_the_disk_before_it_takes_the_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise a power cut may leave an empty file in place of both checkpoints."""
+    path, events = tmp_path / "last.pt", list[tuple[str, int, int]]()
+    fsync, replace = os.fsync, os.replace
+
+    def watched_fsync(file: int) -> None:
+        fsync(file)
+        events.append(("fsync", os.fstat(file).st_ino, os.fstat(file).st_size))
+
+    def watched_replace(before: Path, after: Path) -> None:
+        events.append(("replace", before.stat().st_ino, before.stat().st_size))
+        replace(before, after)
+
+    monkeypatch.setattr(os, "fsync", watched_fsync)
+    monkeypatch.setattr(os, "replace", watched_replace)
+    save_checkpoint(path, example())
+    inode, size = path.stat().st_ino, path.stat().st_size
+    assert events == [("fsync", inode, size), ("replace", inode, size)]
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from dgcn.atomic import atomic_file
+
+with atomic_file(Path(sys.argv[1])) as file:
+    file.write(b"half")
+    file.flush()
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_what_killed_runs_leave_is_removed_when_it_is_old(tmp_path: Path) -> None:
+    path = tmp_path / "deep" / "last.pt"
+    for _ in range(2):
+        subprocess.run([sys.executable, "-c", KILLED, str(path)], check=False)
+    kept = [path.with_name("last.pt"), path.with_name(".last.pt.partial")]
+    for file in kept:
+        file.write_bytes(b"mine")
+    old, young = sorted(set(path.parent.iterdir()) - set(kept))
+    os.utime(old, (0, 0))
+    for file in kept:
+        os.utime(file, (0, 0))
+    remove_partials(tmp_path)
+    assert set(path.parent.iterdir()) == {young, *kept}
 
 
 def test_missing_file_is_named(tmp_path: Path) -> None:

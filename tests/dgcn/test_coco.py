@@ -47,6 +47,21 @@ def test_splits_labels_and_painted_masks(root: Path, source: FolderDataset, tmp_
             assert np.array_equal(read_mask(record.mask), read_mask(original.mask))
 
 
+def test_sizes_that_are_not_the_images_are_refused_before_anything_is_painted(
+    root: Path, tmp_path: Path
+) -> None:
+    file = root / "annotations" / "instances_val2014.json"
+    content = json.loads(file.read_text())
+    content["images"][0] |= {"height": 32_768, "width": 32_768}
+    file.write_text(json.dumps(content))
+    dataset = COCODataset(root, tmp_path / "masks")
+    with pytest.raises(
+        DataError, match=r"instances_val2014\.json: image \d+ has the size 32768 x 32768, .*has "
+    ):
+        dataset.check(dataset.split("val"))
+    assert not list((tmp_path / "masks").iterdir())
+
+
 def test_masks_are_painted_once(root: Path, tmp_path: Path) -> None:
     dataset = COCODataset(root, tmp_path / "masks")
     dataset.check(dataset.split("val"))

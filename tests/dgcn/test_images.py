@@ -145,6 +145,20 @@ def test_bad_files_are_named(tmp_path):
 
 
 @pytest.mark.skipif(not features.check("avif"), reason="Pillow cannot write AVIF")
+@pytest.mark.parametrize("read", [read_image, read_mask])
+def test_files_that_take_gigabytes_to_decode_are_refused_unread(tmp_path, read, monkeypatch):
+    """The limit is Pillow's, beyond which it only warns: 21 KB of PNG can be 177 million pixels."""
+    Image.new("L", (13_300, 13_300)).save(tmp_path / "a.png")
+    with (
+        pytest.warns(Image.DecompressionBombWarning),
+        pytest.raises(DataError, match=r"a\.png: .*\(13300 x 13300 pixels, more than 89478485"),
+    ):
+        read(tmp_path / "a.png")
+    Image.new("L", (6, 5)).save(tmp_path / "b.png")
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 30)
+    assert read(tmp_path / "b.png").shape[:2] == (5, 6)
+
+
 def test_damaged_avif_is_named(tmp_path):
     Image.fromarray(picture(60, 60)).save(tmp_path / "a.avif")
     whole = (tmp_path / "a.avif").read_bytes()

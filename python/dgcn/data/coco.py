@@ -13,13 +13,12 @@ from dgcn.data.coco_masks import class_mask
 from dgcn.data.dataset import SPLITS, ImageDataset, Record, existing_folder
 from dgcn.data.errors import DataError
 from dgcn.data.image_labels import label_file
-from dgcn.data.images import write_mask
+from dgcn.data.images import image_size, write_mask
 from dgcn.data.lists import BACKGROUND, read_names, require_name
 
 __all__ = ["COCODataset", "find_year"]
 
 _YEARS = ("2014", "2017")
-_LARGEST_SIDE = 1 << 15
 
 
 class COCODataset(ImageDataset):
@@ -108,8 +107,9 @@ class COCODataset(ImageDataset):
         wanted = {r.name: r.mask for r in records if r.mask is not None and not r.mask.is_file()}
         if wanted:
             self.masks.mkdir(parents=True, exist_ok=True)
+            images = {r.name: r.image for r in records}
             for file in self._files.values():
-                _paint(file, wanted)
+                _paint(file, wanted, images)
 
     def _split(
         self,
@@ -203,7 +203,7 @@ def _load(path: Path) -> dict[str, Any]:
     return result
 
 
-def _paint(file: Path, wanted: Mapping[str, Path]) -> None:
+def _paint(file: Path, wanted: Mapping[str, Path], images: Mapping[str, Path]) -> None:
     """Write the masks of those images of an annotation file that are wanted."""
     content = _load(file)
     ids = _class_ids({entry["id"]: entry["name"] for entry in content["categories"]})
@@ -211,12 +211,17 @@ def _paint(file: Path, wanted: Mapping[str, Path]) -> None:
     for entry in content["annotations"]:
         instances.setdefault(entry["image_id"], []).append(entry)
     for image in content["images"]:
-        path = wanted.get(Path(image["file_name"]).stem)
+        name = Path(image["file_name"]).stem
+        path = wanted.get(name)
         if path is None:
             continue
         height, width = image["height"], image["width"]
-        if not (1 <= height <= _LARGEST_SIDE and 1 <= width <= _LARGEST_SIDE):
-            raise DataError(f"{file}: image {image['id']} has the size {height} x {width}")
+        found = image_size(images[name])
+        if found != (height, width):
+            raise DataError(
+                f"{file}: image {image['id']} has the size {height} x {width}, "
+                f"{images[name]} has {found[0]} x {found[1]}"
+            )
         try:
             mask = class_mask(instances.get(image["id"], []), ids, height, width)
         except DataError as error:

@@ -54,6 +54,16 @@ _DECODE_ERRORS = (
 _GREY_STRETCH = {"L;2": 85, "L;4": 17}
 
 
+def _refuse_bomb(opened: Image.Image) -> None:
+    """Refuse what takes gigabytes to decode, before it is: a PNG of one colour has few bytes."""
+    most, pixels = Image.MAX_IMAGE_PIXELS, opened.width * opened.height
+    if most is not None and pixels > most:
+        raise ValueError(
+            f"{opened.width} x {opened.height} pixels, more than {most}; "
+            "PIL.Image.MAX_IMAGE_PIXELS sets the limit"
+        )
+
+
 def read_image(path: str | os.PathLike[str]) -> NDArray[np.uint8]:
     """Read an image as RGB.
 
@@ -77,12 +87,13 @@ def read_image(path: str | os.PathLike[str]) -> NDArray[np.uint8]:
         No such file.
     DataError
         The file is no image or is damaged; it holds floating-point values, whose white nothing
-        tells; it is a TIFF of several pages, or of channels that are no colours. The message names
-        it.
+        tells; it is a TIFF of several pages, or of channels that are no colours; it has more than
+        ``PIL.Image.MAX_IMAGE_PIXELS`` pixels (89 million). The message names it.
     """
     path = _existing(path, "image")
     try:
         with Image.open(path) as opened:
+            _refuse_bomb(opened)
             refuse_odd(opened)
             wide = wide_pixels(path, opened)
             return rgb_of(opened if wide is None else Image.fromarray(wide))
@@ -112,6 +123,25 @@ def rgb_of(picture: Image.Image) -> NDArray[np.uint8]:
             picture.info["exif"] = exif
 
 
+def image_size(path: str | os.PathLike[str]) -> tuple[int, int]:
+    """Height and width of an image as it is stored, without decoding it.
+
+    Raises
+    ------
+    FileNotFoundError
+        No such file.
+    DataError
+        The file is no image or too large a one; the message names it.
+    """
+    path = _existing(path, "image")
+    try:
+        with Image.open(path) as opened:
+            _refuse_bomb(opened)
+            return opened.height, opened.width
+    except _DECODE_ERRORS as error:
+        raise DataError(f"{path}: cannot be read as an image ({error})") from error
+
+
 def read_mask(path: str | os.PathLike[str]) -> NDArray[np.uint8]:
     """Read a label mask: the stored numbers, whatever the palette.
 
@@ -138,6 +168,7 @@ def read_mask(path: str | os.PathLike[str]) -> NDArray[np.uint8]:
         with Image.open(path) as opened:
             kind, mode = opened.format, opened.mode
             raw_mode = str(opened.tile[0][3]) if opened.tile else mode
+            _refuse_bomb(opened)
             opened.load()
             values = np.asarray(opened)
     except _DECODE_ERRORS as error:

@@ -16,7 +16,7 @@ from filelock import FileLock, Timeout
 from lightning_fabric import Fabric
 from numpy.typing import NDArray
 
-from dgcn.atomic import write_text
+from dgcn.atomic import remove_partials, write_text
 from dgcn.config import Config
 from dgcn.data.dataset import ImageDataset, Record
 from dgcn.data.images import read_mask
@@ -255,6 +255,7 @@ def open_run(
     run = Run(config, fabric, dataset_of(config, root), console, overwrite, lock)
     run.records("train")
     if run.is_rank_zero and not reads_only:
+        remove_partials(config.out)
         save_config(config, config.out)
         _check_once(run)
     fabric.barrier()

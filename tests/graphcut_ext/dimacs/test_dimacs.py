@@ -190,6 +190,16 @@ def test_blocks_with_anything_else_are_left_to_the_line_parser(block):
     assert parse_arcs(block, 10) is None
 
 
+def test_many_comments_are_passed_over():
+    """Lines of comments and blanks count, whatever stands before the c."""
+    spaces = b" \t\x0b\x0c\r"
+    comments = b"c\n" * 2_000_000 + b"\n" * 2_000_000 + (b"c a 1 2\n" + spaces + b"c\n") * 10**5
+    packed = gzip.compress(HEAD + comments + b"a 1 2 3\n" + comments + b"a 1 2 x\n", 1, mtime=0)
+    line = HEAD.count(b"\n") + 2 * comments.count(b"\n") + 2
+    with pytest.raises(ValueError, match=f"line {line}: capacity 'x' is not a number"):
+        read(packed)
+
+
 def test_paths_and_files(tmp_path):
     content = text(*ARCS)
     expected = read(content)
