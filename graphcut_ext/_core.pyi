@@ -40,6 +40,17 @@ def solve_knn(
     solver: str,
     threads: int,
 ) -> None: ...
+def make_moves(
+    edge_index: NDArray[np.int64],
+    unary: NDArray[Any],
+    weights: NDArray[Any],
+    pairwise: NDArray[Any],
+    labels: NDArray[np.int64],
+    move: str,
+    max_cycles: int,
+    solver: str,
+    threads: int,
+) -> float: ...
 def dense_crf(
     scores: NDArray[np.float32],
     floor: float,

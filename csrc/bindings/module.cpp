@@ -36,4 +36,5 @@ PYBIND11_MODULE(_core, module) {
   graphcut::bindings::bind_graph(module);
   graphcut::bindings::bind_knn(module);
   graphcut::bindings::bind_maxflow(module);
+  graphcut::bindings::bind_moves(module);
 }

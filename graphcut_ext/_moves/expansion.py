@@ -2,31 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from graphcut_ext import _core
 from graphcut_ext._arguments import check_integer, check_num_threads
 from graphcut_ext._maxflow.cut import value_dtype
 from graphcut_ext._maxflow.solvers import Solver, check_solver
+from graphcut_ext._moves.conditions import check_expansions, check_swaps
 from graphcut_ext._moves.labelling import Labelling, check_arguments, host_labels, host_problem
-from graphcut_ext._moves.moves import (
-    check_expansions,
-    check_swaps,
-    descend,
-    expand,
-    expansions,
-    host_cut,
-    swap,
-    swaps,
-)
 from graphcut_ext._operator import Operator
 
-KINDS = {
-    "expansion": (expand, expansions, check_expansions),
-    "swap": (swap, swaps, check_swaps),
-}
+CONDITIONS = {"expansion": check_expansions, "swap": check_swaps}
 
 
 def alpha_expansion(
@@ -225,20 +214,20 @@ def _kernel(
     solver: str,
     num_threads: int,
 ) -> tuple[Tensor, Tensor]:
-    propose, moves_of, check = KINDS[move]
     problem = host_problem(edge_index, unary, weights, pairwise)
     if pairwise is not None:
-        check(problem.pairwise, problem.round_off)
-    labels = descend(
-        problem,
-        host_labels(problem, init),
-        propose,
-        moves_of(problem.labels),
-        max_cycles,
-        host_cut(cast(Solver, solver), num_threads or None),
+        CONDITIONS[move](problem.pairwise, problem.round_off)
+    labels = host_labels(problem, init)
+    energy = _core.make_moves(
+        *(t.contiguous().numpy() for t in problem.tensors),
+        labels.numpy(),
+        move,
+        -1 if max_cycles is None else max_cycles,
+        solver,
+        num_threads or torch.get_num_threads(),
     )
-    energy = torch.tensor(problem.energy(labels), dtype=value_dtype(unary.dtype))
-    return labels.to(unary.device), energy.to(unary.device)
+    value = torch.tensor(energy, dtype=value_dtype(unary.dtype))
+    return labels.to(unary.device), value.to(unary.device)
 
 
 def _fake(edge_index: Tensor, unary: Tensor, *_: Any) -> tuple[Tensor, Tensor]:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
-from itertools import chain
 from typing import NamedTuple
 
 import torch
@@ -12,8 +10,6 @@ from torch import Tensor
 
 from graphcut_ext._arguments import check_graph, check_sizes
 from graphcut_ext._maxflow.cut import value_dtype
-
-SUMMED_AT_ONCE = 1 << 16
 
 
 class Labelling(NamedTuple):
@@ -45,50 +41,15 @@ class Problem:
     def labels(self) -> int:
         return self.unary.shape[1]
 
-    def energy(self, labels: Tensor) -> float:
-        """Return what ``labels`` (N,) cost; they must be allowed.
-
-        Floating-point terms, ``unary`` and ``weights * pairwise``, are summed exactly and rounded
-        once: neither the order of the edges nor the number of threads matters.
-        """
-        tail, head = self.edge_index
-        return _sum(
-            pick(self.unary, labels), self.weights * self.pairwise[labels[tail], labels[head]]
-        )
-
-    def change(self, labels: Tensor, proposed: Tensor) -> float:
-        """Return the energy of ``proposed`` less that of ``labels``.
-
-        Its sign is that of the exact sums, so that no chain of decreases comes back to a labelling.
-        """
-        changed = labels != proposed
-        nodes = changed.nonzero()[:, 0]
-        edges = self.edges_at(changed)
-        tail, head = self.edge_index.index_select(1, edges)
-        own, weights = self.unary[nodes], self.weights[edges]
-        return _sum(
-            pick(own, proposed[nodes]),
-            -pick(own, labels[nodes]),
-            weights * self.pairwise[proposed[tail], proposed[head]],
-            -weights * self.pairwise[labels[tail], labels[head]],
-        )
-
-    def edges_at(self, nodes: Tensor) -> Tensor:
-        """Return the numbers of the edges that have an end in ``nodes`` (N,) bool."""
-        tail, head = self.edge_index
-        return (nodes.index_select(0, tail) | nodes.index_select(0, head)).nonzero()[:, 0]
+    @property
+    def tensors(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """All of it, in the order above."""
+        return self.edge_index, self.unary, self.weights, self.pairwise
 
 
 def pick(costs: Tensor, labels: Tensor) -> Tensor:
     """Return the cost of every node's label: ``costs`` (N, L), ``labels`` (N,)."""
     return costs.gather(1, labels[:, None])[:, 0]
-
-
-def _sum(*terms: Tensor) -> float:
-    if not terms[0].is_floating_point():
-        return sum(int(term.sum()) for term in terms)
-    blocks = chain.from_iterable(term.split(SUMMED_AT_ONCE) for term in terms)
-    return math.fsum(chain.from_iterable(block.tolist() for block in blocks))
 
 
 def check_arguments(
