@@ -37,7 +37,7 @@ class Choice {
   Choice(const Adjacency<Cost>& adjacency, const Labelling<Cost>& labels, const Table<Cost>& table,
          std::int64_t nodes)
       : adjacency_(adjacency),
-        labels_(labels.labels()),
+        labels_(labels),
         table_(table),
         state_(static_cast<std::size_t>(nodes), State::first),
         bounds_(static_cast<std::size_t>(nodes)) {}
@@ -45,14 +45,11 @@ class Choice {
   // What is sure of node i, whose second label costs `difference` more than the first at the node
   // itself. It stays so until the label of a neighbour changes.
   State weigh(std::int32_t i, Cost difference) {
-    const auto rows = table_.rows(labels_[i]);
     Cost most = difference, products{0};
-    const Link<Cost>* const end = adjacency_.end(i);
-    for (const Link<Cost>* link = adjacency_.begin(i); link != end; ++link) {
-      const Entry<Cost>& entry = rows[link->towards()][labels_[link->node()]];
-      most += link->weight * entry.change;
-      products += link->weight * entry.product;
-    }
+    each_link(i, [&](const Link<Cost>& link, const Entry<Cost>& entry) {
+      most += link.weight * entry.change;
+      products += link.weight * entry.product;
+    });
     Bounds& bounds = at(i);
     bounds.most = most;
     bounds.products = products;
@@ -107,17 +104,32 @@ class Choice {
     return bounds.most < Cost{0} ? State::second : State::open;
   }
 
+  // Calls act(link, entry) for the links of i.
+  template <class Act>
+  void each_link(std::int32_t i, Act&& act) const {
+    const Link<Cost>* const end = adjacency_.end(i);
+    const std::int32_t* const labels = labels_.labels();
+    if (table_.is_fusion()) {
+      for (const Link<Cost>* link = adjacency_.begin(i); link != end; ++link) {
+        act(*link, table_.of_nodes(labels, i, link->node(), link->towards()));
+      }
+      return;
+    }
+    const auto rows = table_.rows(labels[i]);
+    for (const Link<Cost>* link = adjacency_.begin(i); link != end; ++link) {
+      act(*link, rows[link->towards()][labels[link->node()]]);
+    }
+  }
+
   // Calls act(j, product) for the neighbours of i that the choice at i matters to.
   template <class Act>
   void each_product(std::int32_t i, Act&& act) const {
-    const auto rows = table_.rows(labels_[i]);
-    const Link<Cost>* const end = adjacency_.end(i);
-    for (const Link<Cost>* link = adjacency_.begin(i); link != end; ++link) {
-      const std::int32_t j = link->node();
-      if (state_[place(j)] == State::first) continue;
-      const Cost product = link->weight * rows[link->towards()][labels_[j]].product;
+    each_link(i, [&](const Link<Cost>& link, const Entry<Cost>& entry) {
+      const std::int32_t j = link.node();
+      if (state_[place(j)] == State::first) return;
+      const Cost product = link.weight * entry.product;
       if (product > Cost{0}) act(j, product);
-    }
+    });
   }
 
   // Sets the bounds of i to what is sure of its neighbours.
@@ -207,7 +219,7 @@ class Choice {
   }
 
   const Adjacency<Cost>& adjacency_;
-  const std::int32_t* labels_;
+  const Labelling<Cost>& labels_;
   const Table<Cost>& table_;
   std::vector<State> state_;           // (nodes); first where not in nodes_
   std::vector<Bounds> bounds_;         // (nodes)

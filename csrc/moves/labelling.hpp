@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <utility>
 #include <vector>
 
 #include "maxflow/uninitialized.hpp"
@@ -18,14 +19,18 @@ class Labelling {
  public:
   Labelling(const Problem<Cost>& problem, const Adjacency<Cost>& adjacency,
             const std::int64_t* start)
-      : problem_(problem), adjacency_(adjacency), labels_(start, start + problem.nodes) {
-    next_ = labels_;
+      : problem_(problem), adjacency_(adjacency) {
     transpose();
-    own_.resize(labels_.size());
-    for (std::size_t i = 0; i < own_.size(); ++i) {
-      own_[i] = unary(labels_[i])[i];
-    }
+    own_.resize(static_cast<std::size_t>(problem.nodes));
+    set(std::vector<std::int32_t>(start, start + problem.nodes));
   }
+
+  void set(std::vector<std::int32_t> labels) {
+    labels_ = std::move(labels);
+    next_ = labels_;
+    for (std::size_t i = 0; i < own_.size(); ++i) own_[i] = unary(labels_[i])[i];
+  }
+  const std::vector<std::int32_t>& all() const { return labels_; }
 
   const std::int32_t* labels() const { return labels_.data(); }
   std::int32_t operator[](std::int32_t i) const { return labels_[place(i)]; }

@@ -49,6 +49,17 @@ class Table {
     row_of_label_ = 0;
   }
 
+  // For a choice at every node between its present label and that of `second` (nodes). A product
+  // below 0, which no cut can have, counts as 0: what comes out may then not be the best choice.
+  void fusion(const std::int32_t* second) { second_ = second; }
+  void end_fusion() { second_ = nullptr; }
+  bool is_fusion() const { return second_ != nullptr; }
+  // What an end i of an edge between nodes sees of it; of `first` (nodes), the present labels.
+  Entry<Cost> of_nodes(const std::int32_t* first, std::int32_t i, std::int32_t j,
+                       std::size_t towards) const {
+    return entry(towards, first[i], second_[i], first[j], second_[j]);
+  }
+
   // Entries by the other end's present label, for a node of label `own` that edges lead away from
   // (0) or to (1).
   std::array<const Entry<Cost>*, 2> rows(std::int32_t own) const {
@@ -64,13 +75,21 @@ class Table {
 
   void set(std::int32_t row, std::int32_t column, std::int32_t first, std::int32_t second,
            std::int32_t other_first, std::int32_t other_second) {
-    const std::size_t place = static_cast<std::size_t>(row) * size() + column;
-    entries_[0][place] = {
-        problem_.between(second, other_first) - problem_.between(first, other_first),
-        product(first, second, other_first, other_second)};
-    entries_[1][place] = {
-        problem_.between(other_first, second) - problem_.between(other_first, first),
-        product(other_first, other_second, first, second)};
+    const std::size_t place =
+        static_cast<std::size_t>(row) * size() + static_cast<std::size_t>(column);
+    for (std::size_t towards = 0; towards < 2; ++towards) {
+      entries_[towards][place] = entry(towards, first, second, other_first, other_second);
+    }
+  }
+
+  Entry<Cost> entry(std::size_t towards, std::int32_t first, std::int32_t second,
+                    std::int32_t other_first, std::int32_t other_second) const {
+    if (towards == 0) {
+      return {problem_.between(second, other_first) - problem_.between(first, other_first),
+              product(first, second, other_first, other_second)};
+    }
+    return {problem_.between(other_first, second) - problem_.between(other_first, first),
+            product(other_first, other_second, first, second)};
   }
 
   // P of an edge by the two labels of its tail and of its head; below 0 by round-off only, and
@@ -87,6 +106,7 @@ class Table {
   const Problem<Cost>& problem_;
   std::int32_t labels_;
   std::size_t row_of_label_ = 1;
+  const std::int32_t* second_ = nullptr;
   std::array<std::vector<Entry<Cost>>, 2> entries_;
 };
 
