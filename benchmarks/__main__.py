@@ -12,6 +12,7 @@ BENCHMARKS = (
     "crf",
     "cues",
     "cut_gpu",
+    "expansion",
     "knn",
     "maxflow",
     "memory",

@@ -194,7 +194,9 @@ class Choice {
       side_.reset(new bool[side_size_]);
     }
     graph_.evened_out = false;
-    maxflow::cut(graph_, *solvers_, method, side_.get());
+    const bool asked = method != maxflow::Method::automatic;
+    maxflow::cut(graph_, *solvers_, asked ? method : maxflow::Method::incremental_bfs, side_.get(),
+                 maxflow::patience_of(method));
     for (std::int32_t k = 0; k < count; ++k) {
       state_[place(open_[place(k)])] = side_[place(k)] ? State::second : State::first;
     }

@@ -24,7 +24,7 @@ class ExactSum {
       term = sum;
     }
     parts_.resize(kept);
-    parts_.push_back(term);
+    if (term != 0) parts_.push_back(term);
   }
 
   int sign() const {

@@ -29,8 +29,7 @@ struct Search {
         labels(given, adjacency, start),
         table(given),
         choice(adjacency, labels, table, given.nodes),
-        method(method_asked == maxflow::Method::automatic ? maxflow::Method::boykov_kolmogorov
-                                                          : method_asked),
+        method(method_asked),
         threads(threads_given) {}
 
   // What the choice between two labels at node i adds where i is joined to itself.

@@ -37,7 +37,8 @@ def alpha_expansion(
 
     An expansion of the label alpha lets every node keep its label or take alpha; one minimum cut
     finds the best of these 2^N labellings. The labels are expanded in turn, 0 first, until none of
-    them lowers the energy.
+    them lowers the energy. One more round, from the same start in the reverse order, and a fusion
+    of both results then mostly lead lower.
 
     Parameters
     ----------
@@ -60,8 +61,10 @@ def alpha_expansion(
     max_cycles : int, optional
         Most rounds over the labels; 0 returns ``init`` with its energy. Default: until no move
         lowers the energy.
-    solver, num_threads
-        As in :func:`graphcut_ext.maxflow`. Results do not depend on the threads.
+    solver
+        As in :func:`graphcut_ext.maxflow`; ``"auto"`` is breadth-first search.
+    num_threads : int, optional
+        CPU threads. Default ``torch.get_num_threads()``. Results do not depend on it.
 
     Returns
     -------
@@ -92,15 +95,20 @@ def alpha_expansion(
     A move is accepted only if the terms of the energy that it changes, summed exactly, decrease, so
     no labelling comes back and the search ends whatever the round-off in the cuts.
 
-    A cycle takes L cuts over at most N nodes and E edges, without auxiliary nodes: nodes that
-    cannot change are folded into their neighbours' terminals. A few cycles are usual. Memory is
-    O(N L + E + L^2); checking ``pairwise`` takes O(L^3). CUDA tensors are solved on the host.
+    A cycle takes at most L cuts. Nodes that are sure to keep their label, or to take alpha, whatever
+    their neighbours do, are left out of the cut. A label is passed over while nothing has changed.
+    A few cycles are usual; which local minimum is reached depends on the order of the labels. So
+    the search starts again for one cycle, last label first, and the cut of a fusion move takes the
+    better of both labellings place by place. Expansions then go on. All of it counts as cycles.
+    Memory is O(N L + E + L^2); checking ``pairwise`` takes O(L^3). CUDA tensors are solved on the
+    host. ``num_threads`` share the nodes of a move before it is cut.
 
     References
     ----------
     Y. Boykov, O. Veksler and R. Zabih, "Fast approximate energy minimization via graph cuts",
     PAMI 2001, for the moves and their bound. V. Kolmogorov and R. Zabih, "What energy functions can
-    be minimized via graph cuts?", PAMI 2004, for the cuts.
+    be minimized via graph cuts?", PAMI 2004, for the cuts. V. Lempitsky, C. Rother, S. Roth and
+    A. Blake, "Fusion moves for Markov random field optimization", PAMI 2010.
 
     Examples
     --------
@@ -160,8 +168,8 @@ def alpha_beta_swap(
     The result is deterministic, and without ``max_cycles`` no single swap improves on it, up to
     round-off; there is no bound on its distance from the minimum. A move is accepted as in
     :func:`alpha_expansion`. A cycle takes at most L (L - 1) / 2 cuts, each over the nodes of two
-    labels and the edges among them: together (L - 1) N nodes, against L N for expansion, but every
-    cut looks through all E edges for its own.
+    labels and the edges among them: together (L - 1) N nodes, against L N for expansion. A pair is
+    passed over while no node of its labels, nor a neighbour of one, has changed.
 
     References
     ----------
