@@ -95,8 +95,8 @@ def alpha_expansion(
     A move is accepted only if the terms of the energy that it changes, summed exactly, decrease, so
     no labelling comes back and the search ends whatever the round-off in the cuts.
 
-    A cycle takes at most L cuts. Nodes that are sure to keep their label, or to take alpha, whatever
-    their neighbours do, are left out of the cut. A label is passed over while nothing has changed.
+    A cycle takes at most L cuts. Nodes that are sure to keep their label, or to take alpha,
+    whatever their neighbours do, are left out of the cut. A label is passed over while nothing has changed.
     A few cycles are usual; which local minimum is reached depends on the order of the labels. So
     the search starts again for one cycle, last label first, and the cut of a fusion move takes the
     better of both labellings place by place. Expansions then go on. All of it counts as cycles.
@@ -227,7 +227,10 @@ def _kernel(
         CONDITIONS[move](problem.pairwise, problem.round_off)
     labels = host_labels(problem, init)
     energy = _core.make_moves(
-        *(t.contiguous().numpy() for t in problem.tensors),
+        problem.edge_index.contiguous().numpy(),
+        problem.unary.contiguous().numpy(),
+        problem.weights.contiguous().numpy(),
+        problem.pairwise.contiguous().numpy(),
         labels.numpy(),
         move,
         -1 if max_cycles is None else max_cycles,

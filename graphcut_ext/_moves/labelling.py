@@ -41,11 +41,6 @@ class Problem:
     def labels(self) -> int:
         return self.unary.shape[1]
 
-    @property
-    def tensors(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """All of it, in the order above."""
-        return self.edge_index, self.unary, self.weights, self.pairwise
-
 
 def pick(costs: Tensor, labels: Tensor) -> Tensor:
     """Return the cost of every node's label: ``costs`` (N, L), ``labels`` (N,)."""
