@@ -96,12 +96,12 @@ def alpha_expansion(
     no labelling comes back and the search ends whatever the round-off in the cuts.
 
     A cycle takes at most L cuts. Nodes that are sure to keep their label, or to take alpha,
-    whatever their neighbours do, are left out of the cut. A label is passed over while nothing has changed.
-    A few cycles are usual; which local minimum is reached depends on the order of the labels. So
-    the search starts again for one cycle, last label first, and the cut of a fusion move takes the
-    better of both labellings place by place. Expansions then go on. All of it counts as cycles.
-    Memory is O(N L + E + L^2); checking ``pairwise`` takes O(L^3). CUDA tensors are solved on the
-    host. ``num_threads`` share the nodes of a move before it is cut.
+    whatever their neighbours do, are left out of the cut. A label is passed over while nothing has
+    changed. A few cycles are usual; which local minimum is reached depends on the order of the
+    labels. So the search starts again for one cycle, last label first, and the cut of a fusion move
+    takes the better of both labellings place by place. Expansions then go on. All of it counts as
+    cycles. Memory is O(N L + E + L^2); checking ``pairwise`` takes O(L^3). CUDA tensors are solved
+    on the host. ``num_threads`` share the nodes of a move before it is cut.
 
     References
     ----------
