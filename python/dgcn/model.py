@@ -109,7 +109,8 @@ class Model:
         self.network = portable.model.to(device)
         self._classifier = None
         if settings.evaluate.classifier:
-            self._classifier = load_classifier_beside(portable.path).to(device)
+            own = settings.classifier_model.backbone
+            self._classifier = load_classifier_beside(portable.path, backbone=own).to(device)
 
     def __repr__(self) -> str:
         return f"dgcn.Model({', '.join(self.classes)}; on {self.device})"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 
 from dgcn.config.cues import CuesConfig
@@ -71,6 +71,23 @@ class Config:
                     f"{section}.batch_size must be a multiple of runtime.devices "
                     f"({self.runtime.devices}), got {batch}"
                 )
+        own = self.classify.backbone
+        if own is None or own == self.model.backbone:
+            return
+        for section in ("train", "retrain"):
+            if getattr(self, section).init == "classifier":
+                raise ValueError(
+                    f"{section}.init must not be 'classifier' where classify.backbone ({own}) is "
+                    f"not model.backbone ({self.model.backbone})"
+                )
+
+    @property
+    def classifier_model(self) -> ModelConfig:
+        """The classifier's backbone, weights and batch normalisation."""
+        own = self.classify
+        if own.backbone is None:
+            return self.model
+        return replace(self.model, backbone=own.backbone, weights=own.weights, head="conv")
 
 
 SECTIONS: dict[str, type] = {

@@ -12,12 +12,16 @@ from dgcn.models import HeadKind, find_backbone
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """The backbone of the classifier and of the segmentation network, and the latter's head."""
+    """The backbone of the segmentation network, and its head.
+
+    The classifier has the same backbone, unless `classify.backbone` names another.
+    """
 
     backbone: str = "squeezenet"
-    """squeezenet, small, vgg16, resnet18, resnet50, resnet101, resnet38, or a class of your own as
-    package.module:Class. "small" has a few 100k parameters with batch normalisation and is trained
-    from scratch; the others are to be started from ImageNet weights."""
+    """squeezenet, efficientnet_lite0, small, vgg16, resnet18, resnet50, resnet101, resnet38,
+    timm:NAME for a network of the timm package, or a class of your own as package.module:Class.
+    "small" has a few 100k parameters with batch normalisation and is trained from scratch; the
+    others are to be started from ImageNet weights."""
     weights: Path | None = None
     """.safetensors or .pth file of backbone weights. None: random initialisation."""
     batch_norm: Literal["auto", "train", "frozen"] = "auto"

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Literal
 
-from dgcn.checks import require, require_at_least, require_positive
+from dgcn.checks import require, require_at_least, require_file, require_positive
+from dgcn.models import find_backbone
 from dgcn.supervision import GraphCut
 
 
@@ -50,6 +52,20 @@ class Optimisation:
 @dataclass(frozen=True)
 class ClassifyConfig(Optimisation):
     """Training of the classifier whose activation maps give the cues."""
+
+    backbone: str | None = None
+    """Backbone of the classifier, as model.backbone. None: model.backbone with model.weights. The
+    paper takes vgg16 for the classifier and another for the segmentation network."""
+    weights: Path | None = None
+    """.safetensors or .pth file of weights for classify.backbone. None: random initialisation."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.backbone is not None:
+            find_backbone(self.backbone)
+        alone = self.weights is not None and self.backbone is None
+        require(self, "weights", not alone, "None without classify.backbone")
+        require_file(self, "weights")
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 from rich.text import Text
 
-from dgcn.config import Config
+from dgcn.config import Config, ModelConfig
 from dgcn.doctor.dataset import check_dataset
 from dgcn.doctor.finding import Finding
 from dgcn.doctor.kernels import check_kernels
@@ -44,12 +44,18 @@ def examine(config: Callable[[], Config], console: Console) -> int:
 
 def check_settings(config: Config) -> Iterator[Finding]:
     """Settings that are valid and still not what anybody wants."""
-    model = config.model
+    yield from _check_weights(config.model, "model")
+    if config.classify.backbone is not None:
+        yield from _check_weights(config.classifier_model, "classify")
+
+
+def _check_weights(model: ModelConfig, section: str) -> Iterator[Finding]:
     if model.weights is None and model.backbone != "small":
         yield Finding(
             "warning",
-            f"model.weights is not set: {model.backbone} starts from random weights",
-            f"--model.weights FILE with ImageNet weights of {model.backbone} (docs/training.md)",
+            f"{section}.weights is not set: {model.backbone} starts from random weights",
+            f"--{section}.weights FILE with ImageNet weights of {model.backbone} "
+            "(docs/training.md)",
         )
     elif model.weights is not None:
         try:

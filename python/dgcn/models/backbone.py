@@ -51,6 +51,11 @@ class Backbone(nn.Module, ABC):
 
     _frozen_norm = False
 
+    @property
+    def published(self) -> nn.Module:
+        """The part whose parameters have the names of published files: all of it."""
+        return self
+
     def freeze_norm(self) -> Self:
         """Fix batch normalisation: statistics and affine parameters stay as they are now.
 

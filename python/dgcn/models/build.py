@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 
 from dgcn.models.backbone import Backbone
+from dgcn.models.efficientnet_lite import EfficientNetLite0
 from dgcn.models.resnet import ResNet18, ResNet50, ResNet101
 from dgcn.models.resnet38 import ResNet38
 from dgcn.models.small import SmallNet
 from dgcn.models.squeezenet import SqueezeNet
+from dgcn.models.timm_networks import TIMM, timm_backbone
 from dgcn.models.vgg16 import VGG16
 from dgcn.models.weights import load_weights
 from dgcn.registry import find
@@ -16,6 +18,7 @@ from dgcn.registry import find
 BACKBONES: dict[str, type[Backbone]] = {
     "small": SmallNet,
     "squeezenet": SqueezeNet,
+    "efficientnet_lite0": EfficientNetLite0,
     "vgg16": VGG16,
     "resnet18": ResNet18,
     "resnet50": ResNet50,
@@ -26,13 +29,20 @@ BACKBONES: dict[str, type[Backbone]] = {
 
 
 def find_backbone(name: str) -> type[Backbone]:
-    """A backbone by its key in `BACKBONES`, or the user's own as ``package.module:Class``.
+    """A backbone by its key in `BACKBONES`, ``timm:NAME``, or the user's own.
+
+    Parameters
+    ----------
+    name : str
+        A key, ``timm:`` and a name of the timm package, or ``package.module:Class``.
 
     Raises
     ------
     ValueError
-        As `dgcn.registry.find`.
+        As `dgcn.registry.find` and `dgcn.models.timm_networks.timm_backbone`.
     """
+    if name.startswith(TIMM):
+        return timm_backbone(name[len(TIMM) :])
     backbone: type[Backbone] = find(BACKBONES, name, "backbone", Backbone)
     return backbone
 
@@ -62,5 +72,5 @@ def build_backbone(name: str, weights: str | os.PathLike[str] | None = None) -> 
     """
     backbone = find_backbone(name)()
     if weights is not None:
-        load_weights(backbone, weights, ignore=backbone.left_out)
+        load_weights(backbone.published, weights, ignore=backbone.left_out)
     return backbone

@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 
 from dgcn.atomic import write_text
-from dgcn.config import Optimisation
+from dgcn.config import ModelConfig, Optimisation
 from dgcn.cues import cam_multiscale
 from dgcn.data.batches import TrainingSet
 from dgcn.data.images import read_image, read_mask, to_tensor, write_mask
@@ -95,12 +95,11 @@ def train_network(
 def new_classifier(run: Run) -> Classifier:
     """A classifier to be trained."""
     seed_stage(run.config.runtime.seed, "classifier")
-    return Classifier(_backbone(run), run.classes - 1)
+    return Classifier(_backbone(run.config.classifier_model), run.classes - 1)
 
 
-def _backbone(run: Run) -> Backbone:
+def _backbone(options: ModelConfig) -> Backbone:
     """The backbone of the settings with its weights."""
-    options = run.config.model
     backbone = build_backbone(options.backbone, options.weights)
     return backbone.freeze_norm() if options.freezes_norm else backbone
 
@@ -122,7 +121,7 @@ def new_segmenter(run: Run, init: Literal["classifier", "weights"], dropout: flo
         if options.freezes_norm:
             backbone.freeze_norm()
     else:
-        backbone = _backbone(run)
+        backbone = _backbone(options)
     return Segmenter(
         backbone, run.classes, head=options.head, dropout=dropout, dilation=options.dilation
     )
@@ -136,7 +135,7 @@ def load_classifier(run: Run) -> Classifier:
     FileNotFoundError
         The run has no classifier yet.
     """
-    model = Classifier(build_backbone(run.config.model.backbone), run.classes - 1)
+    model = Classifier(build_backbone(run.config.classifier_model.backbone), run.classes - 1)
     load_network(run.classifier_folder / "last.pt", model)
     return model.to(run.fabric.device).eval()
 

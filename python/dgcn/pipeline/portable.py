@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from dgcn.config import Config, ModelConfig
-from dgcn.models import Classifier, Segmenter, build_backbone
+from dgcn.models import TIMM, Classifier, Segmenter, build_backbone
 from dgcn.options import as_plain
 from dgcn.training.checkpoint import load_checkpoint
 
@@ -50,7 +50,9 @@ def describe(config: Config, classes: Sequence[str], kind: str = SEGMENTER) -> d
         By id, the background first.
     kind : {"segmenter", "classifier"}, default "segmenter"
     """
-    model: dict[str, Any] = as_plain(config.model)
+    model: dict[str, Any] = as_plain(
+        config.classifier_model if kind == CLASSIFIER else config.model
+    )
     model.pop("weights")  # they have become the checkpoint
     return {
         "kind": kind,
@@ -136,11 +138,7 @@ def load_portable(path: Path, *, backbone: str | None = None) -> Portable:
     foreign = sorted(set(options) - {field.name for field in fields(ModelConfig)})
     if foreign:
         raise ValueError(f"{path} was written by another dgcn: unknown model.{foreign[0]}")
-    if ":" in options["backbone"] and options["backbone"] != backbone:
-        raise ValueError(
-            f"{path} needs the backbone {options['backbone']}, code that is not part of dgcn: "
-            f"--model.backbone {options['backbone']} allows it to be imported"
-        )
+    _refuse_foreign(path, options["backbone"], backbone, "--model.backbone")
     try:
         model = build_segmenter(ModelConfig(**options), len(network["classes"]))
         model.load_state_dict(checkpoint.model)
@@ -150,15 +148,22 @@ def load_portable(path: Path, *, backbone: str | None = None) -> Portable:
     return Portable(path, model, tuple(network["classes"]), network["settings"], checkpoint.epoch)
 
 
-def load_classifier_beside(path: Path) -> Classifier:
+def load_classifier_beside(path: Path, *, backbone: str | None = None) -> Classifier:
     """The classifier of the run that a segmentation network's checkpoint lies in.
+
+    Parameters
+    ----------
+    path : Path
+        The segmentation network's checkpoint.
+    backbone : str or None, default None
+        As for `load_portable`.
 
     Raises
     ------
     FileNotFoundError
         There is none: ``evaluate.classifier`` has nothing to multiply by.
     ValueError
-        It is no classifier, or of other classes.
+        It is no classifier, or names a backbone of somebody's own that was not asked for.
     """
     found = [p / "classifier" / "last.pt" for p in path.resolve().parents[1:3]]
     beside = next((each for each in found if each.is_file()), None)
@@ -171,11 +176,20 @@ def load_classifier_beside(path: Path) -> Classifier:
     network = checkpoint.network
     if network.get("kind") != CLASSIFIER:
         raise ValueError(f"{beside} is not the checkpoint of a classifier")
-    model = Classifier(
-        build_backbone(network["settings"]["model"]["backbone"]), len(network["classes"]) - 1
-    )
+    name = network["settings"]["model"]["backbone"]
+    _refuse_foreign(beside, name, backbone, "--classify.backbone")
+    model = Classifier(build_backbone(name), len(network["classes"]) - 1)
     model.load_state_dict(checkpoint.model)
     return model.eval()
+
+
+def _refuse_foreign(path: Path, name: str, allowed: str | None, option: str) -> None:
+    """Raise `ValueError` for a backbone that would be imported because a file says so."""
+    if ":" in name and not name.startswith(TIMM) and name != allowed:
+        raise ValueError(
+            f"{path} needs the backbone {name}, code that is not part of dgcn: "
+            f"{option} {name} allows it to be imported"
+        )
 
 
 def _checked(network: dict[str, Any]) -> dict[str, Any]:

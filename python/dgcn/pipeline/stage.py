@@ -234,14 +234,22 @@ def file_fingerprint(path: Path) -> str:
 
 
 def training_fingerprint(run: Run, options: Any, section: str) -> dict[str, Any]:
-    """What every training depends on: the images, the backbone, the seed, its own options."""
+    """What every training depends on: the images, the backbone, the seed, its own options.
+
+    Options that name a backbone of their own stand in place of the model's.
+    """
     config = run.config
     model: dict[str, Any] = as_plain(config.model)
     own: dict[str, Any] = as_plain(options)
+    shared = ["backbone", "weights", "batch_norm"]
+    if own.get("backbone") is None:
+        own = {name: value for name, value in own.items() if name not in shared}
+    else:
+        shared = ["batch_norm"]
     return {
         "epochs": own.pop("epochs"),
         "data": {**dataset_fingerprint(run), "mirror": config.data.mirror},
-        "model": {key: model[key] for key in ("backbone", "weights", "batch_norm")},
+        "model": {key: model[key] for key in shared},
         section: own,
         "runtime": {"seed": config.runtime.seed, "precision": config.runtime.precision},
     }
