@@ -131,3 +131,9 @@ class RetrainConfig(SegmenterOptimisation):
         )
     )
     """Parameters of the cut: at the end it decides, so that nothing stays open (theta 0)."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        cut = self.cut
+        planned = cut.cues_only_epochs or cut.theta_schedule or cut.cue_capacity_schedule
+        require(self, "cut", not planned, "without schedules: it is made once")

@@ -75,7 +75,7 @@ def timm_backbone(name: str) -> type[Backbone]:
             network = _create(name).eval()
             stages = _stages(network, torch.empty(1, 3, _SIDE, _SIDE))
     except (TypeError, ValueError, RuntimeError, AttributeError, AssertionError) as error:
-        reason = " ".join(str(error).split())[:200]
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
         raise ValueError(f"backbone {TIMM}{name} does not do stride 8: {reason}") from error
     sides = [stage.shape[-1] for stage in stages]
     if sides[-1] != _CELLS or any(side < 2 or (_SIDE - 1) % (side - 1) for side in sides):

@@ -44,6 +44,7 @@ def train_network(
     cues: Mapping[str, NDArray[np.bool_]] | None = None,
     after_epoch: Callable[[int], dict[str, float]],
     clock: Stopwatch | None = None,
+    before_epoch: Callable[[int], None] = lambda epoch: None,
 ) -> None:
     """Train a network of a run on its training images and leave it in a folder.
 
@@ -61,7 +62,7 @@ def train_network(
         Name on the console.
     cues : mapping from name to numpy.ndarray, shape (L, h, w), bool, optional
         Of every training image, for a segmentation network.
-    after_epoch, clock
+    after_epoch, clock, before_epoch
         As `dgcn.training.loop.Training`.
     """
     config = run.config
@@ -86,6 +87,7 @@ def train_network(
         fingerprint=fingerprint,
         network=describe(config, run.dataset.classes, kind),
         clock=clock or Stopwatch(run.fabric.device),
+        before_epoch=before_epoch,
     )
     last = fit(run.fabric, training, config.runtime, run.console)
     if run.is_rank_zero:

@@ -154,7 +154,7 @@ def _supervision(
     classes = training.run.classes
     sample = TrainingSet([record], classes, config.data.size, cues=cues, mirror=False)[0]
     device = training.run.fabric.device
-    method, crf = config.supervision.method, config.crf.on_grid()
+    method, crf = config.supervision.method.at(config.train.epochs), config.crf.on_grid()
     return [("", supervise_sample(training.predictor.model, method, sample, crf, device))]
 
 

@@ -84,15 +84,16 @@ def _make(run: Run, fingerprint: dict[str, Any]) -> None:
             cues=cues,
             after_epoch=after_epoch,
             clock=clock,
+            before_epoch=losses.begin_epoch,
         )
 
 
 def _supervised(
-    run: Run, model: Segmenter, cues: Labels, records: Sequence[Record]
+    run: Run, model: Segmenter, cues: Labels, records: Sequence[Record], epoch: int
 ) -> dict[str, NDArray[np.bool_]]:
-    """Supervision that the network, as it is, gives some images; not mirrored."""
+    """Supervision that the network, as it is, gives some images in an epoch; not mirrored."""
     samples = TrainingSet(records, run.classes, run.config.data.size, cues=cues, mirror=False)
-    method, crf = run.config.supervision.method, run.config.crf.on_grid()
+    method, crf = run.config.supervision.method.at(epoch), run.config.crf.on_grid()
     return {
         record.name: supervise_sample(model, method, samples[index], crf, run.fabric.device)
         for index, record in enumerate(records)
@@ -109,7 +110,7 @@ def _scored_supervision(run: Run, model: Segmenter, cues: Labels, epoch: int) ->
     with run.console.bar("supervision against the masks", len(shard)) as advance:
         for record in shard:
             assert record.mask is not None
-            labels = _supervised(run, model, cues, [record])[record.name]
+            labels = _supervised(run, model, cues, [record], epoch)[record.name]
             confusion.add_grid(read_mask(record.mask), labels)
             advance("")
     scores = score(run.total(confusion), run.dataset.classes)
@@ -140,7 +141,7 @@ def record_supervision(run: Run, model: Segmenter, cues: Labels, epoch: int) -> 
     shown = run.config.evaluate.pictures > 0 and run.is_rank_zero
     if not (shown and run.config.supervision.method.rebuilt):
         return
-    labels = _supervised(run, model, cues, run.shown_records())
+    labels = _supervised(run, model, cues, run.shown_records(), epoch)
     folder = run.trained_folder / "supervision"
     if epoch == 1:  # a training that begins anew leaves nothing of the former one
         for former in folder.glob("epoch_*.npz"):

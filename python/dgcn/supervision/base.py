@@ -36,6 +36,10 @@ class Supervision(metaclass=ABCMeta):
         """Whether the result depends on the CRF's marginals."""
         return False
 
+    def at(self, epoch: int) -> Supervision:
+        """The supervision of an epoch, the first is 1: itself where nothing is scheduled."""
+        return self
+
     @torch.no_grad()
     def __call__(
         self,

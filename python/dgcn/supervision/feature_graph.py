@@ -3,7 +3,7 @@
 # No `from __future__ import annotations` here, nor in a module that derives a kind from this class:
 # the command line would look for the types of inherited fields in the wrong module.
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -11,6 +11,7 @@ from torch.nn import functional
 
 import graphcut_ext as gx
 from dgcn.checks import require, require_at_least, require_positive
+from dgcn.supervision.schedule import Scheduled, scheduled
 
 GridNeighbours = Literal[0, 4, 8]
 
@@ -27,6 +28,10 @@ class FeatureGraph:
     edge_weights: Literal["unit", "gaussian"] = "unit"
     """Weight of an edge: 1, or exp(-d2 / (2 sigma2)) with d2 the squared L2 distance of the
     features."""
+    edge_sum: float | None = None
+    """Unit weights of a cell's `k` edges add up to this: all weights in feature space are
+    multiplied by edge_sum / k, so that K does not change how strongly a cell is tied to its
+    neighbours. None: they are not scaled, as in the paper, where unit weights add up to K."""
     sigma2: float | None = None
     """Variance of the Gaussian weights, in squared feature units. None: the mean of d2 over the
     image's edges, those of feature space and those of the grid separately."""
@@ -42,6 +47,8 @@ class FeatureGraph:
         require_at_least(self, 1, "k")
         valid = self.sigma2 is None or 0 < self.sigma2 < float("inf")
         require(self, "sigma2", valid, "None or > 0 and finite")
+        valid = self.edge_sum is None or 0 < self.edge_sum < float("inf")
+        require(self, "edge_sum", valid, "None or > 0 and finite")
         require_positive(self, "spatial_weight")
 
     def edges(self, features: Tensor) -> tuple[Tensor, Tensor]:
@@ -70,6 +77,8 @@ class FeatureGraph:
         points = self._normalised(features).flatten(2).transpose(1, 2).contiguous()
         near = gx.knn(points, self.k)
         indices, weights = near.indices, self._weights(near.indices, near.distances.float())
+        if self.edge_sum is not None:
+            weights = weights * (self.edge_sum / self.k)
         if not self.spatial:
             return indices, weights
         beside, apart = _grid_neighbours(points.unflatten(1, (h, w)), self.spatial)
@@ -92,7 +101,7 @@ class FeatureGraph:
 
 
 @dataclass(frozen=True)
-class CutGraph(FeatureGraph):
+class CutGraph(FeatureGraph, Scheduled):
     """The graph of a minimum cut: how strongly a cue is held, and when a label is accepted."""
 
     theta: float = 0.7
@@ -101,15 +110,25 @@ class CutGraph(FeatureGraph):
     """Capacity of a cue's t-link, in units of -log10 probability: the edges around a cue can
     outvote it. "hard": 1 + the largest sum of edge weights at a cell (Boykov and Jolly 2001), so
     that a cue is never cut."""
+    cue_capacity_schedule: tuple[float, ...] = ()
+    """cue_capacity in the first epochs, one after the other; from then on it is cue_capacity."""
 
     def __post_init__(self) -> None:
-        super().__post_init__()
+        FeatureGraph.__post_init__(self)
+        Scheduled.__post_init__(self)
         require(self, "theta", 0 <= self.theta <= 1, "in [0, 1]")
         capacity = self.cue_capacity
         valid = capacity == "hard" or (
             not isinstance(capacity, str) and 0 < capacity < float("inf")
         )
         require(self, "cue_capacity", valid, "'hard' or > 0 and finite")
+        valid = all(0 < each < float("inf") for each in self.cue_capacity_schedule)
+        require(self, "cue_capacity_schedule", valid, "> 0 and finite")
+
+    def changes_at(self, epoch: int) -> dict[str, Any]:
+        """Fields that have other values in an epoch, by name."""
+        held = scheduled("cue_capacity", self.cue_capacity_schedule, epoch)
+        return super().changes_at(epoch) | held
 
     def capacity_of_cues(self, indices: Tensor, weights: Tensor) -> Tensor:
         """Capacity (B, 1, 1) of a cue's t-link in each image; `edges` gives the arguments."""

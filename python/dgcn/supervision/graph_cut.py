@@ -7,14 +7,14 @@ from torch import Tensor
 
 import graphcut_ext as gx
 from dgcn.checks import require
-from dgcn.supervision.base import Inputs, Supervision
+from dgcn.supervision.base import Inputs
 from dgcn.supervision.classes import classes_to_cut
 from dgcn.supervision.feature_graph import CutGraph
 from dgcn.supervision.probabilities import FLOOR, Unary, among_image_labels, crf_marginals
 
 
 @dataclass(frozen=True)
-class GraphCut(CutGraph, Supervision):
+class GraphCut(CutGraph):
     """Deep graph cut of Feng, Wang and Liu (Sci. China Inf. Sci. 2021), section 3.
 
     For each image and each foreground class c it is labelled with, the h * w cells are cut into "c"

@@ -6,13 +6,13 @@ import torch
 from torch import Tensor
 
 import graphcut_ext as gx
-from dgcn.supervision.base import Inputs, Supervision
+from dgcn.supervision.base import Inputs
 from dgcn.supervision.feature_graph import CutGraph
 from dgcn.supervision.probabilities import FLOOR, among_image_labels
 
 
 @dataclass(frozen=True)
-class JointCut(CutGraph, Supervision):
+class JointCut(CutGraph):
     """A multi-label cut in place of the paper's independent binary ones; ours.
 
     The cells of an image are labelled with its classes and the background so that ::

@@ -1,19 +1,19 @@
 """Supervision by the network's own opinion among the image's classes: what a cut adds to."""
 
-from __future__ import annotations
-
+# Without `from __future__ import annotations`, see feature_graph.py.
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from dgcn.checks import require
-from dgcn.supervision.base import Inputs, Supervision
+from dgcn.supervision.base import Inputs
 from dgcn.supervision.probabilities import Unary, among_image_labels, crf_marginals
+from dgcn.supervision.schedule import Scheduled
 
 
 @dataclass(frozen=True)
-class MostProbable(Supervision):
+class MostProbable(Scheduled):
     """The most probable of the image's classes where it is probable enough, elsewhere the cue.
 
     The control of the cuts: the same probabilities and the same threshold without a graph. A cue
@@ -28,6 +28,7 @@ class MostProbable(Supervision):
     """Whose probabilities these are: the network's, or the CRF's marginals ("crf")."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         require(self, "theta", 0 <= self.theta <= 1, "in [0, 1]")
 
     @property

@@ -54,6 +54,8 @@ class Training:
     """What the network is, for whoever has only the checkpoint."""
     clock: Stopwatch
     """Times the steps; the losses may count parts of them."""
+    before_epoch: Callable[[int], None] = lambda epoch: None
+    """Called with the number of the epoch that begins or is gone on with; the first is 1."""
 
 
 def fit(fabric: Fabric, training: Training, runtime: RuntimeConfig, console: Console) -> Checkpoint:
@@ -149,6 +151,7 @@ class _Loop:
         clock = training.clock
         self.batches.set_epoch(state.epoch, first=state.step)
         training.samples.set_epoch(state.epoch)
+        training.before_epoch(state.epoch + 1)
         self.model.train()
         title = f"{training.title}: epoch {state.epoch + 1}/{self.options.epochs}"
         before = state.step

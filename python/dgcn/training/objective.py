@@ -51,7 +51,8 @@ class SupervisedLosses:
     """
 
     def __init__(self, config: Config, taps: tuple[int, ...], clock: Stopwatch) -> None:
-        self.supervision, self.crf = config.supervision.method, config.crf.on_grid()
+        self.method, self.crf = config.supervision.method, config.crf.on_grid()
+        self.supervision = self.method.at(1)
         self.boundary_weight = config.train.boundary_weight
         self.clean_pass = config.train.clean_pass
         self.taps, self.clock = taps, clock
@@ -84,6 +85,10 @@ class SupervisedLosses:
         if refined is not None:
             losses["boundary"] = self.boundary_weight * boundary_loss(probabilities, refined)
         return losses, supervised.sum()
+
+    def begin_epoch(self, epoch: int) -> None:
+        """Take the supervision of an epoch; the first, 1, is in force from the start."""
+        self.supervision = self.method.at(epoch)
 
     def __enter__(self) -> SupervisedLosses:
         if self.boundary_weight:
