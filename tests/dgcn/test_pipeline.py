@@ -127,7 +127,7 @@ def test_metrics_equal_those_of_the_masks_on_disk(chain: Path) -> None:
     np.testing.assert_array_equal(matrix[1:, 1:].astype(int), counted)
     assert 0 <= scores["boundary_miou"] <= 1
     floor = [(t == c).mean() if c == 0 else 0.0 for c in range(6) if (t == c).any()]
-    assert scores["all_background_miou"] == pytest.approx(np.mean(floor))
+    assert scores["baselines"]["all_background"]["miou"] == pytest.approx(np.mean(floor))
     for part in ("val, 2 images", "81 x 81", "scales 0.75, 1, 1.25", "CRF on", "checkpoint last"):
         assert part in scores["protocol"]
 

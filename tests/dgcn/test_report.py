@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import re
 import shutil
@@ -19,6 +20,7 @@ from dgcn.cues import load_cues
 from dgcn.data import read_image, read_mask
 from dgcn.data.batches import TrainingSet
 from dgcn.options import load_config
+from dgcn.pipeline.baselines import BASELINES
 from dgcn.pipeline.networks import load_segmenter
 from dgcn.pipeline.panels import by_image
 from dgcn.pipeline.report import image_scores
@@ -54,8 +56,11 @@ def test_report_shows_what_the_run_holds(written: Path, tiny_run: Path) -> None:
     images = json.loads(parsed.texts["images"])
     metrics = json.loads((tiny_run / "graph_cut" / "metrics.json").read_text())["val"]
     assert metrics["protocol"] in text
-    floor = f"<b>{100 * metrics['all_background_miou']:.1f} %</b>"
-    assert f"{floor}<span>mean IoU of background alone (val)" in text
+    rows = {cells[0]: cells[1:] for cells in parsed.cells if len(cells) == 2}
+    for name, title in BASELINES.items():
+        floor = metrics["baselines"][name]["miou"]
+        assert rows[f"no network: {title}"] == [f"{100 * floor:.1f}"]
+    assert html.escape(f"graph cut, val: {metrics['verdict']}.") in text
     for name, values in metrics["classes"].items():
         row = next(cells for cells in parsed.cells if cells[:1] == [name])
         iou = values["iou"]

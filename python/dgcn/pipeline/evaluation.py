@@ -8,14 +8,12 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from dgcn.atomic import write_text
 from dgcn.boundary import BoundaryScore
 from dgcn.config import Config
 from dgcn.data.images import read_mask
 from dgcn.metrics import Confusion, plain_score, score
+from dgcn.pipeline.baselines import baseline_table, baselines, plain_baselines, verdict
 from dgcn.pipeline.run import Run
 from dgcn.pipeline.stage import STAGES, differences
 from dgcn.report import format_table
@@ -46,9 +44,10 @@ def evaluate(run: Run) -> dict[str, Any]:
     -------
     dict
         "protocol"; the scores as in `dgcn.metrics.score`; "boundary_miou" and each class's
-        "boundary_iou" (band of 2 % of the diagonal); "all_background_miou", the score of masks of
-        nothing but background. Kept under the split's name in metrics.json;
-        the confusion matrix is in confusion_SPLIT.csv.
+        "boundary_iou" (band of 2 % of the diagonal); "baselines", the scores of masks that no
+        network has made, see `dgcn.pipeline.baselines.baselines`; "verdict", one sentence on
+        them. Kept under the split's name in metrics.json; the confusion matrix is in
+        confusion_SPLIT.csv.
 
     Raises
     ------
@@ -83,10 +82,9 @@ def evaluate(run: Run) -> dict[str, Any]:
     how = protocol(run.config, split, len(masked))
     scores = {"protocol": how, **score(confusion, run.dataset.classes)}
     scores["boundary_miou"] = plain_score(outlines.miou())
-    # What a prediction of nothing but background would score: a floor for every network.
-    floor = Confusion(run.classes)
-    floor.add_counts(_all_background(confusion.counts))
-    scores["all_background_miou"] = plain_score(floor.miou())
+    found = baselines(run, split)
+    scores["baselines"] = plain_baselines(found)
+    scores["verdict"] = verdict(scores["miou"], scores["baselines"], "the network's masks")
     for name, value in zip(run.dataset.classes, outlines.iou().tolist(), strict=True):
         scores["classes"][name]["boundary_iou"] = plain_score(value)
     if run.is_rank_zero:
@@ -105,19 +103,10 @@ def evaluate(run: Run) -> dict[str, Any]:
         f"{100 * confusion.pixel_accuracy():.1f} %, boundary IoU "
         f"{100 * outlines.miou():.1f} % [{how}]"
     )
-    above = confusion.miou() > floor.miou()
-    run.console.line(
-        f"masks of background alone would have mIoU {100 * floor.miou():.1f} %: these are "
-        f"{'above' if above else 'NOT ABOVE'} it"
-    )
+    run.console.line(baseline_table(scores["baselines"]))
+    if scores["verdict"]:
+        run.console.line(scores["verdict"])
     return scores
-
-
-def _all_background(counts: NDArray[np.int64]) -> NDArray[np.int64]:
-    """The counts (L, L + 1) if every pixel were predicted as background."""
-    floor = np.zeros_like(counts)
-    floor[:, 0] = counts.sum(axis=1)
-    return floor
 
 
 def confusion_csv(confusion: Confusion, classes: Sequence[str]) -> str:

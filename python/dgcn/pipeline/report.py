@@ -19,6 +19,7 @@ from dgcn.data.dataset import Record
 from dgcn.data.images import read_mask
 from dgcn.metrics import Confusion
 from dgcn.options import load_config
+from dgcn.pipeline.baselines import BASELINES
 from dgcn.pipeline.panels import (
     Panel,
     Sources,
@@ -123,6 +124,7 @@ def report(
         classes=dataset.classes,
         scores=_scores(trainings),
         labellings=_labellings(run, trainings),
+        baselines=BASELINES,
         charts=_charts(run, trainings),
         images=shown,
         notes=notes,

@@ -94,6 +94,8 @@ class Page:
         Of the networks; the first is the headline.
     labellings : mapping from str to mapping
         Scores of cues and supervision by name, each as `dgcn.metrics.score`.
+    baselines : mapping from str to str
+        Titles of the trivial baselines by their key in "baselines" of the scores.
     charts : sequence of str
         From `dgcn.report.curves.line_chart`.
     images : sequence of PageImage
@@ -109,6 +111,7 @@ class Page:
     classes: Sequence[str]
     scores: Sequence[Scores] = ()
     labellings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    baselines: Mapping[str, str] = field(default_factory=dict)
     charts: Sequence[str] = ()
     images: Sequence[PageImage] = ()
     notes: Sequence[str] = ()
@@ -126,8 +129,8 @@ def render_page(page: Page) -> str:
         colours=_class_styles(len(page.classes)),
         notes="".join(f'<p class="note">{_text(note)}</p>' for note in page.notes),
         tiles="".join(_tiles(page)),
-        protocols=_protocols(page.scores),
-        tables=_class_table(page) + _labelling_table(page.labellings),
+        protocols=_verdicts(page.scores) + _protocols(page.scores),
+        tables=_baseline_table(page) + _class_table(page) + _labelling_table(page.labellings),
         charts="".join(page.charts) or "<p>No epoch is finished yet.</p>",
         browser=_browser(page, read["browser.html"]),
         settings="".join(
@@ -146,10 +149,6 @@ def _tiles(page: Page) -> list[str]:
         name = f"{scores.name}, {scores.split}"
         tiles.append(_tile(_percent(scores.values["miou"]), f"mean IoU ({name})"))
         tiles.append(_tile(_percent(scores.values["pixel_accuracy"]), f"pixel accuracy ({name})"))
-    floors = {each.split: each.values.get("all_background_miou") for each in page.scores}
-    for split, floor in floors.items():
-        if floor is not None:
-            tiles.append(_tile(_percent(floor), f"mean IoU of background alone ({split})"))
     for name, values in page.labellings.items():
         tiles.append(_tile(_percent(values["miou"]), f"mean IoU of the {name}"))
     return tiles or ["<p>Nothing is scored: there are no masks, or no predictions yet.</p>"]
@@ -166,6 +165,40 @@ def _protocols(scores: Sequence[Scores]) -> str:
     return "".join(
         f'<p class="quiet"><b>{_text(", ".join(trainings))}</b>: {_text(how)}.</p>'
         for how, trainings in names.items()
+    )
+
+
+def _verdicts(scores: Sequence[Scores]) -> str:
+    """What the trivial baselines say of every network, in one sentence each."""
+    return "".join(
+        f"<p>{_text(f'{each.name}, {each.split}: {sentence}.')}</p>"
+        for each in scores
+        if (sentence := each.values.get("verdict"))
+    )
+
+
+def _baseline_table(page: Page) -> str:
+    """Mean IoU of the networks and of the trivial baselines, a column a split."""
+    columns = {each.split: each.values.get("baselines", {}) for each in page.scores}
+    names = [name for name in page.baselines if any(name in found for found in columns.values())]
+    if not names:
+        return ""
+    head = "".join(f'<th scope="col">mean IoU, {_text(split)}</th>' for split in columns)
+    rows = []
+    for network in dict.fromkeys(each.name for each in page.scores):
+        own = {each.split: each.values for each in page.scores if each.name == network}
+        cells = "".join(f"<td>{_percent(own.get(at, {}).get('miou'))}</td>" for at in columns)
+        rows.append(f'<tr><th scope="row">{_text(network)}</th>{cells}</tr>')
+    for name in names:
+        cells = "".join(
+            f"<td>{_percent(found.get(name, {}).get('miou'))}</td>" for found in columns.values()
+        )
+        title = _text(page.baselines[name])
+        rows.append(f'<tr><th scope="row">no network: {title}</th>{cells}</tr>')
+    return (
+        '<div class="scroll" tabindex="0" role="region" aria-label="Trivial baselines"'
+        f' style="margin-bottom:.8rem"><table><thead><tr><td></td>{head}</tr></thead>'
+        f"<tbody>{''.join(rows)}</tbody></table></div>"
     )
 
 
