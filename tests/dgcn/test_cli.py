@@ -115,7 +115,7 @@ def test_no_traceback_in_the_process() -> None:
         env={**os.environ, "DGCN_TRACEBACK": ""},
     )
     assert done.returncode == 2
-    assert done.stderr == "dgcn: error: cues.foreground must be in [0, 1), got 2.0\n"
+    assert done.stderr == "dgcn: error: cues.foreground must be 'auto' or in [0, 1), got 2.0\n"
     assert done.stdout == ""
 
 

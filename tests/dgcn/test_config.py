@@ -47,8 +47,10 @@ def test_defaults_are_those_of_the_paper() -> None:
         13,
         10,
     )
-    assert (config.cues.foreground, config.cues.background) == (0.2, 0.07)
+    assert config.cues.background == 0.07
     assert config.data.size == 321
+    # Ours: the paper's cues are those of foreground 0.2 and saliency_weight 0.
+    assert (config.cues.foreground, config.cues.saliency_weight) == ("auto", 1.0)
 
 
 @pytest.mark.parametrize("section", [*SECTIONS.values(), *KINDS.values()], ids=[*SECTIONS, *KINDS])
@@ -81,7 +83,7 @@ def test_every_field_is_documented(section: type) -> None:
         ("train", {"dropout": 1.0}, r"dropout must be in \[0, 1\), got 1\.0"),
         ("classify", {"momentum": 1.5}, r"momentum must be in \[0, 1\), got 1\.5"),
         ("classify", {"gamma": 0.0}, r"gamma must be in \(0, 1\], got 0\.0"),
-        ("cues", {"foreground": 1.5}, r"foreground must be in \[0, 1\), got 1\.5"),
+        ("cues", {"foreground": 1.5}, r"foreground must be 'auto' or in \[0, 1\), got 1\.5"),
         ("supervision", {"name": "../x"}, r"name must be None or of .*got '\.\./x'"),
         ("supervision", {"name": "cues"}, r"name must be None or of .*got 'cues'"),
         ("supervision", {"kind": "magic"}, r"kind must be one of graph_cut, .*got 'magic'"),

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
-from dgcn.checks import require, require_scales
+from dgcn.checks import require, require_at_least, require_scales
 from dgcn.cues.saliency import find_saliency
 
 
@@ -17,8 +18,11 @@ class CuesConfig:
     """Cues to be used instead: a pickle of SEC or DSRG with input_list.txt beside it, an .npz file
     of another run, or a folder of PNG files (class ids on the grid, 255 where there is no cue).
     None: they are made, as the other fields say."""
-    foreground: float = 0.2
-    """A cell is a cue of class c where its activation exceeds this fraction of the maximum."""
+    foreground: Literal["auto"] | float = "auto"
+    """A cell is a cue of class c where its map exceeds this fraction of the map's maximum. "auto":
+    a threshold for each class, above what certain background reaches, from 0.3 to 0.8."""
+    saliency_weight: float = 1.0
+    """Weight of the saliency beside the class activation in that map; 0: the activation alone."""
     background: float = 0.07
     """A cell is a cue of the background where its saliency, in [0, 1], is below this."""
     background_fraction: float | None = None
@@ -35,7 +39,9 @@ class CuesConfig:
     def __post_init__(self) -> None:
         if self.path is not None and not self.path.exists():
             raise FileNotFoundError(f"path: no such file or folder: {self.path}")
-        require(self, "foreground", 0 <= self.foreground < 1, "in [0, 1)")
+        fixed = self.foreground
+        require(self, "foreground", fixed == "auto" or 0 <= fixed < 1, "'auto' or in [0, 1)")
+        require_at_least(self, 0, "saliency_weight")
         require(self, "background", 0 <= self.background <= 1, "in [0, 1]")
         fraction = self.background_fraction
         valid = fraction is None or 0 < fraction <= 1

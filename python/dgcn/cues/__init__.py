@@ -3,12 +3,14 @@
 from dgcn.cues.cam import cam_multiscale, foreground_cues, normalised_cam
 from dgcn.cues.cue_files import load_cues, save_cues
 from dgcn.cues.cue_images import read_cue_images, write_cue_images
+from dgcn.cues.evidence import ClassThreshold, object_maps, thresholds
 from dgcn.cues.external import external_cues
 from dgcn.cues.field_pickle import FieldCues, read_field_cues, write_field_cues
 from dgcn.cues.make import make_cues
 from dgcn.cues.saliency import border_geodesic, find_saliency, read_saliency, saliency_to_grid
 
 __all__ = [
+    "ClassThreshold",
     "FieldCues",
     "border_geodesic",
     "cam_multiscale",
@@ -18,11 +20,13 @@ __all__ = [
     "load_cues",
     "make_cues",
     "normalised_cam",
+    "object_maps",
     "read_cue_images",
     "read_field_cues",
     "read_saliency",
     "saliency_to_grid",
     "save_cues",
+    "thresholds",
     "write_cue_images",
     "write_field_cues",
 ]

@@ -100,7 +100,9 @@ def normalised_cam(cam: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
 
 
 def foreground_cues(
-    cam: NDArray[np.floating[Any]], present: NDArray[np.bool_], threshold: float = 0.2
+    cam: NDArray[np.floating[Any]],
+    present: NDArray[np.bool_],
+    threshold: float | Sequence[float] = 0.2,
 ) -> NDArray[np.bool_]:
     """Cells whose activation exceeds a fraction of the class's maximum in the picture.
 
@@ -110,8 +112,9 @@ def foreground_cues(
         Activation of the foreground classes; row c - 1 belongs to class id c.
     present : numpy.ndarray, shape (L,), bool
         Classes of the image; entry 0, the background, is not looked at.
-    threshold : float, default 0.2
-        In [0, 1) (Kolesnikov and Lampert 2016: 0.2).
+    threshold : float or sequence of float, default 0.2
+        In [0, 1) (Kolesnikov and Lampert 2016: 0.2); of a sequence, entry c - 1 belongs to class
+        id c.
 
     Returns
     -------
@@ -131,9 +134,13 @@ def foreground_cues(
         raise TypeError(f"present must be bool, got {present.dtype}")
     if present.shape != (len(cam) + 1,):
         raise ValueError(f"present must have shape ({len(cam) + 1},), got {present.shape}")
-    if not 0 <= threshold < 1:
-        raise ValueError(f"foreground threshold must be in [0, 1), got {threshold}")
-    cues: NDArray[np.bool_] = normalised_cam(cam) > threshold
+    limits = np.asarray(threshold, dtype=np.float32)  # as the maps: 2 of 10 does not exceed 0.2
+    if limits.shape not in ((), (len(cam),)):
+        raise ValueError(f"foreground threshold must be one or {len(cam)}, got {limits.size}")
+    for limit in np.atleast_1d(limits).tolist():
+        if not 0 <= limit < 1:
+            raise ValueError(f"foreground threshold must be in [0, 1), got {limit:g}")
+    cues: NDArray[np.bool_] = normalised_cam(cam) > limits.reshape(-1, 1, 1)
     cues &= present[1:, None, None]
     return cues
 

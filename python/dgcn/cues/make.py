@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dgcn.cues.cam import foreground_cues
+from dgcn.cues.evidence import object_maps
 from dgcn.cues.saliency import saliency_to_grid
 
 __all__ = ["background_cues", "make_cues", "resolve_conflicts"]
@@ -18,7 +20,8 @@ def make_cues(
     saliency: NDArray[np.floating[Any]],
     present: NDArray[np.bool_],
     *,
-    foreground: float = 0.2,
+    foreground: float | Sequence[float] = 0.2,
+    saliency_weight: float = 0.0,
     background: float = 0.07,
     background_fraction: float | None = None,
 ) -> NDArray[np.bool_]:
@@ -36,8 +39,12 @@ def make_cues(
         In [0, 1]; brought to the grid by `saliency_to_grid`, or taken as it is if (h, w).
     present : numpy.ndarray, shape (L,), bool
         Classes of the image. Without entry 0 there is no background cue.
-    foreground : float, default 0.2
-        A cell is claimed by class c where its activation exceeds this fraction of the maximum.
+    foreground : float or sequence of float, default 0.2
+        A cell is claimed by class c where its map exceeds this fraction of the maximum; one for
+        all classes, or entry c - 1 for class id c.
+    saliency_weight : float, default 0
+        Weight of the saliency beside the activation in that map, see `dgcn.cues.object_maps`. 0:
+        the activation alone, as Kolesnikov and Lampert.
     background : float, default 0.07
         A cell is claimed by the background where its saliency is below this.
     background_fraction : float or None, default None
@@ -56,11 +63,12 @@ def make_cues(
     ValueError
         Shapes do not fit, a threshold is out of range, or a map is not finite.
     """
+    grid = saliency_to_grid(saliency, *cam.shape[1:])
+    maps = object_maps(cam, grid, present, saliency_weight) if saliency_weight else cam
     claims = np.empty((len(cam) + 1, *cam.shape[1:]), dtype=np.bool_)
-    claims[1:] = foreground_cues(cam, present, foreground)
+    claims[1:] = foreground_cues(maps, present, foreground)
     if background_fraction is None and not 0 <= background <= 1:
         raise ValueError(f"background must be in [0, 1], got {background}")
-    grid = saliency_to_grid(saliency, *cam.shape[1:])
     claims[0] = background_cues(grid, background, background_fraction) & present[0]
     return resolve_conflicts(claims)
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from rich.text import Text
 
 from dgcn.config import Config, ModelConfig
+from dgcn.doctor.cues import check_cues
 from dgcn.doctor.dataset import check_dataset
 from dgcn.doctor.finding import Finding
 from dgcn.doctor.kernels import check_kernels
@@ -84,6 +85,9 @@ def _sections(
         return
     yield "Settings", check_settings(settings)
     yield "Data set", check_dataset(settings, settings.data.root, console)
+    findings = list(check_cues(settings.out))
+    if findings:
+        yield "Cues", iter(findings)
 
 
 def _show(finding: Finding, console: Console) -> None:

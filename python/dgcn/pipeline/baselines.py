@@ -85,7 +85,8 @@ def enlarged(cues: NDArray[np.bool_], height: int, width: int) -> NDArray[np.uin
         np.rint(np.linspace(0, cells - 1, length)).astype(np.int64)
         for cells, length in zip(labels.shape, (height, width), strict=True)
     )
-    return labels[np.ix_(rows, columns)]
+    enlarged_labels: NDArray[np.uint8] = labels[np.ix_(rows, columns)]
+    return enlarged_labels
 
 
 def plain_baselines(found: Mapping[str, Confusion]) -> dict[str, dict[str, float | None]]:

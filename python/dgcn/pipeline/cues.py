@@ -3,22 +3,44 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dgcn.atomic import write_text
-from dgcn.cues import external_cues, find_saliency, make_cues, read_saliency, save_cues
+from dgcn.cues import (
+    ClassThreshold,
+    external_cues,
+    find_saliency,
+    make_cues,
+    object_maps,
+    read_saliency,
+    saliency_to_grid,
+    save_cues,
+    thresholds,
+)
 from dgcn.cues.external import LISTING
+from dgcn.cues.judge import Remark, coverage_of_cues, judge_cues
+from dgcn.cues.make import background_cues
 from dgcn.data.dataset import Record
 from dgcn.data.images import read_image
+from dgcn.metrics import plain_score
 from dgcn.models import Classifier
 from dgcn.options import as_plain
 from dgcn.pipeline.networks import activation, load_classifier
 from dgcn.pipeline.run import Run
 from dgcn.pipeline.stage import Stage, dataset_fingerprint, file_fingerprint
+
+THRESHOLDS = "thresholds.json"
+"""In the folder of the cues: by class, the automatic threshold and the level of the background."""
+
+VERDICT = "verdict.json"
+"""In the folder of the cues: what they cover, and what is amiss with them."""
+
+_SAMPLE = 1000  # images that automatic thresholds go by, at most; their maps are kept meanwhile
 
 
 def _options(run: Run) -> dict[str, Any]:
@@ -39,7 +61,7 @@ def given_fingerprint(path: Path) -> dict[str, Any]:
 
 
 def _make(run: Run, fingerprint: dict[str, Any]) -> None:
-    """Make the cues, or read them; score them where training images have masks.
+    """Make the cues, or read them; judge them, by masks too where training images have some.
 
     The masks have no part in the cues.
     """
@@ -47,61 +69,172 @@ def _make(run: Run, fingerprint: dict[str, Any]) -> None:
         return
     records = run.records("train")
     given = run.config.cues.path
+    chosen: list[ClassThreshold] = []
+    (run.cues_folder / THRESHOLDS).unlink(missing_ok=True)
     if given is not None:
         cues = external_cues(given, records, run.classes, run.grid)
         run.console.line(f"cues: {len(cues)} images, from {given}")
     else:
-        cues = {}
-        model = load_classifier(run)
-        with run.console.bar("cues", len(records)) as advance:
-            for record in records:
-                cues[record.name] = image_cues(run, model, record)
-                advance(record.name)
+        cues, chosen = _made(run, records)
     save_cues(run.cues_folder / "cues.npz", cues)
-    _score(run, cues)
+    _judge(run, cues, chosen)
 
 
-def image_cues(run: Run, model: Classifier, record: Record) -> NDArray[np.bool_]:
-    """Cues (L, h, w) of one image.
+class Evidence(NamedTuple):
+    """What the cues of an image are made from."""
 
-    Parameters
-    ----------
-    run : Run
-    model : Classifier
-        In evaluation mode.
-    record : Record
-        Its labels decide which classes can have cues; its mask is not read.
-    """
-    options = run.config.cues
+    activation: NDArray[np.float32]
+    """(L - 1, h, w), 0 for absent classes."""
+    saliency: NDArray[np.float32]
+    """(h, w)."""
+    present: NDArray[np.bool_]
+    """(L,)."""
+
+
+def _evidence(run: Run, model: Classifier, record: Record) -> Evidence:
     image = read_image(record.image)
     if run.dataset.saliency is not None:
         saliency = read_saliency(run.dataset.saliency, record.name)
     else:
-        saliency = find_saliency(options.saliency)(image)
+        saliency = find_saliency(run.config.cues.saliency)(image)
     present = np.zeros(run.classes, dtype=bool)
     present[[0, *record.labels]] = True
+    maps = activation(run, model, image)
+    maps[~present[1:]] = 0
+    return Evidence(maps, saliency_to_grid(saliency, *maps.shape[1:]), present)
+
+
+def _made(
+    run: Run, records: Sequence[Record]
+) -> tuple[dict[str, NDArray[np.bool_]], list[ClassThreshold]]:
+    """Cues of every image, and the thresholds where they are chosen automatically."""
+    options, model = run.config.cues, load_classifier(run)
+    kept: dict[str, Evidence] = {}
+    chosen: list[ClassThreshold] = []
+    if options.foreground == "auto":
+        step = -(-len(records) // _SAMPLE)
+        sample = records[::step]
+        with run.console.bar("cues: thresholds", len(sample)) as advance:
+            for record in sample:
+                kept[record.name] = _evidence(run, model, record)
+                advance(record.name)
+
+        def looked_at() -> Iterator[tuple[NDArray[np.float32], NDArray[np.bool_], Sequence[int]]]:
+            for record in sample:
+                maps, saliency, present = kept[record.name]
+                quiet = background_cues(saliency, options.background, options.background_fraction)
+                weight = options.saliency_weight
+                yield object_maps(maps, saliency, present, weight), quiet, record.labels
+
+        chosen = thresholds(looked_at(), run.classes)
+        found = {
+            name: {"threshold": each.value, "noise": plain_score(each.noise)}
+            for name, each in zip(run.dataset.classes[1:], chosen, strict=True)
+        }
+        write_text(run.cues_folder / THRESHOLDS, json.dumps(found, indent=2) + "\n")
+    limits = _limits(run, chosen)
+    cues = {}
+    with run.console.bar("cues", len(records)) as advance:
+        for record in records:
+            known = kept.pop(record.name, None)
+            evidence = _evidence(run, model, record) if known is None else known
+            cues[record.name] = _cues(run, evidence, limits)
+            advance(record.name)
+    return cues, chosen
+
+
+def _limits(run: Run, chosen: Sequence[ClassThreshold]) -> list[float]:
+    """The threshold of every class, chosen or given."""
+    fixed = run.config.cues.foreground
+    if fixed == "auto":
+        return [each.value for each in chosen]
+    return [float(fixed)] * (run.classes - 1)
+
+
+def _cues(run: Run, evidence: Evidence, limits: Sequence[float]) -> NDArray[np.bool_]:
+    options = run.config.cues
     return make_cues(
-        activation(run, model, image),
-        saliency,
-        present,
-        foreground=options.foreground,
+        *evidence,
+        foreground=limits,
+        saliency_weight=options.saliency_weight,
         background=options.background,
         background_fraction=options.background_fraction,
     )
 
 
-def _score(run: Run, cues: dict[str, NDArray[np.bool_]]) -> None:
+def image_cues(run: Run, model: Classifier, record: Record) -> NDArray[np.bool_]:
+    """Cues (L, h, w) of one image, by the thresholds of the training images.
+
+    Parameters
+    ----------
+    run : Run
+        Its cues are made.
+    model : Classifier
+        In evaluation mode.
+    record : Record
+        Its labels decide which classes can have cues; its mask is not read.
+    """
+    chosen: list[ClassThreshold] = []
+    if run.config.cues.foreground == "auto":
+        known = json.loads((run.cues_folder / THRESHOLDS).read_text(encoding="utf-8"))
+        values = (known[name]["threshold"] for name in run.dataset.classes[1:])
+        chosen = [ClassThreshold(value, float("nan")) for value in values]
+    return _cues(run, _evidence(run, model, record), _limits(run, chosen))
+
+
+def _judge(run: Run, cues: dict[str, NDArray[np.bool_]], chosen: Sequence[ClassThreshold]) -> None:
+    """Write quality.json, where there are masks, and verdict.json; say both."""
+    names, records = run.dataset.classes, run.records("train")
     scores = run.score_grid(cues)
-    if scores is None:
-        return
-    write_text(run.cues_folder / "quality.json", json.dumps(scores, indent=2) + "\n")
-    foreground = scores["foreground"]
-    run.console.line(
-        f"cues: mIoU {_percent(scores['miou'])}, coverage {_percent(scores['coverage'])}, "
-        f"foreground precision {_percent(foreground['precision'])}, "
-        f"recall {_percent(foreground['recall'])} "
-        f"[train, {len(run.masked('train'))} images with masks, {run.grid} x {run.grid} grid]"
-    )
+    if scores is not None:
+        write_text(run.cues_folder / "quality.json", json.dumps(scores, indent=2) + "\n")
+    coverage = coverage_of_cues(((cues[each.name], each.labels) for each in records), names)
+    made = run.config.cues.path is None
+    foreground = dict(zip(names[1:], _limits(run, chosen), strict=True)) if made else {}
+    noise = {name: plain_score(each.noise) for name, each in zip(names[1:], chosen, strict=False)}
+    remarks = judge_cues(coverage, foreground, noise, scores)
+    classes = {
+        name: {**each, "threshold": foreground.get(name), "noise": noise.get(name)}
+        for name, each in coverage.items()
+    }
+    content = {"classes": classes, "remarks": [each._asdict() for each in remarks]}
+    write_text(run.cues_folder / VERDICT, json.dumps(content, indent=2) + "\n")
+    run.console.line(_table(classes, scores))
+    if scores is not None:
+        found = scores["foreground"]
+        run.console.line(
+            f"cues: mIoU {_percent(scores['miou'])}, coverage {_percent(scores['coverage'])}, "
+            f"foreground precision {_percent(found['precision'])}, "
+            f"recall {_percent(found['recall'])} "
+            f"[train, {len(run.masked('train'))} images with masks, {run.grid} x {run.grid} grid]"
+        )
+    for each in remarks:
+        run.console.line(f"cues: {each.what}; {each.fix}")
+    if not remarks:
+        run.console.line("cues: nothing amiss with what they cover")
+
+
+def read_remarks(folder: Path) -> list[Remark]:
+    """What is amiss with the cues in a folder; empty where there is no verdict on them."""
+    path = folder / VERDICT
+    if not path.is_file():
+        return []
+    content = json.loads(path.read_text(encoding="utf-8"))
+    return [Remark(**each) for each in content["remarks"]]
+
+
+def _table(classes: dict[str, dict[str, Any]], scores: dict[str, Any] | None) -> str:
+    """Threshold, coverage and, with masks, precision and recall of every class."""
+    heads = ("threshold", "covered", "without", *(("precision", "recall") if scores else ()))
+    width = max(len("cues of"), *map(len, classes))
+    lines = [f"{'cues of':<{width}}  images  " + "  ".join(heads)]
+    for name, each in classes.items():
+        values = {**each, **(scores["classes"][name] if scores else {})}
+        limit = "-" if each["threshold"] is None else f"{each['threshold']:.2f}"
+        cells = [limit, *(_percent(values[head]) for head in heads[1:])]
+        shown = "  ".join(f"{cell:>{len(head)}}" for cell, head in zip(cells, heads, strict=True))
+        lines.append(f"{name:<{width}}  {each['images']:>6}  {shown}")
+    return "\n".join(lines)
 
 
 def _percent(value: float | None) -> str:

@@ -20,6 +20,7 @@ from dgcn.data.images import read_mask
 from dgcn.metrics import Confusion
 from dgcn.options import load_config
 from dgcn.pipeline.baselines import BASELINES
+from dgcn.pipeline.cues import read_remarks
 from dgcn.pipeline.panels import (
     Panel,
     Sources,
@@ -110,6 +111,7 @@ def report(
         for each in trainings
         if not (each.run.trained_folder / "metrics.json").is_file()
     ]
+    notes += [f"Cues: {what}. To do: {fix}." for what, fix in read_remarks(run.cues_folder)]
     shown, more = page_images(run, trainings, images)
     notes += more
     dataset = run.dataset
