@@ -95,7 +95,10 @@ def test_threshold_is_what_98_of_100_cells_of_background_stay_below(data: st.Dat
         noise = found[c - 1].noise
         assert (values <= noise).mean() >= 0.98
         assert (values < noise - 0.002).mean() < 0.98
-        assert found[c - 1].value == min(max(noise, FLOOR), CEILING)
+        every = np.concatenate([m[c - 1].ravel() for m, _, own in images if c in own])
+        kept = np.sort(every)[int(0.9 * len(every))]  # a tenth of the cells is above
+        wanted = min(max(min(noise, kept), FLOOR), CEILING)
+        assert found[c - 1].value == pytest.approx(wanted, abs=0.03)
 
 
 def test_noisy_class_gets_a_higher_threshold_than_a_clean_one() -> None:
@@ -108,6 +111,16 @@ def test_noisy_class_gets_a_higher_threshold_than_a_clean_one() -> None:
     assert found[0].value == FLOOR
     assert found[1].value == pytest.approx(0.6, abs=0.002)
     assert not (maps[1][background] > found[1].value).any()
+
+
+def test_threshold_keeps_a_tenth_of_the_cells_where_the_prior_sees_no_object() -> None:
+    ramp = np.linspace(0, 1, 400).reshape(1, 20, 20)
+    nowhere = np.ones((20, 20), dtype=bool)
+    scaled = ramp * 0.8
+    (found,) = thresholds([(scaled, nowhere, [1])], 2)
+    assert found.noise == pytest.approx(0.98 * 0.8, abs=0.003)
+    assert found.value == pytest.approx(0.9 * 0.8, abs=0.003)
+    assert (scaled > found.value).mean() == pytest.approx(0.1, abs=0.004)
 
 
 def test_bad_maps_are_refused() -> None:

@@ -15,11 +15,12 @@ from PIL import Image
 import graphcut_ext as gx
 from dgcn.cli import main
 from dgcn.config import Config, DataConfig
-from dgcn.data import write_mask, write_synthetic
+from dgcn.data import Record, write_mask, write_synthetic
 from dgcn.data.synthetic import draw_scene
 from dgcn.doctor import Finding, kernels
 from dgcn.doctor.dataset import check_dataset
 from dgcn.doctor.duplicates import Fingerprint, fingerprint, near_duplicates
+from dgcn.doctor.masks import check_masks
 from dgcn.training.console import Console
 
 
@@ -323,3 +324,32 @@ def test_colours_are_for_terminals_alone(monkeypatch: pytest.MonkeyPatch) -> Non
     assert shown() == "  error   [red]x\n          fix: y\n"
     monkeypatch.setenv("NO_COLOR", "1")
     assert "\x1b[31m" not in shown(force_terminal=True)
+
+
+def test_masks_that_contradict_the_labels(tmp_path: Path) -> None:
+    def record(name: str, labels: tuple[int, ...], values: list[list[int]]) -> Record:
+        mask = tmp_path / f"{name}.png"
+        write_mask(mask, np.array(values, dtype=np.uint8))
+        return Record(name, tmp_path / f"{name}.jpg", labels, mask)
+
+    sound = record("sound", (1,), [[0, 1], [1, 255]])
+    bare = Record("bare", tmp_path / "bare.jpg", (1,), None)
+    names = ("background", "cat", "dog")
+    (finding,) = check_masks([sound, bare], names)
+    assert finding == Finding("ok", "the classes of all 1 masks are those of the labels")
+    assert list(check_masks([bare], names)) == []
+    found = list(
+        check_masks(
+            [
+                sound,
+                record("extra", (1,), [[0, 1], [2, 2]]),
+                record("missing", (1, 2), [[0, 0], [0, 1]]),
+                record("void", (), [[255, 255], [255, 0]]),
+            ],
+            names,
+        )
+    )
+    assert [each.level for each in found] == ["warning"] * 3
+    assert "do not name (1): extra (dog)" in found[0].what
+    assert "does not hold (1): missing (dog)" in found[1].what
+    assert "mostly void, 255, which is not scored (1): void 75%" in found[2].what

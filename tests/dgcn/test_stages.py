@@ -76,7 +76,7 @@ def test_training_on_other_cues_than_the_settings_name_is_not_kept(
     finished, known = read_record(copy / "static")
     assert finished
     assert known["cues"] == read_record(copy / "cues")[1]
-    assert known["cues"]["cues"]["foreground"] == 0.2
+    assert known["cues"]["cues"]["foreground"] == "auto"
     capsys.readouterr()
     assert main(["run", *out, other]) == 2
     said = capsys.readouterr().err

@@ -19,6 +19,7 @@ CEILING = 0.8
 """Automatic thresholds are at most this, so that every image keeps cues."""
 
 _QUIET = 0.98  # share of the background's cells that the threshold is above
+_KEPT = 0.1  # share of the cells of a class's images that stay above it: SEC's cues cover as much
 
 
 def object_maps(
@@ -85,8 +86,9 @@ def thresholds(
 
     Where the maps of a class are as high on the background as on objects, no fixed fraction of the
     maximum tells them apart. The cells that the saliency prior takes for background say how high
-    that is: the threshold is what 98 % of them stay below, but within `FLOOR` and `CEILING`.
-    Masks have no part in it.
+    that is: the threshold is what 98 % of them stay below. Where the prior takes objects for
+    background, that is too high: it is lowered until a tenth of all cells of the class's images
+    exceed it. It stays within `FLOOR` and `CEILING`. Masks have no part in it.
 
     Parameters
     ----------
@@ -102,22 +104,26 @@ def thresholds(
         Entry c - 1 belongs to class id c.
     """
     # Counts of the values: their number does not grow with the images.
-    counts = np.zeros((classes - 1, _BINS), dtype=np.int64)
+    quiet = np.zeros((classes - 1, _BINS), dtype=np.int64)
+    every = np.zeros_like(quiet)
     for maps, background, labels in images:
         for label in labels:
-            values = np.clip(maps[label - 1][background], 0, 1)
-            bins = np.minimum((values * _BINS).astype(np.int64), _BINS - 1)
-            counts[label - 1] += np.bincount(bins, minlength=_BINS)
-    return [_threshold(row) for row in counts]
+            bins = np.minimum((np.clip(maps[label - 1], 0, 1) * _BINS).astype(np.int64), _BINS - 1)
+            quiet[label - 1] += np.bincount(bins[background], minlength=_BINS)
+            every[label - 1] += np.bincount(bins.ravel(), minlength=_BINS)
+    return [_threshold(*rows) for rows in zip(quiet, every, strict=True)]
 
 
 _BINS = 1000
 
 
-def _threshold(counts: NDArray[np.int64]) -> ClassThreshold:
-    total = counts.sum()
-    if not total:
+def _threshold(quiet: NDArray[np.int64], every: NDArray[np.int64]) -> ClassThreshold:
+    if not quiet.any():
         return ClassThreshold(FLOOR, float("nan"))
-    # The upper end of the bin in which the quantile lies.
-    noise = (int(np.searchsorted(counts.cumsum(), _QUIET * total)) + 1) / _BINS
-    return ClassThreshold(min(max(noise, FLOOR), CEILING), noise)
+    noise = _quantile(quiet, _QUIET)
+    return ClassThreshold(min(max(min(noise, _quantile(every, 1 - _KEPT)), FLOOR), CEILING), noise)
+
+
+def _quantile(counts: NDArray[np.int64], share: float) -> float:
+    """The upper end of the bin in which a quantile of the values lies."""
+    return (int(np.searchsorted(counts.cumsum(), share * counts.sum())) + 1) / _BINS

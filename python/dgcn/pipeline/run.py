@@ -39,7 +39,7 @@ class Run:
         config.yaml, versions.yaml
         data/                     the synthetic set, where no data.root is given; COCO's masks
         classifier/               last.pt, best.pt, history.json
-        cues/                     cues.npz, quality.json
+        cues/                     cues.npz, thresholds.json, verdict.json, quality.json
         graph_cut/, static/       one training each, sharing the classifier and the cues:
           config.yaml, versions.yaml, last.pt, best.pt, history.json, throughput.json
           supervision.json, supervision/epoch_N.json
