@@ -20,7 +20,7 @@ from dgcn.data.synthetic import draw_scene
 from dgcn.doctor import Finding, kernels
 from dgcn.doctor.dataset import check_dataset
 from dgcn.doctor.duplicates import Fingerprint, fingerprint, near_duplicates
-from dgcn.doctor.masks import check_masks
+from dgcn.doctor.masks import check_masks, check_widths
 from dgcn.training.console import Console
 
 
@@ -353,3 +353,20 @@ def test_masks_that_contradict_the_labels(tmp_path: Path) -> None:
     assert "do not name (1): extra (dog)" in found[0].what
     assert "does not hold (1): missing (dog)" in found[1].what
     assert "mostly void, 255, which is not scored (1): void 75%" in found[2].what
+
+
+@pytest.mark.parametrize(("width", "thin"), [(2, True), (6, True), (10, False)])
+def test_objects_thinner_than_a_cell_are_warned_of(tmp_path: Path, width: int, thin: bool) -> None:
+    mask = np.zeros((200, 160), dtype=np.uint8)
+    mask[:, 70 : 70 + width] = 1
+    mask[:5, :5] = 255
+    write_mask(tmp_path / "a.png", mask)
+    record = Record("a", tmp_path / "a.jpg", (1,), tmp_path / "a.png")
+    bare = Record("b", tmp_path / "b.jpg", (1,), None)
+    found = list(check_widths([record, bare], ("background", "crack"), 201))
+    assert [each.level for each in found] == (["warning"] if thin else [])
+    for each in found:
+        said_width = float(each.what.rsplit(" ", 1)[1])
+        assert said_width == pytest.approx(width * 201 / 200, rel=0.3)
+        assert "--data.size 297" in each.fix
+    assert list(check_widths([bare], ("background", "crack"), 201)) == []

@@ -17,7 +17,7 @@ from dgcn.data.coco import find_year
 from dgcn.data.voc import find_voc
 from dgcn.doctor.duplicates import Fingerprint, fingerprint, near_duplicates
 from dgcn.doctor.finding import Finding
-from dgcn.doctor.masks import check_masks
+from dgcn.doctor.masks import check_masks, check_widths
 from dgcn.doctor.names import LISTED, check_names, some_of
 from dgcn.pipeline.run import dataset_of
 from dgcn.training.console import Console
@@ -90,6 +90,7 @@ def check_dataset(config: Config, root: Path, console: Console) -> Iterator[Find
     yield from _files(examined, lists)
     sound = [each.record for each in examined if not each.error]
     yield from check_masks(sound, dataset.classes)
+    yield from check_widths(sound, dataset.classes, config.data.size)
     yield from _sizes(examined)
     yield from _shared(examined, train, val)
 

@@ -1,4 +1,4 @@
-"""Masks against the images' labels: classes that only one of them has, and void."""
+"""Masks against the images' labels and the grid: classes that only one has, void, thin objects."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import distance_transform_edt
 
 from dgcn.data import Record, read_mask
 from dgcn.data.images import VOID
@@ -15,6 +17,8 @@ from dgcn.doctor.finding import Finding
 from dgcn.doctor.names import some_of
 
 _VOID = 0.5  # of a mask's pixels
+_CELL = 8  # pixels of the warped image
+_MEASURED = 200  # masks whose objects' widths are measured
 
 
 class _Content(NamedTuple):
@@ -71,6 +75,47 @@ def check_masks(records: Sequence[Record], classes: Sequence[str]) -> Iterator[F
         )
     if not any(unnamed.values()) and not any(absent.values()) and not empty:
         yield Finding("ok", f"the classes of all {len(masked)} masks are those of the labels")
+
+
+def check_widths(records: Sequence[Record], classes: Sequence[str], size: int) -> Iterator[Finding]:
+    """Classes whose objects are thinner than a cell of the grid, by at most 200 of the masks.
+
+    Parameters
+    ----------
+    records : sequence of Record
+        Of images whose files can be read.
+    classes : sequence of str
+        Names by class id.
+    size : int
+        Side that images are warped to.
+    """
+    masked = [record for record in records if record.mask is not None]
+    widths: dict[int, list[float]] = {}
+    for record in masked[:: -(-len(masked) // _MEASURED) or 1]:
+        assert record.mask is not None
+        mask = read_mask(record.mask)
+        for label in set(np.unique(mask).tolist()) - {0, VOID}:
+            widths.setdefault(label, []).append(_width(mask == label) * size / max(mask.shape))
+    middle = {label: float(np.median(each)) for label, each in sorted(widths.items())}
+    thin = [f"{classes[label]} {width:.1f}" for label, width in middle.items() if width < _CELL]
+    if thin:
+        larger = (3 * size // 2) // _CELL * _CELL + 1
+        yield Finding(
+            "warning",
+            f"objects thinner than a cell of the grid, {_CELL} pixels at data.size {size} (median "
+            f"width in pixels): {some_of(thin)}",
+            f"--data.size {larger} with model.dilation raised in proportion, or cut the images "
+            f"into parts",
+        )
+
+
+def _width(shape: NDArray[np.bool_]) -> float:
+    """Width of an object in pixels: exact for a long strip, whose pixels lie w / 4 from its edge.
+
+    The distance to the nearest pixel outside is half a pixel more than that to the edge.
+    """
+    distance = distance_transform_edt(np.pad(shape, 1))
+    return 4 * float(distance[1:-1, 1:-1][shape].mean() - 0.5)
 
 
 def _content(record: Record) -> _Content:
