@@ -122,6 +122,15 @@ class Confusion:
             raise ValueError(f"counts must not be negative, got {other[other < 0][0]}")
         self._counts += other
 
+    def filled(self) -> Confusion:
+        """The same pixels where every one without a label is predicted as the background."""
+        counts = self.counts
+        counts[:, 0] += counts[:, -1]
+        counts[:, -1] = 0
+        result = Confusion(self.classes)
+        result.add_counts(counts)
+        return result
+
     def iou(self) -> NDArray[np.float64]:
         """Intersection over union of each class.
 

@@ -12,7 +12,7 @@ import pytest
 from dgcn.cli import main
 from dgcn.data.images import read_mask, write_mask
 from dgcn.options import load_config
-from dgcn.pipeline.baselines import baselines, commonest_labels, enlarged, verdict
+from dgcn.pipeline.baselines import baselines, enlarged, verdict
 from dgcn.pipeline.cues import image_cues
 from dgcn.pipeline.networks import load_classifier
 from dgcn.pipeline.run import Run, open_run
@@ -97,7 +97,7 @@ def test_given_cues_are_a_baseline_where_they_cover_the_images(copied: Path) -> 
 
 def test_commonest_label_is_counted_over_the_training_images(copied: Path) -> None:
     run = opened(copied)
-    label = commonest_labels(run)
+    label = run.commonest_label()
     train = [c for record in run.records("train") for c in record.labels]
     for record in run.records("train"):
         most = max((train.count(c) for c in record.labels), default=0)

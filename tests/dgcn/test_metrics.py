@@ -57,6 +57,16 @@ def test_absent_class_is_left_out_and_missed_class_counts_as_zero():
     np.testing.assert_allclose(confusion.recall(), [1, 0, math.nan, math.nan])
 
 
+def test_filled_has_background_where_there_was_no_label():
+    rng = np.random.default_rng(11)
+    target, prediction = rng.choice([0, 1, 2, 255], 300), rng.choice([0, 1, 2, 255], 300)
+    partial, whole = Confusion(3), Confusion(3)
+    partial.add(target, prediction)
+    whole.add(target, np.where(prediction == 255, 0, prediction))
+    np.testing.assert_array_equal(partial.filled().counts, whole.counts)
+    assert partial.counts[:, -1].any()
+
+
 def test_unlabelled_is_a_miss_but_no_false_alarm():
     confusion = Confusion(2)
     confusion.add([1, 1, 1, 1, 0], [1, 255, 255, 255, 255])

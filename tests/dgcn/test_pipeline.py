@@ -135,7 +135,8 @@ def test_metrics_equal_those_of_the_masks_on_disk(chain: Path) -> None:
 def test_quality_of_the_cues_equals_a_count_by_hand(chain: Path) -> None:
     run = opened(chain)
     cues = load_cues(chain / "cues" / "cues.npz")
-    labelled = right = total = 0
+    labelled = right = total = empty = 0
+    truths, filled = [], []
     for record in run.records("train"):
         assert record.mask is not None
         truth = mask_to_grid(read_mask(record.mask), run.grid, run.grid)
@@ -145,11 +146,22 @@ def test_quality_of_the_cues_equals_a_count_by_hand(chain: Path) -> None:
         labelled += grid.any(0).sum()
         right += np.take_along_axis(grid, truth[None].astype(int), 0).sum()
         total += truth.size
+        empty += (truth == 0).sum()
+        truths.append(truth)
+        filled.append(grid.argmax(0))
     scores = json.loads((chain / "cues" / "quality.json").read_text())
+    t, g = np.stack(truths), np.stack(filled)
+    unions = [((t == c) | (g == c)).sum() for c in range(6)]
+    ious = [((t == c) & (g == c)).sum() / unions[c] for c in range(6) if unions[c]]
+    assert scores["filled_miou"] == pytest.approx(np.mean(ious))
+    floor = scores["baselines"]["all_background"]
+    assert floor["pixel_accuracy"] == pytest.approx(empty / total)
+    assert floor["miou"] == pytest.approx(empty / total / len(np.unique(t)))
     assert scores["coverage"] == pytest.approx(labelled / total)
     assert scores["pixel_accuracy"] == pytest.approx(right / total)
     static = json.loads((chain / "static" / "supervision.json").read_text())
-    assert static == scores
+    more = {"filled_miou", "baselines"}
+    assert static == {key: value for key, value in scores.items() if key not in more}
 
 
 def test_finished_stages_are_kept(chain: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -106,6 +106,9 @@ def scores(miou: float) -> dict[str, Any]:
         "recall": 1.0,
         "foreground": {"precision": 0.25, "recall": 0.75},
         "coverage": 0.875,
+        "filled_miou": 0.4375,
+        "baselines": {"all_background": {"miou": 0.3125}},
+        "verdict": f"{EVIL} masks",
         "classes": {"background": per_class, "cat": {**per_class, "iou": None}},
     }
 
@@ -132,6 +135,7 @@ def test_page_is_well_formed_and_needs_nothing_from_outside() -> None:
             classes=("background", "cat"),
             scores=[Scores("graph cut", "val", scores(0.625))],
             labellings={"cues": scores(0.375)},
+            baselines={"all_background": "all <background>"},
             charts=[line_chart("Loss", {"a": [(1, 2)]})],
             images=[shown_image(EVIL, 0.5)],
             notes=[EVIL],
@@ -150,7 +154,10 @@ def test_page_is_well_formed_and_needs_nothing_from_outside() -> None:
     assert ["background", "62.5", "-", "100.0"] in parsed.cells
     assert ["cat", "-", "-", "100.0"] in parsed.cells
     assert ["mean", "62.5", "-", "100.0"] in parsed.cells
-    assert ["cues", "37.5", "25.0", "75.0", "87.5"] in parsed.cells
+    assert ["cues", "37.5", "43.8", "25.0", "75.0", "87.5"] in parsed.cells
+    assert ["no labels: all <background>", "", "31.2", "", "", ""] in parsed.cells
+    assert ["no network: all <background>", "31.2"] in parsed.cells
+    assert ["graph cut", "62.5"] in parsed.cells
     assert "val, &lt;2&gt; images" in text
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -25,7 +24,6 @@ __all__ = [
     "BASELINES",
     "baseline_table",
     "baselines",
-    "commonest_labels",
     "enlarged",
     "plain_baselines",
     "verdict",
@@ -51,12 +49,12 @@ def baselines(run: Run, split: str) -> dict[str, Confusion]:
     -------
     dict
         "all_background". "image_labels": every pixel has the image's label, see
-        `commonest_labels`. "cues_alone": the cues, made from the classifier and the image's true
+        `Run.commonest_label`. "cues_alone": the cues, made from the classifier and the image's true
         labels as for training, background where there is none; left out where the cues come from
         elsewhere and are not given for all of these images.
     """
     found = {name: Confusion(run.classes) for name in ("all_background", "image_labels")}
-    label = commonest_labels(run)
+    label = run.commonest_label()
     for record in run.masked(split):
         assert record.mask is not None
         truth = read_mask(record.mask)
@@ -64,15 +62,6 @@ def baselines(run: Run, split: str) -> dict[str, Confusion]:
         found["image_labels"].add(truth, np.full_like(truth, label(record)))
     cues = _cues_alone(run, split)
     return found if cues is None else {**found, "cues_alone": cues}
-
-
-def commonest_labels(run: Run) -> Callable[[Record], int]:
-    """The one label of an image: of several the one that most training images have.
-
-    Of equally common ones it is the lower class id; 0, the background, of an image without labels.
-    """
-    images = Counter(label for record in run.dataset.split("train") for label in record.labels)
-    return lambda record: max(record.labels, key=lambda each: (images[each], -each), default=0)
 
 
 def enlarged(cues: NDArray[np.bool_], height: int, width: int) -> NDArray[np.uint8]:

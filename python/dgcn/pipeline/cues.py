@@ -208,6 +208,12 @@ def _judge(run: Run, cues: dict[str, NDArray[np.bool_]], chosen: Sequence[ClassT
             f"recall {_percent(found['recall'])} "
             f"[train, {len(run.masked('train'))} images with masks, {run.grid} x {run.grid} grid]"
         )
+        floors = scores["baselines"]
+        run.console.line(
+            f"cues with background elsewhere: mIoU {_percent(scores['filled_miou'])}; all "
+            f"background {_percent(floors['all_background']['miou'])}; the image's label "
+            f"everywhere {_percent(floors['image_labels']['miou'])}"
+        )
     for each in remarks:
         run.console.line(f"cues: {each.what}; {each.fix}")
     if not remarks:

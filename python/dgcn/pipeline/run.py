@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
@@ -19,10 +20,10 @@ from numpy.typing import NDArray
 from dgcn.atomic import remove_partials, write_text
 from dgcn.config import Config
 from dgcn.data.dataset import ImageDataset, Record
-from dgcn.data.images import read_mask
+from dgcn.data.images import mask_to_grid, read_mask
 from dgcn.data.open import open_dataset
 from dgcn.data.synthetic import write_synthetic
-from dgcn.metrics import Confusion, score
+from dgcn.metrics import Confusion, plain_score, score
 from dgcn.options import save_config
 from dgcn.training.console import Console
 from dgcn.training.fabric import make_fabric
@@ -180,15 +181,43 @@ class Run:
         return result
 
     def score_grid(self, labels: Mapping[str, NDArray[np.bool_]]) -> dict[str, Any] | None:
-        """Scores of labels (L, h, w) of the training images; None where none has a mask."""
+        """Scores of labels (L, h, w) of the training images; None where none has a mask.
+
+        "filled_miou" has background where there is no label; "baselines" are the scores of grids
+        that are all background, and of the image's label everywhere.
+        """
         masked = self.masked("train")
         if not masked:
             return None
-        confusion = Confusion(self.classes)
+        found = {name: Confusion(self.classes) for name in ("all_background", "image_labels")}
+        confusion, label = Confusion(self.classes), self.commonest_label()
         for record in masked:
             assert record.mask is not None
-            confusion.add_grid(read_mask(record.mask), labels[record.name])
-        return score(confusion, self.dataset.classes)
+            mask, given = read_mask(record.mask), labels[record.name]
+            confusion.add_grid(mask, given)
+            truth = mask_to_grid(mask, *given.shape[1:])
+            found["all_background"].add(truth, np.zeros_like(truth))
+            found["image_labels"].add(truth, np.full_like(truth, label(record)))
+        return {
+            **score(confusion, self.dataset.classes),
+            "filled_miou": plain_score(confusion.filled().miou()),
+            "baselines": {
+                name: {
+                    "miou": plain_score(each.miou()),
+                    "pixel_accuracy": plain_score(each.pixel_accuracy()),
+                }
+                for name, each in found.items()
+            },
+        }
+
+    def commonest_label(self) -> Callable[[Record], int]:
+        """The one label of an image: of several the one that most training images have.
+
+        Of equally common ones it is the lower class id; 0, the background, of an image without
+        labels.
+        """
+        images = Counter(label for each in self.dataset.split("train") for label in each.labels)
+        return lambda record: max(record.labels, key=lambda c: (images[c], -c), default=0)
 
     def with_supervision(self, kind: str, name: str | None = None, **changes: Any) -> Run:
         """The same run with another supervision: same classifier, cues and data."""

@@ -130,7 +130,9 @@ def render_page(page: Page) -> str:
         notes="".join(f'<p class="note">{_text(note)}</p>' for note in page.notes),
         tiles="".join(_tiles(page)),
         protocols=_verdicts(page.scores) + _protocols(page.scores),
-        tables=_baseline_table(page) + _class_table(page) + _labelling_table(page.labellings),
+        tables=_baseline_table(page)
+        + _class_table(page)
+        + _labelling_table(page.labellings, page.baselines),
         charts="".join(page.charts) or "<p>No epoch is finished yet.</p>",
         browser=_browser(page, read["browser.html"]),
         settings="".join(
@@ -237,7 +239,7 @@ def _class_table(page: Page) -> str:
     )
 
 
-def _labelling_table(labellings: Mapping[str, Mapping[str, Any]]) -> str:
+def _labelling_table(labellings: Mapping[str, Mapping[str, Any]], titles: Mapping[str, str]) -> str:
     if not labellings:
         return ""
     rows = []
@@ -245,17 +247,28 @@ def _labelling_table(labellings: Mapping[str, Mapping[str, Any]]) -> str:
         foreground = values["foreground"]
         numbers = (
             values["miou"],
+            values.get("filled_miou"),
             foreground["precision"],
             foreground["recall"],
             values["coverage"],
         )
         cells = "".join(f"<td>{_percent(number)}</td>" for number in numbers)
         rows.append(f'<tr><th scope="row">{_text(name)}</th>{cells}</tr>')
+    floors: Mapping[str, Any] = next(
+        (values.get("baselines", {}) for values in labellings.values()), {}
+    )
+    rows += [
+        f'<tr><th scope="row">no labels: {_text(titles[name])}</th><td></td>'
+        f"<td>{_percent(values['miou'])}</td><td></td><td></td><td></td></tr>"
+        for name, values in floors.items()
+        if name in titles
+    ]
     heads = "".join(
         f'<th scope="col">{name}</th>'
         for name in (
             "training images, on the grid",
             "mean IoU",
+            "background elsewhere",
             "object precision",
             "object recall",
             "coverage",
