@@ -4,7 +4,7 @@ All start from the cheapest labels by unary cost, on integer costs, which all of
 Energies are compared first. Times are of the processor, of one thread, in turn; setting the labels
 to start from in gco, one call a node, is left out.
 
-gco-wrapper is a peer where it is installed: `pip install gco-wrapper`, whose licence is for research
+gco-wrapper is a peer where it is installed: `pip install gco-wrapper`. Its licence is for research
 only, so no extra of this package asks for it.
 """
 

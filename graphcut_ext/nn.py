@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from graphcut_ext._arguments import check_integer
-from graphcut_ext._crf.dense_crf import Method, dense_crf
+from graphcut_ext._crf.arguments import Method
+from graphcut_ext._crf.dense_crf import dense_crf
 from graphcut_ext._knn import knn as _knn
 
 __all__ = ["KNN", "DenseCRF"]
