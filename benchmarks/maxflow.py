@@ -3,6 +3,7 @@
 All contenders are compared first, on integer capacities, where every solver is exact. Then they are
 timed in turn, in one process. Peers get their arrays in the form they like best, mutual pairs
 already merged; graphcut_ext is timed on merged edges, on unmerged edges and on neighbour lists.
+Times are of the processor with ``--threads 1`` alone, else of the wall.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import argparse
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -60,9 +61,16 @@ def run(arguments: argparse.Namespace) -> None:
     finally:
         if results:
             versions = {name: PEERS[name].version for name in peers}
-            write_json(arguments.json, results, peers=versions, repeats=arguments.repeats)
+            clock = clock_of(arguments.threads).__name__
+            about = {"peers": versions, "repeats": arguments.repeats, "clock": clock}
+            write_json(arguments.json, results, **about)
     if arguments.plot:
         plot(results, arguments.plot)
+
+
+def clock_of(threads: Sequence[int]) -> Callable[[], float]:
+    """Time of the processor for one thread, which other work does not add to; else of the wall."""
+    return time.process_time if set(threads) == {1} else time.perf_counter
 
 
 def installed(peers: Sequence[str]) -> list[str]:
@@ -91,7 +99,9 @@ def compare(family: str, arguments: argparse.Namespace, peers: Sequence[str]) ->
             first.save(stored)
             single = [c for c in contenders if c.threads == arguments.threads[0] or not c.ours]
             memory = {c: per_edge(probe(stored, c, MEMORY_LIMIT), first) for c in single}
-    seconds = interleaved(prepare(contenders, batch), arguments.repeats)
+    seconds = interleaved(
+        prepare(contenders, batch), arguments.repeats, clock_of(arguments.threads)
+    )
     return family_result(batch, generation, rows(batch, seconds, memory), skipped)
 
 
