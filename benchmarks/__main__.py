@@ -19,6 +19,7 @@ BENCHMARKS = (
     "rules",
     "segment",
     "supervision",
+    "tables",
 )
 
 

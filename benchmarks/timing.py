@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import random
 import statistics
 import subprocess
 import time
@@ -26,12 +27,16 @@ def interleaved(
 ) -> dict[Name, list[float]]:
     """Time every contender once a round, so that drift of the machine meets all alike.
 
+    Every round has another order: what follows a peer with much memory finds cold caches.
+
     Returns the seconds of each round; one round before them is not counted. CUDA work is awaited.
     ``time.process_time`` as the clock is for one thread on a machine that does other work.
     """
     seconds: dict[Name, list[float]] = {name: [] for name in contenders}
+    order = list(contenders.items())
     for round_number in range(repeats + 1):
-        for name, work in contenders.items():
+        random.Random(round_number).shuffle(order)
+        for name, work in order:
             begin = clock()
             work()
             if torch.cuda.is_available():

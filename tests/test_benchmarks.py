@@ -18,7 +18,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import maximum_bipartite_matching
 
 import graphcut_ext as gx
-from benchmarks import crf
+from benchmarks import crf, tables
 from benchmarks.checks import check
 from benchmarks.contenders import Contender, answers, lineup, prepare
 from benchmarks.families import FAMILIES, HELD_OUT, dimacs, expansion, scenes
@@ -307,3 +307,11 @@ def test_the_segmentation_command_runs(tmp_path):
     assert set(results["images"]) == {"one", "two"}
     assert results["mean"]["gx.segment"] > 0.95 > results["mean"]["colours alone"]
     assert results["mean"]["update"] >= results["mean"]["gx.segment"]
+
+
+@pytest.mark.parametrize("page", tables.PAGES, ids=lambda page: page.name)
+def test_tables_are_those_of_the_stored_results(page: Path) -> None:
+    """``python -m benchmarks tables`` has been run since the last measurement."""
+    text = page.read_text(encoding="utf-8")
+    assert tables.SLOT.search(text)
+    assert tables.filled(text) == text

@@ -18,8 +18,8 @@ MAIN_OPTIONS = {
     "model.weights": ("FILE", "ImageNet weights, .pth or .safetensors (default: none)."),
     "model.backbone": (
         "NAME",
-        "squeezenet, vgg16, resnet18, resnet50, resnet101, resnet38 or small "
-        "(default: squeezenet).",
+        "squeezenet, efficientnet_lite0, vgg16, resnet18, resnet50, resnet101, resnet38, small "
+        "or timm:NAME (default: squeezenet).",
     ),
     "classify.epochs": ("N", "Epochs of the classifier (default: 8)."),
     "train.epochs": ("N", "Epochs of the segmentation network (default: 7)."),

@@ -158,8 +158,8 @@ def cut_simple(
 ) -> Labels:
     """Label the pixels of an image, links of weight 1: pygco's call.
 
-    ``unary_cost`` (H, W, L) makes labels (H, W). ``label_cost`` is paid once for every label in
-    use. The rest is as in :func:`cut_general_graph`.
+    ``unary_cost`` (H, W, L) makes labels (H, W). ``label_cost`` must be 0. The rest is as in
+    :func:`cut_general_graph`.
     """
     unary = _image(unary_cost)
     ones = np.ones(unary.shape[:2], unary.dtype)

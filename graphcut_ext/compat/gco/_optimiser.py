@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import operator
 from collections.abc import Callable
 from typing import Any
@@ -10,7 +9,6 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
-from torch import Tensor
 
 import graphcut_ext as gx
 from graphcut_ext.compat._values import numbers, refuse
@@ -48,7 +46,6 @@ class GCO:
         self._dtype = np.dtype(np.float64 if energy_is_float else np.int64)
         self._unary = np.zeros((self.nb_sites, self.nb_labels), self._dtype)
         self._smooth: NDArray[Any] = (1 - np.eye(self.nb_labels)).astype(self._dtype)
-        self._label_costs = np.zeros(self.nb_labels, self._dtype)
         self._ends: list[NDArray[np.int64]] = []
         self._weights: list[NDArray[Any]] = []
         self._labels = np.zeros(self.nb_sites, np.int64)
@@ -120,14 +117,13 @@ class GCO:
         )
 
     def set_label_cost(self, cost: ArrayLike) -> None:
-        """Set what every used label costs once: a number >= 0, or one a label."""
+        """Set what every used label costs once: 0, or one 0 a label; others are refused."""
         costs = numbers("cost", cost, self._dtype)
         refuse("cost", costs, ~((costs >= 0) & (costs < np.inf)), "must be finite and >= 0")
         if costs.shape not in ((), (self.nb_labels,)):
             raise ShapeMismatchError(f"cost must be a number or {self.nb_labels} of them")
-        if costs.any() and "label_costs" not in inspect.signature(gx.alpha_expansion).parameters:
+        if costs.any():
             raise NotImplementedError("costs of labels are not supported; a cost of 0 is")
-        self._label_costs = np.broadcast_to(costs, self.nb_labels).copy()
 
     def expansion(self, niters: int = -1) -> Any:
         """Expand all labels in turn, ``niters`` times or until that fails; returns the energy."""
@@ -142,12 +138,10 @@ class GCO:
 
     def swap(self, niters: int = -1) -> Any:
         """Swap all pairs of labels in turn, as :meth:`expansion`; returns the energy."""
-        self._no_label_costs()
         return self._move(gx.alpha_beta_swap, _cycles(niters))
 
     def alpha_beta_swap(self, l1: int, l2: int) -> None:
         """Swap one pair of labels."""
-        self._no_label_costs()
         pair = [self._label("l1", l1), self._label("l2", l2)]
         allowed = np.arange(self.nb_labels) == self._labels[:, None]
         has_either = np.isin(self._labels, pair)
@@ -156,9 +150,7 @@ class GCO:
 
     def compute_energy(self) -> Any:
         """Return the energy of the labels."""
-        used = np.unique(self._labels)
-        once = self._label_costs[used].sum().item()
-        return self.compute_data_energy() + self.compute_smooth_energy() + once
+        return self.compute_data_energy() + self.compute_smooth_energy()
 
     def compute_data_energy(self) -> Any:
         """Return what the labels cost at their sites."""
@@ -194,9 +186,6 @@ class GCO:
         self, moves: Callable[..., gx.Labelling], unary: NDArray[Any], cycles: int | None
     ) -> NDArray[np.int64]:
         ends, weights = self._edges()
-        more: dict[str, Tensor] = {}
-        if self._label_costs.any():
-            more["label_costs"] = torch.from_numpy(self._label_costs.astype(unary.dtype))
         edge_index, costs, w, pairwise, init = map(
             torch.from_numpy,
             (
@@ -207,7 +196,7 @@ class GCO:
                 self._labels,
             ),
         )
-        found = moves(edge_index, costs, w, pairwise, init=init, max_cycles=cycles, **more)
+        found = moves(edge_index, costs, w, pairwise, init=init, max_cycles=cycles)
         labels: NDArray[np.int64] = found.labels.numpy()
         return labels
 
@@ -220,10 +209,6 @@ class GCO:
             return True
         self._labels = labels
         return False
-
-    def _no_label_costs(self) -> None:
-        if self._label_costs.any():
-            raise PyGcoError("costs of labels are for expansions alone")
 
     def _site(self, name: str, value: int) -> int:
         return _within(name, value, self.nb_sites, "sites")
