@@ -9,6 +9,7 @@
 #include <string>
 
 #include "bindings/bindings.hpp"
+#include "bindings/interruptible.hpp"
 #include "maxflow/method.hpp"
 
 namespace py = pybind11;
@@ -43,8 +44,8 @@ Cost make_moves(const Array<std::int64_t>& edge_index, const Array<Cost>& unary,
   const auto kind = move == "swap" ? moves::Moves::swaps : moves::Moves::expansions;
   const maxflow::Method method = maxflow::method_named(solver);
   std::int64_t* const in_and_out = labels.mutable_data();
-  py::gil_scoped_release release;
-  return moves::descend(problem, kind, max_cycles, method, threads, in_and_out);
+  return interruptible(
+      [&] { return moves::descend(problem, kind, max_cycles, method, threads, in_and_out); });
 }
 
 template <class Cost>

@@ -9,6 +9,7 @@
 #include "moves/expansions.hpp"
 #include "moves/search.hpp"
 #include "moves/swaps.hpp"
+#include "parallel/interruption.hpp"
 
 namespace graphcut::moves {
 namespace {
@@ -29,6 +30,7 @@ class Rounds {
         const std::size_t move = last_first ? tried_.size() - 1 - k : k;
         if (!kind_.is_due(move, tried_[move], now_)) continue;
         any = true;
+        interruption_point();
         if (kind_.make(move, now_ + 1)) ++now_;
         tried_[move] = now_;
       }

@@ -17,8 +17,8 @@ import graphcut_ext as gx
 
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have it ignored
 
-def interrupt_soon():
-    threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT)).start()
+def interrupt_soon(seconds=0.5):
+    threading.Timer(seconds, os.kill, (os.getpid(), signal.SIGINT)).start()
 
 def problem(nodes):
     random = torch.Generator().manual_seed(0)
@@ -45,6 +45,15 @@ torch.set_num_threads(THREADS)
 interrupt_soon()
 try:
     gx.dense_crf(probabilities, image.byte(), iterations=100_000)
+except KeyboardInterrupt:
+    print("interrupted")
+"""
+MOVES = """
+edge_index, weights, *_ = problem(100_000)
+unary = torch.randint(0, 20_000, (100_000, 150), generator=torch.Generator().manual_seed(1))
+interrupt_soon(4)  # the arguments are checked by then
+try:
+    gx.alpha_expansion(edge_index, unary, weights)
 except KeyboardInterrupt:
     print("interrupted")
 """
@@ -96,6 +105,10 @@ def test_maxflow(threads: int) -> None:
 @pytest.mark.parametrize(("batch", "threads"), [(1, 2), (4, 2)])
 def test_dense_crf(batch: int, threads: int) -> None:
     run(DENSE_CRF, BATCH=batch, THREADS=threads)
+
+
+def test_moves() -> None:
+    run(MOVES)
 
 
 def test_knn() -> None:
