@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import rich.console
+import tifffile
 from layouts import drawn, write_coco, write_voc
 from numpy.typing import NDArray
 from PIL import Image
@@ -98,6 +99,16 @@ def test_plain_pictures_of_other_colours_are_not_near(tmp_path: Path) -> None:
     red[..., 0], blue[..., 2] = 200, 200
     prints = [saved(tmp_path / "r.png", red), saved(tmp_path / "b.png", blue)]
     assert near_duplicates(prints, prints) == [(0, 0), (1, 1)]
+
+
+def test_pictures_of_16_bits_are_compared_by_what_they_show(tmp_path: Path) -> None:
+    """All their values are above 255, where 8 bits end."""
+    greys = [scene(index).mean(2).astype(np.uint16) * 64 + 300 for index in range(3)]
+    prints = []
+    for index, grey in enumerate(greys):
+        tifffile.imwrite(tmp_path / f"{index}.tif", grey)
+        prints.append(fingerprint(tmp_path / f"{index}.tif"))
+    assert near_duplicates(prints, prints) == [(0, 0), (1, 1), (2, 2)]
 
 
 # The data set

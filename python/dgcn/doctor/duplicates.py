@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from dgcn.data.images import read_image
+
 _BITS = 128
 _NEAR = 12  # differing bits
 _SAME = 9.0  # mean difference of the thumbnails in grey levels
@@ -36,9 +38,12 @@ class Fingerprint:
 def fingerprint(path: Path) -> Fingerprint:
     """Of an image as it is displayed, whatever its size."""
     with Image.open(path) as opened:
-        opened.draft("RGB", (72, 72))  # JPEG: decodes at a fraction of the size
-        small = opened.convert("RGB").resize((9, 9), Image.Resampling.BOX)
-    return fingerprint_of(np.asarray(small))
+        if opened.format == "JPEG":
+            opened.draft("RGB", (72, 72))  # decodes at a fraction of the size
+            picture = opened.convert("RGB")
+        else:
+            picture = Image.fromarray(read_image(path))
+    return fingerprint_of(np.asarray(picture.resize((9, 9), Image.Resampling.BOX)))
 
 
 def fingerprint_of(thumbnail: NDArray[np.uint8]) -> Fingerprint:
