@@ -42,8 +42,9 @@ def knn_points(
         Points to search, finite.
     lengths1, lengths2 : Tensor, shape (N,), int64, optional
         How many points of each item there are. Default: P1 and P2.
-    norm : {2}
-        Distances are Euclidean; those of norm 1 are a ``NotImplementedError``.
+    norm : {2, 1}
+        2: squared Euclidean distances. 1: sums of absolute differences, by ``torch.cdist``, whose
+        memory grows with P1 * P2.
     K : int, default 1
         Number of neighbours.
     version : int
@@ -56,8 +57,8 @@ def knn_points(
     Returns
     -------
     (dists, idx, knn)
-        ``dists`` (N, P1, K) squared distances, with gradients in both clouds; ``idx`` (N, P1, K)
-        int64; ``knn`` (N, P1, K, D) or None. Places beyond either length are 0.
+        ``dists`` (N, P1, K) distances by the norm, with gradients in both clouds; ``idx``
+        (N, P1, K) int64; ``knn`` (N, P1, K, D) or None. Places beyond either length are 0.
 
     Raises
     ------
@@ -74,8 +75,6 @@ def knn_points(
         )
     if norm not in (1, 2):
         raise ValueError(f"norm must be 1 or 2, not {norm}")
-    if norm == 1:
-        raise NotImplementedError("norm 1 is not supported; torch.cdist(p1, p2, p=1).topk has it")
     count = check_integer("K", K, 1)
     there1 = _inside("lengths1", lengths1, p1)
     there2 = _inside("lengths2", lengths2, p2)
@@ -83,18 +82,31 @@ def knn_points(
     dists = p1.new_zeros(shape)
     idx = torch.zeros(shape, dtype=torch.int64, device=p1.device)
     if dists.numel() and p2.shape[1]:
-        found = gx.knn(
-            p2,
-            min(count, p2.shape[1]),
-            query=torch.where(there1[:, :, None], p1, 0),
-            lengths=there2.sum(1),
-        )
-        real = (found.indices >= 0) & there1[:, :, None]
+        query = torch.where(there1[:, :, None], p1, 0)
+        search = _absolute if norm == 1 else _euclidean
+        indices, distances = search(query, p2, min(count, p2.shape[1]), there2)
+        real = (indices >= 0) & there1[:, :, None]
         missing = (0, count - real.shape[2])
-        near = torch.where(real, found.distances, 0)
-        dists = torch.nn.functional.pad(near, missing)
-        idx = torch.nn.functional.pad(torch.where(real, found.indices, 0), missing)
+        dists = torch.nn.functional.pad(torch.where(real, distances, 0), missing)
+        idx = torch.nn.functional.pad(torch.where(real, indices, 0), missing)
     return _KNN(dists, idx, knn_gather(p2, idx, lengths2) if return_nn else None)
+
+
+def _euclidean(query: Tensor, points: Tensor, k: int, there: Tensor) -> tuple[Tensor, Tensor]:
+    found = gx.knn(points, k, query=query, lengths=there.sum(1))
+    return found.indices, found.distances
+
+
+def _absolute(query: Tensor, points: Tensor, k: int, there: Tensor) -> tuple[Tensor, Tensor]:
+    """Return indices, -1 for no neighbour, and distances; the lower index of ties."""
+    clouds = {"p1": query, "p2": torch.where(there[:, :, None], points, 0)}
+    for name, cloud in clouds.items():
+        if (odd := ~cloud.isfinite()).any():
+            position = tuple(odd.nonzero()[0].tolist())
+            raise ValueError(f"{name} is {cloud[position].item()} at {position}")
+    apart = torch.cdist(clouds["p1"], clouds["p2"], p=1.0).masked_fill(~there[:, None], torch.inf)
+    distances, indices = (found[..., :k] for found in apart.sort(dim=2, stable=True))
+    return indices.where(distances.isfinite(), -1), distances
 
 
 def knn_gather(x: Tensor, idx: Tensor, lengths: Tensor | None = None) -> Tensor:

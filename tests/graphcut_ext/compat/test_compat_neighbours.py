@@ -108,12 +108,12 @@ def test_bad_batches():
         torch_cluster.knn_graph(x, 1, flow="both")
 
 
-def brute(p1, p2, lengths1, lengths2, count):
-    """Sorted squared distances and indices, item by item; 0 where there is none."""
+def brute(p1, p2, lengths1, lengths2, count, norm=2):
+    """Sorted distances and indices, item by item; 0 where there is none."""
     dists = torch.zeros(*p1.shape[:2], count, dtype=p1.dtype)
     idx = torch.zeros(dists.shape, dtype=torch.int64)
     for n, (first, second) in enumerate(zip(lengths1.tolist(), lengths2.tolist(), strict=True)):
-        apart = ((p1[n, :first, None] - p2[n, None, :second]) ** 2).sum(2)
+        apart = ((p1[n, :first, None] - p2[n, None, :second]).abs() ** norm).sum(2)
         near, order = apart.sort(dim=1, stable=True)
         k = min(count, second)
         dists[n, :first, :k], idx[n, :first, :k] = near[:, :k], order[:, :k]
@@ -122,14 +122,15 @@ def brute(p1, p2, lengths1, lengths2, count):
 
 @pytest.mark.parametrize("count", [1, 3, 9])
 @pytest.mark.parametrize("ragged", [False, True])
-def test_points(count, ragged):
+@pytest.mark.parametrize("norm", [1, 2])
+def test_points(count, ragged, norm):
     torch.manual_seed(count)
     p1 = torch.randn(3, 5, 4, dtype=torch.float64, requires_grad=True)
     p2 = torch.randn(3, 7, 4, dtype=torch.float64, requires_grad=True)
     lengths = (torch.tensor([5, 0, 2]), torch.tensor([2, 7, 0])) if ragged else (None, None)
     known = [torch.full((3,), 5), torch.full((3,), 7)] if not ragged else lengths
-    found = knn_points(p1, p2, *lengths, K=count, return_nn=True)
-    dists, idx = brute(p1, p2, *known, count)
+    found = knn_points(p1, p2, *lengths, norm=norm, K=count, return_nn=True)
+    dists, idx = brute(p1, p2, *known, count, norm)
     assert torch.equal(found.idx, idx)
     assert torch.allclose(found.dists, dists)
     for n, i, k in torch.cartesian_prod(*map(torch.arange, found.idx.shape)).tolist():
@@ -142,10 +143,11 @@ def test_points(count, ragged):
     assert knn_points(p1, p2, K=1).knn is None
 
 
-def test_padding_is_not_looked_at():
+@pytest.mark.parametrize("norm", [1, 2])
+def test_padding_is_not_looked_at(norm):
     p1, p2 = torch.randn(2, 4, 3), torch.randn(2, 5, 3)
     p1[0, 2:], p2[1, 3:] = float("nan"), float("inf")
-    dists, idx, _ = knn_points(p1, p2, torch.tensor([2, 4]), torch.tensor([5, 3]), K=4)
+    dists, idx, _ = knn_points(p1, p2, torch.tensor([2, 4]), torch.tensor([5, 3]), norm=norm, K=4)
     assert dists.isfinite().all()
     assert (dists[0, 2:] == 0).all()
     assert (idx[1, :, 3] == 0).all()
@@ -168,7 +170,7 @@ def test_bad_points():
         ((p[0], p), {}, ValueError, "p1 must have shape"),
         ((p, p), {"K": 0}, ValueError, "K must be at least 1"),
         ((p, p), {"norm": 3}, ValueError, "norm must be 1 or 2"),
-        ((p, p), {"norm": 1}, NotImplementedError, "norm 1"),
+        ((p, p / 0), {"norm": 1}, ValueError, r"p2 is -?inf at \(0, 0, 0\)"),
         ((p, p, torch.tensor([5, 1])), {}, ValueError, "lengths1 is 5 at entry 0, of 4 points"),
         ((p, p, None, torch.tensor([1])), {}, ValueError, "lengths2 must have shape"),
         ((p, p, None, torch.ones(2)), {}, TypeError, "lengths2 must be int64"),
