@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -87,7 +87,7 @@ class Run:
     """
 
     folder: Path
-    settings: Config
+    settings: Config = field(repr=False)
 
     @classmethod
     def open(
