@@ -47,7 +47,7 @@ class Segmentation(Generic[ArrayT]):
             unknown again. A box stays as it was.
         refit : bool, default False
             Whether colours are learnt anew, from these seeds, with the ``iterations`` of the first
-            call. Otherwise the probabilities stay, and a few more strokes take milliseconds.
+            call. Otherwise the probabilities stay, and a few more strokes cost little.
 
         Returns
         -------
