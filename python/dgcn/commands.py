@@ -118,6 +118,11 @@ def _init_options(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--force", action="store_true", help="Write files anew that are there already."
     )
+    parser.add_argument(
+        "--paper",
+        action="store_true",
+        help="The paper's supervision and retraining instead of what is best on photographs.",
+    )
 
 
 def _init(options: Namespace) -> int:
@@ -125,7 +130,11 @@ def _init(options: Namespace) -> int:
 
     folder, weights = options["folder"], options.get("weights")
     begun = start(
-        folder, weights=weights, val=options.get("val", 0.2), force=options.get("force", False)
+        folder,
+        weights=weights,
+        val=options.get("val", 0.2),
+        force=options.get("force", False),
+        paper=options.get("paper", False),
     )
     print("\n".join(next_steps(begun, folder, weights)))
     return 0

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import itertools
-import json
-import math
-import re
 import shlex
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from dgcn.atomic import write_text
 from dgcn.class_folders import survey
@@ -19,33 +17,12 @@ from dgcn.data.lists import BACKGROUND, labels_csv, quoted, read_classes, read_l
 from dgcn.data.open import Layout, detect_layout, open_dataset
 from dgcn.data.voc import find_voc
 from dgcn.placing import place_images, place_masks
+from dgcn.starter_config import CONFIG, configuration
 from dgcn.text import printable
 
-CONFIG, LABELS, VAL = "config.yaml", "labels.csv", "val.txt"
-TEMPLATE = Path(__file__).parent / "configs" / "folder.yaml"
+LABELS, VAL = "labels.csv", "val.txt"
 
-# Steps of the runs on 309 photographs (docs/results.md): small sets get as many, up to a number of
-# epochs by which 22 photographs are learnt by heart.
-_CLASSIFY_STEPS, _TRAIN_STEPS = 160, 120
-_MOST_EPOCHS = 30
 _TRAIN_AUG = Path("ImageSets", "Segmentation", "train_aug.txt")  # SBD's list, as it is handed round
-
-# Lines of the data section that only the layouts with lists of their own have.
-_LAYOUT_LINES = {
-    "voc": """\
-  kind: voc                   # PASCAL VOC 2012: JPEGImages, Annotations, ImageSets/Segmentation
-  train_list: null            # e.g. SBD's train_aug.txt; null: train.txt
-  val_list: null              # null: val.txt, where it is there
-  labels: null                # cls_labels.npy, a .csv, "masks"; null: the XML annotations
-""",
-    "coco": """\
-  kind: coco                  # train2014, val2014, annotations/instances_*.json; or 2017
-  train_list: null            # images to train on, a name a line; null: all
-  val_list: null              # images to score; null: all
-  labels: null                # a .npy or .csv file; null: the classes of the instances
-  masks: null                 # folder to paint masks into; null: data/masks of the run
-""",
-}
 
 
 @dataclass(frozen=True)
@@ -75,13 +52,18 @@ class Start:
 
 
 def start(
-    folder: Path, *, weights: Path | None = None, val: float = 0.2, force: bool = False
+    folder: Path,
+    *,
+    weights: Path | None = None,
+    val: float = 0.2,
+    force: bool = False,
+    paper: bool = False,
 ) -> Start:
     """Write config.yaml, labels.csv and val.txt into a folder of images.
 
     A folder in the layout of PASCAL VOC or COCO has labels and splits already: config.yaml alone is
-    written, with the paper's supervision, and with SBD's train_aug.txt where it lies among VOC's
-    lists.
+    written, with SBD's train_aug.txt where it lies among VOC's lists. Where VOC's annotations are
+    left out, the image-level labels are the classes of the masks.
 
     One folder a class gives every image its folder's name as label; an image that lies in two
     of them (same name, same bytes) gets both. Folders are searched to any depth
@@ -101,6 +83,8 @@ def start(
         Write files anew that are there; labels that were filled in for a flat folder stay, and a
         former labels.csv is kept as labels.csv.bak, a val.txt that would hold out images where
         none are to be, as val.txt.bak.
+    paper : bool, default False
+        The paper's supervision and retraining instead of those that are best on photographs.
 
     Raises
     ------
@@ -119,7 +103,7 @@ def start(
     if not 0 <= val < 1:
         raise ValueError(f"val must be in [0, 1), got {val}")
     if find_voc(folder) is not None or find_year(folder) is not None:
-        return _start_layout(folder, detect_layout(folder), weights, force=force)
+        return _start_layout(folder, detect_layout(folder), weights, force=force, paper=paper)
     found = survey(folder)
     if not found.sources and not found.placed:
         none = f"no jpg, png, webp, bmp or tif picture in {folder}"
@@ -140,7 +124,7 @@ def start(
         held_out = list(placed.val)
     contents = {
         LABELS: labels_csv(labels),
-        CONFIG: configuration(folder, len(labels) - len(held_out), weights),
+        CONFIG: configuration(folder, len(labels) - len(held_out), weights, paper=paper),
     }
     if held_out:
         contents[VAL] = "".join(f"{Path(name).stem}\n" for name in held_out)
@@ -242,19 +226,32 @@ def _unused(path: Path) -> Path:
     return next(each for each in itertools.chain([path], numbered) if not each.exists())
 
 
-def _start_layout(folder: Path, layout: Layout, weights: Path | None, *, force: bool) -> Start:
+def _start_layout(
+    folder: Path, layout: Layout, weights: Path | None, *, force: bool, paper: bool
+) -> Start:
     """Write config.yaml for a folder that has lists and labels of its own."""
     voc, remarks = find_voc(folder), []
-    train_list = None
-    if layout == "voc" and voc is not None and (voc / _TRAIN_AUG).is_file():
-        train_list = voc / _TRAIN_AUG
-        remarks.append(f"training images are those of {train_list}")
+    train_list: Path | None = None
+    labels: Literal["masks"] | None = None
+    if layout == "voc" and voc is not None:
+        if (voc / _TRAIN_AUG).is_file():
+            train_list = voc / _TRAIN_AUG
+            remarks.append(f"training images are those of {train_list}")
+        if not (voc / "Annotations").is_dir():
+            labels = "masks"
+            remarks.append(
+                f"no folder {voc / 'Annotations'}: the image-level labels are the classes of the "
+                f"masks, which training uses for nothing else (or set data.labels)"
+            )
     # Nothing is painted into the folder of masks before a run asks for it.
-    dataset = open_dataset(folder, kind=layout, train_list=train_list, masks=folder / "masks")
+    dataset = open_dataset(
+        folder, kind=layout, train_list=train_list, labels=labels, masks=folder / "masks"
+    )
     train, val = dataset.split("train"), dataset.split("val")
     if not val:
         remarks.append("no validation images: set data.val_list to score masks")
-    path, text = folder / CONFIG, configuration(folder, len(train), weights, layout, train_list)
+    path = folder / CONFIG
+    text = configuration(folder, len(train), weights, layout, train_list, labels, paper=paper)
     kept = path.exists() and not force
     if not kept:
         write_text(path, text)
@@ -266,109 +263,6 @@ def _start_layout(folder: Path, layout: Layout, weights: Path | None, *, force: 
         kept=(path,) if kept else (),
         remarks=tuple(remarks),
     )
-
-
-def configuration(
-    folder: Path,
-    images: int,
-    weights: Path | None,
-    layout: Layout = "folder",
-    train_list: Path | None = None,
-) -> str:
-    """The shipped configuration with its comments, filled in for a folder.
-
-    Parameters
-    ----------
-    folder : Path
-    images : int
-        Training images; fewer than 309 are gone through more often.
-    weights : Path or None
-    layout : {"folder", "voc", "coco"}, default "folder"
-        A plain folder gets the variant of the supervision that is best on photographs, the others
-        the paper's.
-    train_list : Path or None, default None
-        Not for a plain folder.
-    """
-    steps = max(1, math.ceil(images / 16))
-    classify = min(_MOST_EPOCHS, max(8, math.ceil(_CLASSIFY_STEPS / steps)))
-    train = min(_MOST_EPOCHS, max(7, math.ceil(_TRAIN_STEPS / steps)))
-    name = folder.resolve().name
-    template = TEMPLATE.read_text(encoding="utf-8")
-    values: dict[str, object] = {
-        "out": f"runs/{name}",
-        "data.root": str(folder.resolve()),
-        "model.weights": None if weights is None else str(weights.resolve()),
-        "classify.epochs": classify,
-        "train.epochs": train,
-        "train.step_size": max(3, math.ceil(train / 2)),
-    }
-    if layout == "folder":
-        values |= {
-            "supervision.graph_cut.image_labels_only": True,
-            "supervision.graph_cut.unary": "crf",
-            "supervision.graph_cut.cut_background": True,
-            "retrain.init": "classifier",
-            "retrain.loss": "balanced",
-        }
-        remark = (
-            "# The epochs suit {} training images. Of 'graph_cut', 'image_labels_only', 'unary'\n"
-            "# and 'cut_background' depart from the paper (false, network, false), of 'retrain'\n"
-            "# 'init' and 'loss' (weights, cross_entropy). 'dgcn run --help-all' explains each.\n"
-        )
-    else:
-        values["data.train_list"] = None if train_list is None else str(train_list.resolve())
-        template = re.sub(r"(?m)^  root:.*\n", rf"\g<0>{_LAYOUT_LINES[layout]}", template)
-        remark = (
-            "# The epochs suit {} training images. The supervision is the paper's.\n"
-            "# 'dgcn run --help-all' explains each setting.\n"
-        )
-    text = filled(template, values)
-    body = text[text.index("out:") :]
-    config = shlex.quote(str(folder / CONFIG))
-    return (
-        f"# Settings for the images in {folder.resolve()}, written by 'dgcn init'.\n"
-        f"#\n"
-        f"#   dgcn doctor --config {config}    checks images, labels and machine\n"
-        f"#   dgcn run --config {config}       trains, predicts, scores\n"
-        f"#   dgcn report {shlex.quote(f'runs/{name}')}\n"
-        f"#\n"
-        f"{remark.format(images)}"
-        f"\n{body}"
-    )
-
-
-def filled(text: str, values: Mapping[str, object]) -> str:
-    """A YAML file of sections with some values replaced and every comment kept.
-
-    Parameters
-    ----------
-    text : str
-        Sections at the margin, what is in them indented by two, one field a line.
-    values : mapping
-        From "field" or "section.field" to the value.
-
-    Raises
-    ------
-    KeyError
-        The text has no such field.
-    """
-    missing = dict(values)
-    sections: list[str] = []
-    lines = []
-    for line in text.splitlines():
-        match = re.match(r"( *)(\w+): *([^#]*?)(\s*#.*)?$", line)
-        if match:
-            indent, field, value, comment = match.groups()
-            sections = [*sections[: len(indent) // 2], field]
-            key = ".".join(sections)
-            if key in missing and value:
-                new = f"{indent}{field}: {json.dumps(missing.pop(key), ensure_ascii=False)}"
-                remark = (comment or "").strip()
-                line = f"{new:<29} {remark}" if remark else new
-        lines.append(line)
-    if missing:
-        raise KeyError(next(iter(missing)))
-    return "\n".join(lines) + "\n"
 
 
 def hold_out(labels: Mapping[str, Sequence[str]], share: float) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,8 @@ from dgcn.cli import main
 from dgcn.data import FolderDataset
 from dgcn.options import load_config
 from dgcn.pipeline.run import dataset_of
-from dgcn.starter import TEMPLATE, configuration, filled, hold_out, start
+from dgcn.starter import hold_out, start
+from dgcn.starter_config import TEMPLATE, configuration, filled
 from dgcn.supervision import GraphCut
 
 
@@ -214,9 +216,11 @@ def test_voc_layout_gets_a_configuration_alone(
     assert "# PASCAL VOC 2012: JPEGImages" in text
     config = load_config(devkit / "config.yaml")
     assert (config.data.kind, config.data.train_list) == ("voc", None)
-    assert config.supervision.method == GraphCut()
-    assert config.retrain.loss == "cross_entropy"
-    assert config.retrain.init == "weights"
+    assert config.supervision.method == GraphCut(
+        image_labels_only=True, unary="crf", cut_background=True
+    )
+    assert (config.retrain.init, config.retrain.loss) == ("classifier", "balanced")
+    assert config.evaluate.classifier
     dataset = dataset_of(config, devkit)
     assert [r.name for r in dataset.split("train")] == [ids[r.name] for r in source.split("train")]
 
@@ -232,6 +236,42 @@ def test_voc_layout_gets_a_configuration_alone(
     assert len(dataset_of(config, devkit).split("train")) == 3
     (devkit / "VOC2012" / "ImageSets" / "Segmentation" / "val.txt").unlink()
     assert "set data.val_list" in start(devkit).remarks[-1]
+
+
+@pytest.mark.parametrize("layout", ["folder", "voc"])
+def test_paper_keeps_to_the_paper(layout: str, tmp_path: Path) -> None:
+    source = drawn(tmp_path / "source", 4, 2)
+    folder = tmp_path / "set"
+    if layout == "voc":
+        write_voc(folder, source)
+    else:
+        draw(folder / "cat" / "a.png", 1)
+    assert main(["init", str(folder), "--paper"]) == 0
+    config = load_config(folder / "config.yaml")
+    assert config.supervision.method == GraphCut()
+    assert (config.retrain.init, config.retrain.loss) == ("weights", "cross_entropy")
+    assert not config.evaluate.classifier
+
+
+def test_voc_without_annotations_has_the_labels_of_its_masks(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = drawn(tmp_path / "source", 4, 2)
+    ids = write_voc(tmp_path / "VOC2012", source)
+    shutil.rmtree(tmp_path / "VOC2012" / "Annotations")
+    assert main(["init", str(tmp_path)]) == 0
+    assert "the image-level labels are the classes of the masks" in capsys.readouterr().out
+    config = load_config(tmp_path / "config.yaml")
+    assert config.data.labels == "masks"
+    found = dataset_of(config, tmp_path)
+    for record in source.split("all"):
+        mask = np.asarray(Image.open(record.mask)) if record.mask else np.zeros(0)
+        expected = tuple(sorted(set(mask.ravel().tolist()) - {0, 255}))
+        assert next(r for r in found.split("all") if r.name == ids[record.name]).labels == expected
+
+    shutil.rmtree(tmp_path / "VOC2012" / "SegmentationClass")
+    assert main(["init", str(tmp_path), "--force"]) == 2
+    assert "no mask to take the labels of image" in capsys.readouterr().err
 
 
 def test_coco_layout_gets_a_configuration_alone(
