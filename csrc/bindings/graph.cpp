@@ -31,7 +31,7 @@ using maxflow::Network;
 using maxflow::Value;
 
 template <class T>
-using Array = py::array_t<T, py::array::c_style>;
+using Array = Aligned<T>;
 using Ids = Array<std::int64_t>;
 
 // Callers hand over contiguous arrays of agreeing lengths; this guards against memory errors only.

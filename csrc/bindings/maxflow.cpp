@@ -30,7 +30,7 @@ using maxflow::Rows;
 using maxflow::Value;
 
 template <class T>
-using Array = py::array_t<T, py::array::c_style>;
+using Array = Aligned<T>;
 
 // Callers hand over contiguous arrays of agreeing shapes; this guards against memory errors only.
 template <class T>

@@ -250,7 +250,7 @@ void DynamicCut<Capacity>::ready_to_resume() {
   if (known && grid_flow_.residual && network_.grid) load_grid(*network_.grid);
   if (known) {
     solver_.begin(graph_, [&] {
-      known = settle_first_cut(network_, slot_, left_ == Left::reversed, graph_,
+      known = settle_first_cut(network_, slot_, left_ == Left::reversed, graph_, rounding_,
                                [&](std::size_t e, Wide flow) {
                                  const std::int32_t slot = slot_[e];
                                  const Arc<Wide>& arc = graph_.arcs[static_cast<std::size_t>(slot)];

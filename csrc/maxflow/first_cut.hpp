@@ -128,15 +128,27 @@ double rounding_of_residuals(const Network<Capacity>& network) {
   return lost * std::numeric_limits<double>::epsilon();
 }
 
+template <class Capacity>
+bool any_infinite_terminal(const Network<Capacity>& network) {
+  if constexpr (std::is_integral_v<Capacity>) return false;
+  for (std::size_t i = 0; i < network.source.size(); ++i) {
+    if (std::isinf(static_cast<double>(network.source[i] - network.sink[i]))) return true;
+  }
+  return false;
+}
+
 // Turns a graph that was left `reversed` round again, and tells flow(e, net) the flow of every edge
-// but self-loops, from tail to head. Excess that a solver may have cut short is what it was.
-// Returns false where an excess is out of range.
+// but self-loops, from tail to head. Excess that a solver may have cut short is what it was: where
+// any terminal is infinite, finite ones may be cut short too. What is summed anew rounds: a bound
+// of that is added to `rounding`. Returns false where an excess is out of range.
 template <class Capacity, class Flow>
 bool settle_first_cut(const Network<Capacity>& network, const std::vector<std::int32_t>& slots,
-                      bool reversed, Graph<Value<Capacity>>& graph, Flow&& flow) {
+                      bool reversed, Graph<Value<Capacity>>& graph, double& rounding, Flow&& flow) {
   using Wide = Value<Capacity>;
   constexpr bool kExact = std::is_integral_v<Wide>;
-  std::vector<Wide> out(kExact ? network.source.size() : 0);
+  const bool anew = kExact || any_infinite_terminal(network);
+  std::vector<Wide> out(anew ? network.source.size() : 0);
+  double passed = 0;
   for (std::size_t e = 0; e < slots.size(); ++e) {
     if (slots[e] < 0) continue;
     const Arc<Wide>& arc = graph.arcs[static_cast<std::size_t>(slots[e])];
@@ -151,11 +163,12 @@ bool settle_first_cut(const Network<Capacity>& network, const std::vector<std::i
     // The smaller capacity is rounded less.
     const Wide net = capacity <= reverse ? capacity - forward : backward - reverse;
     flow(e, net);
-    if constexpr (kExact) {
-      out[static_cast<std::size_t>(network.tail[e])] += net;
-      out[static_cast<std::size_t>(network.head[e])] -= net;
-    }
+    if (!anew) continue;
+    out[static_cast<std::size_t>(network.tail[e])] += net;
+    out[static_cast<std::size_t>(network.head[e])] -= net;
+    if constexpr (!kExact) passed += 2 * std::abs(static_cast<double>(net));
   }
+  if constexpr (!kExact) rounding += passed * std::numeric_limits<Wide>::epsilon();
   for (std::size_t i = 0; i < graph.excess.size(); ++i) {
     const Wide supply = static_cast<Wide>(network.source[i]) - static_cast<Wide>(network.sink[i]);
     if constexpr (kExact) {
@@ -164,7 +177,7 @@ bool settle_first_cut(const Network<Capacity>& network, const std::vector<std::i
       graph.excess[i] = supply - out[i];
     } else {
       if (reversed) graph.excess[i] = -graph.excess[i];
-      if (std::isinf(supply)) graph.excess[i] = supply;
+      if (anew) graph.excess[i] = std::isinf(supply) ? supply : supply - out[i];
     }
   }
   return true;

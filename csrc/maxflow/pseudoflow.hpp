@@ -12,7 +12,8 @@
 // tree strong, or demand. The solver searches a strong tree for an open arc that leads down by one
 // in `label`. Such an arc merges two trees: its tail becomes the root of the strong tree, which
 // then hangs from the head. The supply moves up to the root of the merged tree. An arc that cannot
-// take all of it is cut, and its tail becomes a root with the rest as supply.
+// take all of it is cut, and its tail becomes a root with the rest as supply. Of the strong trees
+// with the highest label, the one that waited longest is next.
 //
 // Note [Labels]: a label is a lower bound of the distance to demand. Nodes with demand have label
 // 1, and an open arc leads down by at most one. A child has its parent's label or one more. Three
@@ -22,10 +23,16 @@
 // only: an arc that was passed over stays useless until the label of its tail changes. If no node
 // has some label, trees above that gap cannot reach demand, now or later.
 //
-// Note [Distances]: labels start as exact distances and are reset to them now and then. This
-// replaces many relabels by one search. No label falls by it, since labels are lower bounds. A
-// child whose new label is neither its parent's nor one more is cut off and becomes a tree without
-// excess.
+// Note [Distances]: labels start at 2 for supply and 1 for all others. So supply spreads to nodes
+// that have none before anything is relabelled, which is faster than the way by exact distances.
+// Where the search takes long nevertheless, labels are reset to the distances. This replaces many
+// relabels by one search. No label falls by it, since labels are lower bounds. A child whose new
+// label is neither its parent's nor one more is cut off and becomes a tree without excess.
+//
+// Note [Branches]: what moves up a tree needs of each node its parent and the residuals of the arc
+// that leads there. They are kept together, and the arcs get theirs back when they leave the tree:
+// Arc::residual and Arc::bits of tree arcs are out of date. No search asks for these: a tree arc
+// leads to the same label or up by one, or from a child to its parent.
 #pragma once
 
 #include <algorithm>
@@ -33,6 +40,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <limits>
+#include <utility>
 #include <vector>
 
 #include "maxflow/graph.hpp"
@@ -51,23 +59,23 @@ class Pseudoflow {
   [[nodiscard]] bool solve(Graph<R>& graph) {
     arcs_ = graph.arcs.data();
     first_ = graph.first.data();
-    excess_ = graph.excess.data();
     nodes_ = graph.nodes();
     unreached_ = nodes_ + 1;
-    const std::int64_t pause = pause_of(graph);
     Imbalances<R> imbalances(graph);
     if (!imbalances.arrange(Turn::when_smaller)) return false;
     reversed_ = imbalances.reversed();
     imbalances.push_to_neighbours();
-    plant();
-    label_by_distance();
+    plant(graph.excess);
+    label_by_supply();
+    const std::int64_t pause = kPause * (std::int64_t{graph.arc_count()} + nodes_);
     while (highest_ > 0) {
-      const std::int32_t root = bucket_[highest_];
+      Queue& queue = queues_[highest_];
+      const std::int32_t root = queue.first;
       if (root == kNone) {
         --highest_;
         continue;
       }
-      bucket_[highest_] = tree_[root].below;
+      queue.first = tree_[root].visit;
       if (count_[highest_ - 1] == 0) {
         gap_ = std::min(gap_, highest_ - 1);
         retire(root);
@@ -76,11 +84,14 @@ class Pseudoflow {
       }
       interruption_point_();
       if (looked_ > pause) {
+        store_residuals();
         label_by_distance();
         unhook();
       }
     }
-    mark_source_set(graph, imbalances.reversed(), queue_, source_set_);
+    store_residuals();
+    for (std::int32_t v = 0; v < nodes_; ++v) graph.excess[v] = branch_[v].excess;
+    mark_source_set(graph, reversed_, order_, source_set_);
     return true;
   }
 
@@ -90,88 +101,108 @@ class Pseudoflow {
  private:
   static constexpr std::int32_t kNone = -1;
   static constexpr std::int32_t kNoGap = std::numeric_limits<std::int32_t>::max();
-  // Looks at an arc, for each arc and node, from one time the labels become the distances to the
-  // next. By operations counted: where few nodes have supply or demand, 1 and 4 take 1.1 times as
-  // many, 64 twice; where many have, as in pictures, supply goes a short way, and 2 takes 1.8 times
-  // as many as 64.
-  static constexpr std::int64_t kShortPause = 2, kLongPause = 64;
+  // Looks at an arc, for each arc and node, until the labels become the distances.
+  static constexpr std::int64_t kPause = 64;
 
+  // See Note [Branches].
+  struct Branch {
+    R excess;             // of a root: supply > 0, demand < 0; else 0
+    R up, down;           // residuals of the arc to the parent, and of its sister
+    std::int32_t parent;  // kNone: a root
+  };
   // Aligned, so that a node lies in one line of the cache.
   struct alignas(32) Node {
-    std::int32_t parent;          // the arc to the parent; kNone: a root
+    std::int32_t arc, sister;     // to the parent and back
     std::int32_t child;           // the first one, or kNone
     std::int32_t next, previous;  // siblings, or kNone
     std::int32_t sought;          // arcs before this one need no look
-    std::int32_t visit;           // in a search: the next child to look at
-    std::int32_t below;           // of a root: the next one in its bucket
     std::int32_t end;             // after the last arc
+    std::int32_t visit;  // in a search: the next child to look at; in a queue: the next root
+  };
+  // Roots with supply, linked by `visit`; `last` means nothing where there is no first.
+  struct Queue {
+    std::int32_t first, last;
   };
 
-  static std::int64_t pause_of(const Graph<R>& graph) {
-    const auto idle = std::count(graph.excess.begin(), graph.excess.end(), R{0});
-    const bool few = 10 * (graph.nodes() - idle) < graph.nodes();
-    return (few ? kShortPause : kLongPause) * (std::int64_t{graph.arc_count()} + graph.nodes());
-  }
-
   // Makes every node a tree.
-  void plant() {
+  void plant(const std::vector<R>& excess) {
     const auto n = static_cast<std::size_t>(nodes_);
     tree_.resize(n);
+    branch_.resize(n);
     label_.resize(n);
     labels_ = label_.data();
-    queue_.resize(n + 1);
+    order_.resize(n + 1);
     count_.resize(n + 2);
-    bucket_.resize(n + 2);
+    queues_.resize(n + 2);
     for (std::int32_t v = 0; v < nodes_; ++v) {
-      tree_[v] = {kNone, kNone, kNone, kNone, first_[v], kNone, kNone, first_[v + 1]};
+      branch_[v] = {excess[v], R{0}, R{0}, kNone};
+      tree_[v] = {kNone, kNone, kNone, kNone, kNone, first_[v], first_[v + 1], kNone};
     }
+  }
+
+  void clear_labels() {
+    highest_ = 0;
+    looked_ = 0;
+    gap_ = kNoGap;
+    std::fill(count_.begin(), count_.end(), 0);
+    std::fill(queues_.begin(), queues_.end(), Queue{kNone, kNone});
+    count_[0] = 1;  // the sink's, so that there is no gap below demand
+  }
+
+  // Sets the labels to 2 for roots with supply, which it queues, and to 1 for others.
+  void label_by_supply() {
+    clear_labels();
+    for (std::int32_t v = 0; v < nodes_; ++v) {
+      const bool supplies = branch_[v].excess > R{0};
+      label_[v] = supplies ? 2 : 1;
+      ++count_[label_[v]];
+      if (supplies) enqueue(v);
+    }
+    top_ = 2;
   }
 
   // Sets the labels to the distances, 1 at demand, and queues the roots with supply.
   void label_by_distance() {
     interruption_point();
-    highest_ = 0;
-    looked_ = 0;
-    gap_ = kNoGap;
-    std::fill(count_.begin(), count_.end(), 0);
-    std::fill(bucket_.begin(), bucket_.end(), kNone);
-    count_[0] = 1;  // the sink's, so that there is no gap below demand
-    std::int32_t* const queue = queue_.data();
+    clear_labels();
+    std::int32_t* const order = order_.data();
     std::int32_t end = 0;
     for (std::int32_t v = 0; v < nodes_; ++v) {
-      const bool demands = excess_[v] < R{0};
+      const bool demands = branch_[v].excess < R{0};
       label_[v] = demands ? 1 : unreached_;
-      queue[end] = v;  // kept only where `end` moves on
+      order[end] = v;  // kept only where `end` moves on
       end += static_cast<std::int32_t>(demands);
     }
     for (std::int32_t k = 0; k < end; ++k) {
-      const std::int32_t v = queue[k];
+      const std::int32_t v = order[k];
       ++count_[label_[v]];
-      if (excess_[v] > R{0}) enqueue(v);
+      if (branch_[v].excess > R{0}) enqueue(v);
       for (std::int32_t a = first_[v]; a != first_[v + 1]; ++a) {
         const std::int32_t w = arcs_[a].head();
         if (!arcs_[a].sister_open() || label_[w] != unreached_) continue;
         label_[w] = label_[v] + 1;
-        queue[end++] = w;
+        order[end++] = w;
       }
     }
-    top_ = end == 0 ? 0 : label_[queue[end - 1]];
+    top_ = end == 0 ? 0 : label_[order[end - 1]];
   }
 
   // Makes trees of their own what hangs from a label that is not its own or one less.
   void unhook() {
     for (std::int32_t v = 0; v < nodes_; ++v) {
       tree_[v].sought = first_[v];
-      if (tree_[v].parent == kNone) continue;
-      const std::int32_t up = label_[arcs_[tree_[v].parent].head()];
-      if (label_[v] != up && label_[v] != up + 1) detach(v);
+      if (branch_[v].parent == kNone) continue;
+      const std::int32_t up = label_[branch_[v].parent];
+      if (label_[v] != up && label_[v] != up + 1) cut(v);
     }
   }
 
   void enqueue(std::int32_t root) {
     const std::int32_t label = label_[root];
-    tree_[root].below = bucket_[label];
-    bucket_[label] = root;
+    Queue& queue = queues_[label];
+    tree_[root].visit = kNone;
+    (queue.first == kNone ? queue.first : tree_[queue.last].visit) = root;
+    queue.last = root;
     highest_ = std::max(highest_, label);
   }
 
@@ -202,7 +233,7 @@ class Pseudoflow {
       top_ = std::max(top_, label + 1);
       tree_[v].sought = first_[v];
       if (v == root) break;
-      v = arcs_[tree_[v].parent].head();
+      v = branch_[v].parent;
     }
     enqueue(root);
   }
@@ -233,70 +264,105 @@ class Pseudoflow {
 
   // Makes v the root of its tree, by reversing the path from `root`, and hangs it from `arc`.
   void hang(std::int32_t root, std::int32_t v, std::int32_t arc) {
+    std::int32_t parent = arcs_[arc].head(), sister = arcs_[arc].sister;
+    R up = arcs_[arc].residual, down = arcs_[sister].residual;
     for (;;) {
-      const std::int32_t up = tree_[v].parent;
-      if (v != root) detach(v);
-      attach(v, arc);
+      Node& node = tree_[v];
+      Branch& branch = branch_[v];
+      const std::int32_t above = branch.parent;
+      if (above != kNone) unlink(v);
+      std::swap(node.arc, arc);
+      std::swap(node.sister, sister);
+      std::swap(branch.up, up);
+      std::swap(branch.down, down);
+      branch.parent = parent;
+      link(v);
       if (v == root) return;
-      arc = arcs_[up].sister;
-      v = arcs_[up].head();
+      std::swap(arc, sister);
+      std::swap(up, down);
+      parent = v;
+      v = above;
     }
   }
 
-  void attach(std::int32_t v, std::int32_t arc) {
+  // Adds v to its parent's children, or takes it out of them.
+  void link(std::int32_t v) {
     Node& node = tree_[v];
-    std::int32_t& front = tree_[arcs_[arc].head()].child;
-    node.parent = arc;
+    std::int32_t& front = tree_[branch_[v].parent].child;
     node.previous = kNone;
     node.next = front;
     if (front != kNone) tree_[front].previous = v;
     front = v;
   }
-
-  void detach(std::int32_t v) {
-    Node& node = tree_[v];
+  void unlink(std::int32_t v) {
+    const Node& node = tree_[v];
     if (node.previous != kNone) {
       tree_[node.previous].next = node.next;
     } else {
-      tree_[arcs_[node.parent].head()].child = node.next;
+      tree_[branch_[v].parent].child = node.next;
     }
     if (node.next != kNone) tree_[node.next].previous = node.previous;
-    node.parent = kNone;
+  }
+
+  // Makes v, which has a parent, a root.
+  void cut(std::int32_t v) {
+    unlink(v);
+    store_residuals(v);
+    branch_[v].parent = kNone;
+  }
+
+  // Gives the arcs between v and its parent their residuals back.
+  void store_residuals(std::int32_t v) {
+    const auto [arc, sister] = std::pair{tree_[v].arc, tree_[v].sister};
+    const auto [up, down] = std::pair{branch_[v].up, branch_[v].down};
+    arcs_[arc].residual = up;
+    arcs_[sister].residual = down;
+    arcs_[arc].mark(up > R{0}, down > R{0});
+    arcs_[sister].mark(down > R{0}, up > R{0});
+  }
+  void store_residuals() {
+    for (std::int32_t v = 0; v < nodes_; ++v) {
+      if (branch_[v].parent != kNone) store_residuals(v);
+    }
   }
 
   // Moves the excess of v, which is no root any more, to its root. Cuts every arc on the way that
   // cannot take all of it.
   void push_up(std::int32_t v) {
-    R flow = excess_[v];
-    excess_[v] = R{0};
-    while (tree_[v].parent != kNone) {
-      Arc<R>& up = arcs_[tree_[v].parent];
-      if (up.residual < flow) {
-        detach(v);
-        excess_[v] = flow - up.residual;
+    R flow = std::exchange(branch_[v].excess, R{0});
+    while (branch_[v].parent != kNone) {
+      Branch& branch = branch_[v];
+      const std::int32_t parent = branch.parent;
+      const R sent = std::min(branch.up, flow);
+      const R left = flow - sent;
+      branch.up -= sent;
+      branch.down += sent;
+      if (left > R{0}) {
+        branch.excess = left;
+        cut(v);
         enqueue(v);
-        flow = up.residual;
-        if (!(flow > R{0})) return;
+        if (!(sent > R{0})) return;
+        flow = sent;
       }
-      push(arcs_, up, flow);
-      v = up.head();
+      v = parent;
     }
-    const bool strong = excess_[v] > R{0};
-    excess_[v] += flow;
-    if (!strong && excess_[v] > R{0}) enqueue(v);
+    R& excess = branch_[v].excess;
+    const bool strong = excess > R{0};
+    excess += flow;
+    if (!strong && excess > R{0}) enqueue(v);
   }
 
   // Takes the tree of `root`, which can reach no demand, out of all searches. No arc may lead to
   // its nodes any more: supply pushed there would open arcs back, and demand could be in reach
   // again.
   void retire(std::int32_t root) {
-    queue_[0] = root;
+    order_[0] = root;
     std::int32_t end = 1;
     for (std::int32_t k = 0; k < end; ++k) {
-      const std::int32_t v = queue_[k];
+      const std::int32_t v = order_[k];
       --count_[label_[v]];
       label_[v] = unreached_;
-      for (std::int32_t c = tree_[v].child; c != kNone; c = tree_[c].next) queue_[end++] = c;
+      for (std::int32_t c = tree_[v].child; c != kNone; c = tree_[c].next) order_[end++] = c;
     }
   }
 
@@ -315,7 +381,6 @@ class Pseudoflow {
   Arc<R>* arcs_ = nullptr;
   const std::int32_t* first_ = nullptr;
   const std::int32_t* labels_ = nullptr;
-  R* excess_ = nullptr;  // supply > 0, demand < 0; 0 unless a root
   std::int32_t nodes_ = 0;
   std::int32_t unreached_ = 0;  // label of nodes that reach no demand
   std::int64_t looked_ = 0;     // arcs since the labels were last the distances
@@ -323,9 +388,10 @@ class Pseudoflow {
   std::int32_t top_ = 0;        // no node has a higher label, but for unreached ones
   std::int32_t gap_ = kNoGap;   // the lowest label that no node had when a tree above it retired
   std::vector<Node> tree_;
-  std::vector<std::int32_t> label_, queue_;
-  std::vector<std::int32_t> count_;   // nodes of each label, but for unreached ones
-  std::vector<std::int32_t> bucket_;  // the last root with supply queued of each label, or kNone
+  std::vector<Branch> branch_;
+  std::vector<std::int32_t> label_, order_;
+  std::vector<std::int32_t> count_;  // nodes of each label, but for unreached ones
+  std::vector<Queue> queues_;        // of each label
   std::vector<std::uint8_t> source_set_;
   bool reversed_ = false;
   InterruptionPoint<256> interruption_point_;

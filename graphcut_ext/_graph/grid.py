@@ -106,16 +106,21 @@ class Grid:
         return found
 
 
-def grid(shape: Sequence[int], connectivity: int | None, periodic: bool | Sequence[bool]) -> Grid:
-    """Check the arguments of ``Graph.grid``."""
+def grid(
+    shape: Sequence[int],
+    connectivity: int | None,
+    periodic: bool | Sequence[bool],
+    name: str = "shape",
+) -> Grid:
+    """Check the arguments of ``Graph.grid``; errors call the shape by its name."""
     if isinstance(shape, str) or not isinstance(shape, Sequence | np.ndarray):
-        raise TypeError(f"shape must be a sequence of integers, not {type(shape).__name__}")
-    sizes = tuple(count(f"shape[{axis}]", size) for axis, size in enumerate(shape))
+        raise TypeError(f"{name} must be a sequence of integers, not {type(shape).__name__}")
+    sizes = tuple(count(f"{name}[{axis}]", size) for axis, size in enumerate(shape))
     if math.prod(sizes) > _core.MAX_NODES:
-        raise ValueError(f"shape has {math.prod(sizes)} nodes, too many: at most 2^30 - 1")
+        raise ValueError(f"{name} has {math.prod(sizes)} nodes, too many: at most 2^30 - 1")
     allowed = [c for dimensions, c in REACH if dimensions == len(sizes)]
     if not allowed:
-        raise ValueError(f"shape must have 2 or 3 axes, not {len(sizes)}")
+        raise ValueError(f"{name} must have 2 or 3 axes, not {len(sizes)}")
     if connectivity is None:
         connectivity = allowed[0]
     elif count("connectivity", connectivity) not in allowed:

@@ -55,6 +55,8 @@ def to_numpy(tensor: Tensor) -> np.ndarray[Any, Any]:
         tensor = tensor.detach()
     if not (tensor.is_cpu and tensor.is_contiguous()):
         tensor = tensor.cpu().contiguous()
+    if tensor.is_neg():  # as x.conj().imag is
+        tensor = tensor.resolve_neg()
     return tensor.numpy()
 
 

@@ -20,7 +20,13 @@ def leading_shape(*tensors: Tensor | None) -> torch.Size:
     given = [tensor for tensor in tensors if tensor is not None]
     if {tensor.dim() for tensor in given} == {1}:
         return torch.Size()
-    return torch.Size(torch.broadcast_shapes(*(tensor.shape[:-1] for tensor in given)))
+    shapes = [tensor.shape[:-1] for tensor in given]
+    if is_traced():
+        return torch.Size(torch.broadcast_shapes(*shapes))
+    try:  # torch's own function imports SymPy, which takes a second
+        return torch.Size(np.broadcast_shapes(*shapes))
+    except ValueError as error:
+        raise RuntimeError(str(error)) from None
 
 
 def cut_directly(

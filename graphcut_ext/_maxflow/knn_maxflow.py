@@ -2,14 +2,39 @@
 
 from __future__ import annotations
 
+from typing import Any, overload
+
+from numpy.typing import NDArray
 from torch import Tensor
 
 from graphcut_ext._arguments import check_graph, check_no_tangents, check_num_threads
+from graphcut_ext._arrays import takes_arrays
 from graphcut_ext._maxflow.cut import MinCut
 from graphcut_ext._maxflow.neighbours import cut_neighbours
 from graphcut_ext._maxflow.solvers import Solver, check_solver
 
 
+@overload
+def knn_maxflow(
+    indices: Tensor,
+    weights: Tensor,
+    source: Tensor,
+    sink: Tensor,
+    *,
+    solver: Solver = "auto",
+    num_threads: int | None = None,
+) -> MinCut: ...
+@overload
+def knn_maxflow(
+    indices: NDArray[Any],
+    weights: NDArray[Any],
+    source: NDArray[Any],
+    sink: NDArray[Any],
+    *,
+    solver: Solver = "auto",
+    num_threads: int | None = None,
+) -> Any: ...
+@takes_arrays("weights", "source", "sink", indices=("indices",))
 def knn_maxflow(
     indices: Tensor,
     weights: Tensor,
@@ -62,6 +87,9 @@ def knn_maxflow(
 
     Notes
     -----
+    NumPy arrays are taken in place of tensors, all or none of them, and the result then is of
+    arrays.
+
     On CUDA ``"push_relabel"`` builds the graphs and solves them on the current stream, one thread
     block per cut, with nothing copied to the host: bulk-synchronous rounds of push-relabel in whole
     numbers, so that every run gives the same bits. **The kernels compile, and their source is

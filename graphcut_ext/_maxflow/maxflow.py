@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal, overload
+from typing import Any, Literal, overload
 
+from numpy.typing import NDArray
 from torch import Tensor
 
 from graphcut_ext._arguments import check_graph, check_no_tangents, check_num_threads
+from graphcut_ext._arrays import takes_arrays
 from graphcut_ext._maxflow.cut import MinCut, MinCutFlow
 from graphcut_ext._maxflow.edge_list import cut_directly, cut_edge_list, leading_shape
 from graphcut_ext._maxflow.solvers import Solver, check_solver
@@ -38,6 +40,20 @@ def maxflow(
     return_flow: Literal[True],
     num_threads: int | None = None,
 ) -> MinCutFlow: ...
+@overload
+def maxflow(
+    edge_index: NDArray[Any],
+    capacity: NDArray[Any],
+    source: NDArray[Any],
+    sink: NDArray[Any],
+    *,
+    reverse_capacity: NDArray[Any] | None = None,
+    ptr: NDArray[Any] | None = None,
+    solver: Solver = "auto",
+    return_flow: bool = False,
+    num_threads: int | None = None,
+) -> Any: ...
+@takes_arrays("capacity", "source", "sink", "reverse_capacity", indices=("edge_index", "ptr"))
 def maxflow(
     edge_index: Tensor,
     capacity: Tensor,
@@ -116,6 +132,9 @@ def maxflow(
     of functions linear in the capacities, so its gradient is the indicator of the arcs in the cut
     (a supergradient where the minimum cut is not unique). CUDA tensors are solved on the host and
     the result is copied back.
+
+    NumPy arrays are taken in place of tensors, all or none of them, and the result then is of
+    arrays, ``value`` of one graph a scalar. Node numbers may be of any integer type there.
 
     References
     ----------

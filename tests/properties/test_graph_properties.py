@@ -7,7 +7,7 @@ import pickle
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from oracles import Problem, scipy_mincut
 
@@ -159,6 +159,7 @@ def test_any_sequence_of_changes(data, dtype, infinite):
 
 
 @given(st.integers(0, 2**32 - 1), DTYPES, st.sampled_from([0, 0.05]))
+@example(10319, np.float32, 0.05)
 @settings(max_examples=60, deadline=None)
 def test_capacities_that_keep_changing(seed, dtype, infinite):
     """Longer runs on larger graphs, all but the first of them reused."""

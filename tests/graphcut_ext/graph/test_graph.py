@@ -231,6 +231,20 @@ def test_infinite_capacities_come_and_go(dtype):
     assert graph.reused
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_what_infinite_terminals_leave_of_finite_ones(dtype):
+    """Where terminals elsewhere are infinite, the first solve moves no more than fits the edges."""
+    graph = gx.Graph(dtype)
+    graph.add_nodes(5)
+    graph.add_edges([1, 0], [0, 4], [1, 0], [0, 0])
+    graph.set_terminals(range(5), [0, 8, 0, np.inf, 0], [0, 0, np.inf, 0, 0])
+    assert graph.solve() == 0
+    graph.set_terminals(range(5), [0, 8, 0, 0, 0], [0, 0, 0, 0, 2])
+    graph.set_capacities([0, 1], [2, 2], [0, 0])
+    assert graph.solve() == 2
+    assert graph.source_side.tolist() == [False, True, False, False, False]
+
+
 def test_a_path_of_infinite_capacity_is_refused_and_can_be_mended():
     graph = chain()
     graph.solve()
