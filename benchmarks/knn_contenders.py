@@ -12,6 +12,7 @@ import graphcut_ext as gx
 
 Search = Callable[[Tensor, int], Tensor]
 CHUNK = 1024  # rows of a distance matrix that does not fit at once
+LARGE = 50_000  # points from which only flat indices and trees are compared
 WHOLE = 2**31  # bytes of a distance matrix up to which users take it at once
 BARE = "torch.bmm alone"
 
@@ -99,14 +100,17 @@ def contenders(x: Tensor) -> dict[str, Search]:
     found: dict[str, Search] = {"gx.knn": exact}
     if x.is_cuda:
         found["gx.knn, fast"] = fast
-    found |= (
-        {"torch.cdist + topk": cdist} if whole else {"torch.cdist + topk, chunks": chunked_cdist}
-    )
+    if points < LARGE:
+        found |= (
+            {"torch.cdist + topk": cdist}
+            if whole
+            else {"torch.cdist + topk, chunks": chunked_cdist}
+        )
     if whole:
         found |= {"torch.matmul + topk": matmul, BARE: bare_product}
     if x.is_cuda:
         return found | ({"pykeops": pykeops} if importlib.util.find_spec("pykeops") else {})
-    if importlib.util.find_spec("sklearn"):
+    if points < LARGE and importlib.util.find_spec("sklearn"):
         found["scikit-learn, brute"] = scikit_learn
     if channels <= 16 and importlib.util.find_spec("scipy"):
         found["SciPy cKDTree"] = scipy

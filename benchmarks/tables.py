@@ -9,6 +9,7 @@ import argparse
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -112,16 +113,25 @@ def compat() -> str:
     return machine("cpu-compat") + table(["case", "library", "times as fast"], rows)
 
 
-def neighbours() -> str:
+def neighbours(name: str = "cpu-knn") -> str:
     """K nearest neighbours."""
-    results = stored("cpu-knn")["results"]
+    results = stored(name)["results"]
     names = list(dict.fromkeys(n for r in results.values() for n in r))
     rows = []
     for case, result in results.items():
         ours = result["gx.knn"]["median_ms"]
         ratios = [f"{result[n]['median_ms'] / ours:.3g}" if n in result else "" for n in names[1:]]
         rows.append([case, f"{ours:.0f} ms", *ratios])
-    return machine("cpu-knn") + table(["points", *names], rows)
+    return machine(name) + table(["points", *names], rows)
+
+
+def calls() -> str:
+    """Calls on the smallest problems."""
+    rows = [
+        [call, f"{row['microseconds']:.0f}", f"{row['first_call_ms']:.1f}"]
+        for call, row in stored("cpu-calls")["results"].items()
+    ]
+    return machine("cpu-calls") + table(["call", "microseconds", "the first, ms"], rows)
 
 
 def crf() -> str:
@@ -186,6 +196,9 @@ TABLES: dict[str, Callable[[], str]] = {
     "expansion": expansion,
     "compat": compat,
     "neighbours": neighbours,
+    "neighbours-64": partial(neighbours, "cpu-knn-64"),
+    "neighbours-avx2": partial(neighbours, "cpu-knn-avx2"),
+    "calls": calls,
     "crf": crf,
     "replaced": replaced,
 }

@@ -29,6 +29,8 @@ def check_tensor(name: str, value: object) -> Tensor:
         raise TypeError(f"{name} must be a torch.Tensor, not {type(value).__name__}")
     if value.layout != torch.strided:
         raise TypeError(f"{name} must be a strided tensor, not {value.layout}")
+    if value.is_nested:
+        raise TypeError(f"{name} must be a strided tensor, not a nested one")
     return value
 
 

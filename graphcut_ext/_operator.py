@@ -46,7 +46,8 @@ class Operator:
     vmap
         As ``torch.library.register_vmap`` takes it; it calls :attr:`dispatched`.
     setup_context, backward
-        As ``torch.library.register_autograd`` takes them; the first output alone has a derivative.
+        As ``torch.library.register_autograd`` takes them; the first or only output alone has a
+        derivative.
         Default: none has one.
     """
 
@@ -133,8 +134,9 @@ def _functions(
                 return (None,) * ctx.inputs
             return gradients(ctx, *grads)
 
-    def remember(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
-        ctx.mark_non_differentiable(*output[1:])
+    def remember(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
+        if isinstance(output, tuple):
+            ctx.mark_non_differentiable(*output[1:])
         ctx.set_materialize_grads(False)
         ctx.inputs = len(inputs)
         setup(ctx, inputs, output)

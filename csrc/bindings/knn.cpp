@@ -14,6 +14,7 @@
 #include "bindings/bindings.hpp"
 #include "bindings/interruptible.hpp"
 #include "knn/center.hpp"
+#include "knn/direct_search.hpp"
 #include "knn/panels.hpp"
 #include "knn/rounded_search.hpp"
 #include "knn/select.hpp"
@@ -24,7 +25,7 @@ namespace graphcut::bindings {
 namespace {
 
 template <class T>
-using Dense = py::array_t<T, py::array::c_style>;
+using Dense = Aligned<T>;
 
 // The operator checks what users pass; this guards against memory errors only.
 template <class T>
@@ -105,20 +106,11 @@ struct Search {
 
   Search(const Dense<T>& x, const Dense<T>& norm, const Dense<double>& rescale,
          const std::optional<Dense<std::int64_t>>& lengths, py::ssize_t searched,
-         Dense<T>& distances, Dense<std::int64_t>& indices, Dense<std::int64_t>& measured) {
-    expect_three_dimensions(x, "x");
-    expect_three_dimensions(indices, "indices");
+         Dense<T>& distances, Dense<std::int64_t>& indices, Dense<std::int64_t>& measured)
+      : Search(x, searched, distances, indices, measured) {
     const py::ssize_t items = x.shape(0);
-    const py::ssize_t results = x.shape(1) - (x.shape(1) > searched ? searched : 0);
-    const py::ssize_t k = indices.shape(2);
     expect(norm, "norm", {items, x.shape(1)});
     expect(rescale, "rescale", {items});
-    expect(indices, "indices", {items, results, k});
-    expect(distances, "distances", {items, results, k});
-    expect(measured, "measured", {items, results});
-    if (searched < 0 || searched > x.shape(1) || k < 1) {
-      throw std::invalid_argument("searched or k out of range");
-    }
     if (lengths) {
       expect(*lengths, "lengths", {items});
       for (py::ssize_t item = 0; item < items; ++item) {
@@ -127,8 +119,26 @@ struct Search {
         }
       }
     }
-    points = {x.data(),   norm.data(), rescale.data(), items,
-              x.shape(1), x.shape(2),  searched,       lengths ? lengths->data() : nullptr};
+    points.norm = norm.data();
+    points.rescale = rescale.data();
+    points.lengths = lengths ? lengths->data() : nullptr;
+  }
+
+  // Without what is prepared for products.
+  Search(const Dense<T>& x, py::ssize_t searched, Dense<T>& distances, Dense<std::int64_t>& indices,
+         Dense<std::int64_t>& measured) {
+    expect_three_dimensions(x, "x");
+    expect_three_dimensions(indices, "indices");
+    const py::ssize_t items = x.shape(0);
+    const py::ssize_t results = x.shape(1) - (x.shape(1) > searched ? searched : 0);
+    const py::ssize_t k = indices.shape(2);
+    expect(indices, "indices", {items, results, k});
+    expect(distances, "distances", {items, results, k});
+    expect(measured, "measured", {items, results});
+    if (searched < 0 || searched > x.shape(1) || k < 1) {
+      throw std::invalid_argument("searched or k out of range");
+    }
+    points = {x.data(), nullptr, nullptr, items, x.shape(1), x.shape(2), searched, nullptr};
     nearest = {distances.mutable_data(), indices.mutable_data(), measured.mutable_data(), k};
   }
 
@@ -146,6 +156,14 @@ struct Search {
     return {products.data(), first_row, count, operand_error, block};
   }
 };
+
+// Few points: it keeps the interpreter's lock.
+template <class T>
+std::int64_t search_directly(const Dense<T>& x, py::ssize_t searched, Dense<T>& distances,
+                             Dense<std::int64_t>& indices, Dense<std::int64_t>& measured) {
+  const Search<T> search(x, searched, distances, indices, measured);
+  return knn::search_directly(search.points, search.nearest);
+}
 
 // Returns the items that were given up.
 template <class T>
@@ -281,6 +299,9 @@ template <class T>
 void bind_type(py::module_& module) {
   module.def("knn_center", &center<T>, py::arg("x").noconvert(), py::arg("centred").noconvert(),
              py::arg("norm").noconvert(), py::arg("rescale").noconvert(), py::arg("threads"));
+  module.def("knn_search_directly", &search_directly<T>, py::arg("x").noconvert(),
+             py::arg("searched"), py::arg("distances").noconvert(), py::arg("indices").noconvert(),
+             py::arg("measured").noconvert());
   module.def("knn_select", &select<T>, py::arg("x").noconvert(), py::arg("norm").noconvert(),
              py::arg("rescale").noconvert(), py::arg("lengths").noconvert(),
              py::arg("products").noconvert(), py::arg("first_row"), py::arg("block"),

@@ -107,15 +107,16 @@ GRAPHCUT_HD inline double rounded_product(double a, double b) {
 #endif
 }
 
-// One difference of the recomputed distance. `rescale` is 1 but for double values whose squares
-// would overflow or vanish; floats have neither trouble in double.
+// A coordinate as distances are recomputed of it. `rescale` is 1 but for double values whose
+// squares would overflow or vanish; floats have neither trouble in double.
+template <class T>
+GRAPHCUT_HD inline double widened(T value, double rescale) {
+  return sizeof(T) == sizeof(double) ? rounded_product(value, rescale) : value;
+}
+// One difference of the recomputed distance.
 template <class T>
 GRAPHCUT_HD inline double difference(T a, T b, double rescale) {
-  if constexpr (sizeof(T) == sizeof(double)) {
-    return rounded_sum(rounded_product(a, rescale), -rounded_product(b, rescale));
-  } else {
-    return static_cast<double>(a) - static_cast<double>(b);
-  }
+  return rounded_sum(widened(a, rescale), -widened(b, rescale));
 }
 
 }  // namespace graphcut::knn

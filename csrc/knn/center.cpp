@@ -153,6 +153,21 @@ std::int64_t center(const T* x, std::int64_t items, std::int64_t points, std::in
   return -1;
 }
 
+template <class T>
+std::int64_t find_rescale(const T* x, std::int64_t items, std::int64_t points,
+                          std::int64_t channels, double* rescale) {
+  for (std::int64_t item = 0; item < items; ++item) {
+    const T* const first = x + item * points * channels;
+    T peak = 0;
+    for (const T* value = first; value < first + points * channels; ++value) {
+      if (!std::isfinite(*value)) return item;
+      peak = std::max(peak, std::abs(*value));
+    }
+    rescale[item] = item_scale(peak).rescale;
+  }
+  return -1;
+}
+
 std::int64_t center_rounded(const float* x, const Panels& panels, const Rounded& rounded,
                             double* rescale, int threads) {
   const auto centred = centring(x, panels.items, panels.points, panels.channels, rescale, threads);
@@ -192,5 +207,8 @@ template std::int64_t center(const float*, std::int64_t, std::int64_t, std::int6
                              double*, int);
 template std::int64_t center(const double*, std::int64_t, std::int64_t, std::int64_t, double*,
                              double*, double*, int);
+template std::int64_t find_rescale(const float*, std::int64_t, std::int64_t, std::int64_t, double*);
+template std::int64_t find_rescale(const double*, std::int64_t, std::int64_t, std::int64_t,
+                                   double*);
 
 }  // namespace graphcut::knn

@@ -15,6 +15,11 @@ template <class T>
 std::int64_t center(const T* x, std::int64_t items, std::int64_t points, std::int64_t channels,
                     T* y, T* norm, double* rescale, int threads);
 
+// Only rescale of these, and the check of the values.
+template <class T>
+std::int64_t find_rescale(const T* x, std::int64_t items, std::int64_t points,
+                          std::int64_t channels, double* rescale);
+
 // The same for points that are rounded: q near t y for some t > 0 of the item, and e >= |t z - q|
 // with z = s x - m before it is rounded to y.
 std::int64_t center_rounded(const float* x, const Panels& panels, const Rounded& rounded,

@@ -4,7 +4,7 @@
 
 #include "parallel/parallel_for.hpp"
 
-#if defined(__x86_64__) && defined(__GNUC__)
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(GRAPHCUT_NO_AVX512)
 #include <immintrin.h>
 #define GRAPHCUT_VNNI __attribute__((target("avx512f,avx512vnni")))
 #endif

@@ -24,7 +24,7 @@ struct Running {
   std::int64_t k;
   std::vector<float> minima;  // (kGroups,) of upper bounds
   std::vector<std::int64_t> found;
-  std::vector<float> lower;  // bounds of those found
+  std::vector<float> product;  // of those found
 };
 
 // Rows of an item, and what one thread needs while it works on them.
@@ -45,7 +45,7 @@ class RowBlock {
       row.k = begin_row(points, item, row.row, nearest);
       row.minima.assign(loops::kGroups, std::numeric_limits<float>::infinity());
       row.found.clear();
-      row.lower.clear();
+      row.product.clear();
     }
   }
 
@@ -57,7 +57,8 @@ class RowBlock {
     multiply_rounded(panels, rounded.pairs + item * panels.count() * panel_size,
                      {rows_[0].row, rows_[0].row + count_, first, end, false}, products_.data(),
                      stride_);
-    const float* norm = points.norm + item * points.points;
+    const float* all_norms = points.norm + item * points.points;
+    const float* norm = all_norms + first;
     std::size_t kept = 0;
     for (std::int64_t r = 0; r < count_; ++r) {
       Running& row = rows_[r];
@@ -66,35 +67,45 @@ class RowBlock {
       if (row.row >= first && row.row < end) {
         product[row.row - first] = -std::numeric_limits<float>::infinity();
       }
-      const float errors =
-          rounded.error[item * points.points + row.row] + rounded.largest_error[item];
       const std::int64_t length = end - first;
-      const float upper = running_upper(points, bounds, item, row, norm + first, product, length);
-      const float limit = bounds.limit(upper, norm[row.row], errors);
-      const std::int64_t found =
-          loops::collect(bounds, norm + first, product, length, limit, near_.data());
-      keep(row, limit);
+      const float upper = running_upper(points, bounds, item, row, norm, product, length);
+      const float limit = limit_of(points, rounded, bounds, item, row.row, upper);
+      const std::int64_t found = loops::collect(bounds, norm, product, length, limit, near_.data());
+      keep(bounds, all_norms, row, limit);
       for (std::int64_t f = 0; f < found; ++f) {
         row.found.push_back(first + near_[f]);
-        row.lower.push_back(bounds.lower(norm[first + near_[f]], product[near_[f]]));
+        row.product.push_back(product[near_[f]]);
       }
       kept += row.found.size();
     }
     return kept;
   }
 
-  void measure(const Points<float>& points, std::int64_t item, const Nearest<float>& nearest,
-               Allowance& allowance) {
+  void measure(const Points<float>& points, const Rounded& rounded, const Bounds<float>& bounds,
+               std::int64_t item, const Nearest<float>& nearest, Allowance& allowance) {
+    const float* norm = points.norm + item * points.points;
     for (std::int64_t r = 0; r < count_; ++r) {
-      const Running& row = rows_[r];
+      Running& row = rows_[r];
       if (row.k == 0) continue;
-      knn::measure(points, item, row.row, row.found.data(),
-                   static_cast<std::int64_t>(row.found.size()), row.k, nearest, allowance,
-                   candidates_);
+      const auto limit = [&](float upper) {
+        return limit_of(points, rounded, bounds, item, row.row, upper);
+      };
+      const std::int64_t count =
+          refine(bounds, norm, row.product.data(), static_cast<std::int64_t>(row.found.size()),
+                 row.k, limit, upper_, row.found.data());
+      knn::measure(points, item, row.row, row.found.data(), count, row.k, nearest, allowance,
+                   work_);
     }
   }
 
  private:
+  static float limit_of(const Points<float>& points, const Rounded& rounded,
+                        const Bounds<float>& bounds, std::int64_t item, std::int64_t row,
+                        float upper) {
+    return bounds.limit(upper, points.norm[item * points.points + row],
+                        rounded.error[item * points.points + row] + rounded.largest_error[item]);
+  }
+
   float running_upper(const Points<float>& points, const Bounds<float>& bounds, std::int64_t item,
                       Running& row, const float* norm, const float* product, std::int64_t length) {
     if (points.length(item) == length) {
@@ -105,22 +116,23 @@ class RowBlock {
   }
 
   // Drops the points whose lower bound is above the row's limit.
-  static void keep(Running& row, float limit) {
+  static void keep(const Bounds<float>& bounds, const float* norm, Running& row, float limit) {
     std::size_t kept = 0;
     for (std::size_t f = 0; f < row.found.size(); ++f) {
-      if (row.lower[f] > limit) continue;
+      if (bounds.lower(norm[row.found[f]], row.product[f]) > limit) continue;
       row.found[kept] = row.found[f];
-      row.lower[kept++] = row.lower[f];
+      row.product[kept++] = row.product[f];
     }
     row.found.resize(kept);
-    row.lower.resize(kept);
+    row.product.resize(kept);
   }
 
   std::int64_t stride_;
   std::vector<float> products_;
   std::vector<std::int64_t> near_;
   std::vector<Running> rows_;
-  std::vector<Candidate> candidates_;
+  std::vector<float> upper_;
+  Workspace work_;
   std::int64_t count_ = 0;
 };
 
@@ -151,7 +163,7 @@ std::vector<std::int64_t> search_rounded(const Points<float>& points, const Pane
         return;
       }
     }
-    rows.measure(points, item, nearest, allowance);
+    rows.measure(points, rounded, bounds, item, nearest, allowance);
   });
   return allowance.spent();
 }

@@ -22,7 +22,8 @@ struct Scratch {
   std::vector<T> products;  // the rows of a chunk, completed
   std::vector<T> upper;
   std::vector<std::int64_t> found;
-  std::vector<Candidate> candidates;
+  std::vector<T> near;  // products of those found
+  Workspace work;
 
   explicit Scratch(std::int64_t searched) : products(kChunkRows * searched), found(searched) {
     upper.reserve(std::max(searched, loops::kGroups));
@@ -56,16 +57,18 @@ void select_row(const Points<T>& points, const Rows<T>& rows, const Bounds<T>& b
   if (k == 0) return;
   const T* norm = points.norm + item * points.points;
   const std::int64_t length = points.length(item);
+  const auto limit = [&](T upper) {
+    if (rows.error == nullptr) return bounds.limit(upper, norm[row]);
+    return bounds.limit(upper, norm[row],
+                        rows.error[item * points.points + row] + rows.largest_error[item]);
+  };
   const T upper = kth_upper(bounds, norm, product, length, k, scratch.upper);
-  const T limit =
-      rows.error == nullptr
-          ? bounds.limit(upper, norm[row])
-          : bounds.limit(upper, norm[row],
-                         rows.error[item * points.points + row] + rows.largest_error[item]);
-  const std::int64_t found =
-      loops::collect(bounds, norm, product, length, limit, scratch.found.data());
-  measure(points, item, row, scratch.found.data(), found, k, nearest, allowance,
-          scratch.candidates);
+  std::int64_t* const found = scratch.found.data();
+  std::int64_t count = loops::collect(bounds, norm, product, length, limit(upper), found);
+  scratch.near.resize(static_cast<std::size_t>(count));
+  for (std::int64_t f = 0; f < count; ++f) scratch.near[f] = product[found[f]];
+  count = refine(bounds, norm, scratch.near.data(), count, k, limit, scratch.upper, found);
+  measure(points, item, row, found, count, k, nearest, allowance, scratch.work);
 }
 
 }  // namespace

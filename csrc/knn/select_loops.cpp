@@ -15,10 +15,19 @@ namespace {
 
 inline constexpr std::int64_t kStripe = 256;
 inline constexpr std::int64_t kWord = 8;  // flags that are looked at together
+inline constexpr std::int64_t kBits = 64;
+// A product of it and 8 bytes of 0 or 1 has them as the bits of its highest byte, in order.
+inline constexpr std::uint64_t kGather =
+    std::endian::native == std::endian::little ? 0x0102040810204080U : 0x8040201008040201U;
 inline constexpr int kCacheLine = 64;
 
 template <class T>
-GRAPHCUT_INLINE double squared_distance_of(const T* a, const T* b, const T* next,
+GRAPHCUT_INLINE void widen_of(const T* x, std::int64_t channels, double rescale, double* wide) {
+  for (std::int64_t c = 0; c < channels; ++c) wide[c] = widened(x[c], rescale);
+}
+
+template <class T>
+GRAPHCUT_INLINE double squared_distance_of(const double* a, const T* b, const T* next,
                                            std::int64_t channels, double rescale) {
   constexpr int kLine = kCacheLine / static_cast<int>(sizeof(T));
   double lane[kLanes] = {};
@@ -26,12 +35,12 @@ GRAPHCUT_INLINE double squared_distance_of(const T* a, const T* b, const T* next
   for (; c + kLanes <= channels; c += kLanes) {
     for (int l = 0; l < kLanes; l += kLine) GRAPHCUT_PREFETCH(next + c + l);
     for (int l = 0; l < kLanes; ++l) {
-      const double d = difference(a[c + l], b[c + l], rescale);
+      const double d = a[c + l] - widened(b[c + l], rescale);
       lane[l] += d * d;
     }
   }
   for (int l = 0; c + l < channels; ++l) {
-    const double d = difference(a[c + l], b[c + l], rescale);
+    const double d = a[c + l] - widened(b[c + l], rescale);
     lane[l] += d * d;
   }
   for (int width = kLanes / 2; width > 0; width /= 2) {
@@ -102,12 +111,14 @@ GRAPHCUT_INLINE std::int64_t collect_of(const Bounds<T>& bounds, const T* norm, 
     for (std::int64_t l = 0; l < kStripe; ++l) {
       near[l] = bounds.lower(norm[j + l], product[j + l]) <= limit ? 1 : 0;
     }
-    for (std::int64_t l = 0; l < kStripe; l += kWord) {
-      std::uint64_t word = 0;
-      std::memcpy(&word, near + l, sizeof(word));
-      for (std::int64_t m = 0; word != 0 && m < kWord; ++m) {
-        if (near[l + m] != 0) found[count++] = j + l + m;
+    for (std::int64_t l = 0; l < kStripe; l += kBits) {
+      std::uint64_t bits = 0;
+      for (std::int64_t m = 0; m < kBits; m += kWord) {
+        std::uint64_t word = 0;
+        std::memcpy(&word, near + l + m, sizeof(word));
+        bits |= (word * kGather >> (kBits - kWord)) << m;
       }
+      for (; bits != 0; bits &= bits - 1) found[count++] = j + l + std::countr_zero(bits);
     }
   }
   for (; j < points; ++j) {
@@ -116,10 +127,28 @@ GRAPHCUT_INLINE std::int64_t collect_of(const Bounds<T>& bounds, const T* norm, 
   return count;
 }
 
+GRAPHCUT_INLINE bool rank_of(const double* values, std::int64_t count, std::int64_t* rank) {
+  std::int64_t sum = 0;
+  for (std::int64_t i = 0; i < count; ++i) {
+    std::int64_t below = 0;
+    for (std::int64_t j = 0; j < count; ++j) below += values[j] < values[i] ? 1 : 0;
+    rank[i] = below;
+    sum += below;
+  }
+  return sum == count * (count - 1) / 2;
+}
+
 }  // namespace
 
+GRAPHCUT_CLONES bool rank(const double* values, std::int64_t count, std::int64_t* rank) {
+  return rank_of(values, count, rank);
+}
+
 #define GRAPHCUT_KNN_LOOPS(T)                                                                      \
-  GRAPHCUT_CLONES double squared_distance(const T* a, const T* b, const T* next,                   \
+  GRAPHCUT_CLONES void widen(const T* x, std::int64_t channels, double rescale, double* wide) {    \
+    widen_of(x, channels, rescale, wide);                                                          \
+  }                                                                                                \
+  GRAPHCUT_CLONES double squared_distance(const double* a, const T* b, const T* next,              \
                                           std::int64_t channels, double rescale) {                 \
     return squared_distance_of(a, b, next, channels, rescale);                                     \
   }                                                                                                \

@@ -73,7 +73,7 @@ class Clouds(NamedTuple):
             points = torch.where(_positions(self.x)[:, None] < lengths, points, some)
         if self.query is not None:
             points = torch.cat([points, self.query[items].to(dtype)], 1)
-        return points.contiguous()
+        return points.contiguous().resolve_neg()
 
     def check_lengths(self) -> None:
         """Refuse lengths that no item can have."""

@@ -30,7 +30,7 @@ Array = NDArray[Any]
 BUDGET = Budget(whole=32 << 20, block=4 << 20, centred=24 << 20)
 SYMMETRY_POINTS = 512
 """From so many points on, only one half of the symmetric product of an item is computed."""
-SYMMETRY_BLOCKS = 5
+SYMMETRY_BLOCKS = 7
 """Into so many blocks of rows that half is divided, each a multiple of CHUNK_ROWS."""
 CHUNK_ROWS: int = _core.KNN_CHUNK_ROWS
 PANEL: int = _core.KNN_PANEL

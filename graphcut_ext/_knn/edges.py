@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal, get_args
+from typing import Any, Literal, get_args, overload
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from graphcut_ext._arguments import (
@@ -13,12 +15,36 @@ from graphcut_ext._arguments import (
     check_integer,
     check_tensor,
 )
+from graphcut_ext._arrays import takes_arrays
 from graphcut_ext._knn.knn import knn
 
 Flow = Literal["source_to_target", "target_to_source"]
 FLOWS: tuple[Flow, ...] = get_args(Flow)
 
 
+@overload
+def knn_edges(
+    x: Tensor,
+    k: int,
+    *,
+    batch: Tensor | None = None,
+    ptr: Tensor | None = None,
+    lengths: Tensor | None = None,
+    loop: bool = False,
+    flow: Flow = "source_to_target",
+) -> Tensor: ...
+@overload
+def knn_edges(
+    x: NDArray[Any],
+    k: int,
+    *,
+    batch: NDArray[Any] | None = None,
+    ptr: NDArray[Any] | None = None,
+    lengths: NDArray[Any] | None = None,
+    loop: bool = False,
+    flow: Flow = "source_to_target",
+) -> NDArray[np.int64]: ...
+@takes_arrays("x", indices=("batch", "ptr", "lengths"))
 def knn_edges(
     x: Tensor,
     k: int,
@@ -66,6 +92,9 @@ def knn_edges(
     -----
     Items of different sizes are searched together, padded to the largest. On CUDA their sizes are
     read on the host, which waits for the device.
+
+    NumPy arrays are taken in place of tensors, all or none of them, and the edges then are an
+    array. ``batch``, ``ptr`` and ``lengths`` may be of any integer type there.
 
     Examples
     --------

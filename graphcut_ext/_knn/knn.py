@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from numbers import Integral
-from typing import Literal, NamedTuple, get_args, overload
+from typing import Any, Literal, NamedTuple, get_args, overload
 
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from graphcut_ext._arguments import (
@@ -14,6 +15,7 @@ from graphcut_ext._arguments import (
     check_no_tangents,
     check_tensor,
 )
+from graphcut_ext._arrays import takes_arrays
 from graphcut_ext._knn.operator import find_neighbours
 
 Precision = Literal["exact", "fast"]
@@ -80,6 +82,20 @@ def knn(
 ) -> KNNMeasured: ...
 
 
+@overload
+def knn(
+    x: NDArray[Any],
+    k: int,
+    *,
+    query: NDArray[Any] | None = None,
+    lengths: NDArray[Any] | None = None,
+    squared: bool = True,
+    precision: Precision = "exact",
+    return_measured: bool = False,
+) -> Any: ...
+
+
+@takes_arrays("x", "query", indices=("lengths",))
 def knn(
     x: Tensor,
     k: int,
@@ -163,7 +179,10 @@ def knn(
     and repeat items that these do not settle in float32. Many points of few channels on the CPU are
     searched with SciPy's k-d tree, if SciPy is installed, with the same result. Where thousands of
     points lie within the rounding of the product of each other, though not on each other, their
-    distances are all recomputed.
+    distances are all recomputed. Of few points on the CPU every pair is measured.
+
+    NumPy arrays are taken in place of tensors, all or none of them, and the result then is of
+    arrays; ``lengths`` may be of any integer type there.
 
     On CUDA the check for NaN and infinity reads one flag at the end of the call and so waits for
     the device; within :func:`graphcut_ext.no_value_checks` and while a CUDA graph is captured
@@ -202,14 +221,15 @@ def knn(
             f"precision must be one of {', '.join(map(repr, PRECISIONS))}, not {precision!r}"
         )
     if x.dim() == 3:
-        found = KNNMeasured(*find_neighbours(x, k, query, lengths, precision))
+        distances, indices, measured = find_neighbours(x, k, query, lengths, precision)
     else:
         query = None if query is None else query.unsqueeze(0)
-        outputs = find_neighbours(x.unsqueeze(0), k, query, None, precision)
-        found = KNNMeasured(*(output.squeeze(0) for output in outputs))
+        distances, indices, measured = find_neighbours(x.unsqueeze(0), k, query, None, precision)
+        distances, indices = distances[0], indices[0]
+        measured = measured[0] if return_measured else measured
     if not squared:
-        found = found._replace(distances=_root(found.distances))
-    return found if return_measured else KNN(found.distances, found.indices)
+        distances = _root(distances)
+    return KNNMeasured(distances, indices, measured) if return_measured else KNN(distances, indices)
 
 
 def _root(distances: Tensor) -> Tensor:

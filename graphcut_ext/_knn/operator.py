@@ -10,6 +10,7 @@ from torch import Tensor
 from graphcut_ext._knn.clouds import Clouds, output_dtype
 from graphcut_ext._knn.cpu import search_cpu
 from graphcut_ext._knn.cuda import search_cuda
+from graphcut_ext._knn.direct import search_directly, suits_direct
 from graphcut_ext._knn.tree import search_tree, suits_tree
 from graphcut_ext._operator import Operator
 
@@ -20,6 +21,8 @@ def _kernel(
     clouds = Clouds(x.detach(), None if query is None else query.detach(), lengths)
     if x.is_cuda:
         return (*search_cuda(clouds, k, precision),)
+    if suits_direct(clouds):
+        return (*search_directly(clouds, k),)
     found = search_tree(clouds, k) if suits_tree(clouds) else None
     return (*(search_cpu(clouds, k) if found is None else found),)
 

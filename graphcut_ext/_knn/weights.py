@@ -4,17 +4,37 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from numbers import Real
-from typing import Literal
+from typing import Any, Literal, overload
 
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from graphcut_ext._arguments import check_devices, check_index_dtype, check_tensor
+from graphcut_ext._arrays import takes_arrays
+from graphcut_ext._value_checks import values_are_checked
 
 Weighting = Literal["unit", "gaussian"] | Callable[[Tensor], Tensor]
 Sigma = float | Literal["item", "node"]
 
 
+@overload
+def knn_weights(
+    indices: Tensor,
+    distances: Tensor,
+    *,
+    weighting: Weighting = "unit",
+    sigma: Sigma = "item",
+) -> Tensor: ...
+@overload
+def knn_weights(
+    indices: NDArray[Any],
+    distances: NDArray[Any],
+    *,
+    weighting: Weighting = "unit",
+    sigma: Sigma = "item",
+) -> NDArray[Any]: ...
+@takes_arrays("distances", indices=("indices",))
 def knn_weights(
     indices: Tensor,
     distances: Tensor,
@@ -50,9 +70,16 @@ def knn_weights(
     TypeError
         An argument is no tensor of the right dtype, or ``weighting`` or ``sigma`` is of no type
         named above.
+    IndexError
+        ``sigma="node"``, and a neighbour's number is not below N.
     ValueError
         Shapes or devices differ, also from those of a callable's weights; ``weighting`` or
         ``sigma`` is unknown, or ``sigma`` is not positive.
+
+    Notes
+    -----
+    NumPy arrays are taken in place of tensors, both or none, and the weights then are an array. A
+    callable gets a tensor all the same.
 
     References
     ----------
@@ -118,10 +145,24 @@ def _doubled_variance(indices: Tensor, known: Tensor, missing: Tensor, sigma: Si
         return 2 * (known / edges).sum((-2, -1), keepdim=True)
     if sigma == "node":
         scale = known.amax(-1).clamp(min=torch.finfo(known.dtype).tiny).sqrt()  # (..., N)
+        _check_range(indices)
         listed = indices.clamp(min=0).flatten(-2)
         return scale.unsqueeze(-1) * scale.gather(-1, listed).view(indices.shape)
     variance = min(2.0 * sigma * sigma, torch.finfo(known.dtype).max)
     return torch.full_like(known[..., :1, :1], variance)
+
+
+def _check_range(indices: Tensor) -> None:
+    """Refuse neighbours that do not exist, but where a graph is traced or nobody waits."""
+    if torch.compiler.is_compiling() or (indices.is_cuda and not values_are_checked()):
+        return
+    nodes = indices.shape[-2]
+    wrong = (indices >= nodes).nonzero()
+    if len(wrong):
+        first = wrong[0].tolist()
+        raise IndexError(
+            f"indices{first} = {indices[tuple(first)]} is out of range for {nodes} nodes"
+        )
 
 
 def _decay(known: Tensor, variance: Tensor) -> Tensor:

@@ -26,6 +26,24 @@ print("torch._dynamo" in sys.modules)
 """
 
 
+BATCH = """
+import sys
+import torch
+import graphcut_ext as gx
+
+before = set(sys.modules)
+gx.maxflow(torch.tensor([[0, 1], [1, 2]]), torch.ones(2), torch.rand(4, 3), torch.rand(4, 3))
+print(len(set(sys.modules) - before) < 20)
+"""
+
+
+def test_many_cuts_over_one_graph_import_nothing_large():
+    result = subprocess.run(
+        [sys.executable, "-c", BATCH], capture_output=True, text=True, check=True
+    )
+    assert result.stdout.strip() == "True"
+
+
 def test_compiler_is_not_imported():
     result = subprocess.run(
         [sys.executable, "-c", CALLS], capture_output=True, text=True, check=True

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 import graphcut_ext as gx
-from graphcut_ext._knn import cpu
+from graphcut_ext._knn import cpu, direct
 
 FORMATS = {
     "half": (torch.float16, 1e4, 1e-7),
@@ -54,10 +54,11 @@ def clouds(draw: st.DrawFn) -> tuple[Tensor, int]:
 
 
 @settings(max_examples=150, deadline=None)
-@given(clouds(), st.booleans())
-def test_equals_a_brute_force_in_float64(cloud: tuple[Tensor, int], rounds: bool):
+@given(clouds(), st.booleans(), st.booleans())
+def test_equals_a_brute_force_in_float64(cloud: tuple[Tensor, int], rounds: bool, few: bool):
     x, k = cloud
-    with mock.patch.object(cpu, "ROUNDS", rounds):
+    most = direct.MAX_WORK if few else -1
+    with mock.patch.object(cpu, "ROUNDS", rounds), mock.patch.object(direct, "MAX_WORK", most):
         found = gx.knn(x, k)
     distances, indices = brute_force(x, k)
     torch.testing.assert_close(found.distances, distances.to(found.distances.dtype))

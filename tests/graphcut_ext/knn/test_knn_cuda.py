@@ -21,12 +21,9 @@ def random_points(*shape: int, dtype: torch.dtype = torch.float32, seed: int = 0
 
 
 def assert_same(x: Tensor, k: int, device: str = "cuda") -> None:
-    found, expected = gx.knn(x.to(device), k), gx.knn(x, k)
-    assert (
-        found.indices.device
-        == found.distances.device
-        == torch.device(device, found.indices.get_device())
-    )
+    moved = x.to(device)
+    found, expected = gx.knn(moved, k), gx.knn(x, k)
+    assert found.indices.device == found.distances.device == moved.device
     assert found.distances.dtype == expected.distances.dtype
     assert torch.equal(found.indices.cpu(), expected.indices)
     torch.testing.assert_close(found.distances.cpu(), expected.distances, rtol=3e-7, atol=0)

@@ -131,3 +131,9 @@ def test_bad_input(changes: dict[str, object], error: type[Exception], message: 
     arguments = {"indices": INDICES, "distances": DISTANCES, **changes}
     with pytest.raises(error, match=message):
         gx.knn_weights(**arguments)  # type: ignore[arg-type]
+
+
+def test_neighbours_that_do_not_exist_are_named():
+    indices = torch.tensor([[1], [7], [0]])
+    with pytest.raises(IndexError, match=r"indices\[1, 0\] = 7 is out of range for 3 nodes"):
+        gx.knn_weights(indices, torch.ones(3, 1), weighting="gaussian", sigma="node")
