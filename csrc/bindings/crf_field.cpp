@@ -3,6 +3,7 @@
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -12,6 +13,8 @@
 #include <vector>
 
 #include "bindings/bindings.hpp"
+#include "bindings/in_use.hpp"
+#include "bindings/interruptible.hpp"
 #include "crf/field.hpp"
 
 namespace py = pybind11;
@@ -19,7 +22,8 @@ namespace py = pybind11;
 namespace graphcut::bindings {
 namespace {
 
-using Floats = py::array_t<float, py::array::c_style>;
+using Floats = Aligned<float>;
+using Doubles = Aligned<double>;
 
 crf::Normalization normalization_of(const std::string& name) {
   if (name == "none") return crf::Normalization::kNone;
@@ -42,7 +46,7 @@ class FeatureField {
                const std::vector<float>& weights,
                const std::vector<std::optional<Floats>>& compatibilities,
                const std::vector<std::string>& normalizations, int threads)
-      : labels_(labels), points_(points) {
+      : labels_(labels), points_(points), kernels_(static_cast<std::int64_t>(features.size())) {
     const std::size_t count = features.size();
     if (labels < 1 || points < 1 || weights.size() != count || compatibilities.size() != count ||
         normalizations.size() != count) {
@@ -64,8 +68,9 @@ class FeatureField {
                             {0, 1, weights[i], normalization_of(normalizations[i])},
                             matrix ? matrices_.back().data() : nullptr});
     }
-    const py::gil_scoped_release release;
-    field_ = std::make_unique<crf::Field>(points, 1, labels, potentials, nullptr, threads);
+    field_ = interruptible([&] {
+      return std::make_unique<crf::Field>(points, 1, labels, potentials, nullptr, threads);
+    });
   }
 
   void infer(const Floats& scores, float floor, const std::optional<Floats>& start,
@@ -75,23 +80,39 @@ class FeatureField {
     if (start) require_shape(*start, labels_, points_);
     float* out = marginals.mutable_data();
     const float* first = start ? start->data() : nullptr;
-    const py::gil_scoped_release release;
-    field_->infer(scores.data(), floor, first, iterations, out);
+    const InUse now(in_use_);
+    interruptible([&] { field_->infer(scores.data(), floor, first, iterations, out); });
+  }
+
+  void differentiate(const Floats& scores, float floor, std::int64_t iterations,
+                     const Floats& gradient, Floats& found, std::optional<Doubles>& pairs) {
+    require_shape(scores, labels_, points_);
+    require_shape(gradient, labels_, points_);
+    require_shape(found, labels_, points_);
+    if (pairs && pairs->size() != kernels_ * labels_ * labels_) {
+      throw std::invalid_argument("pairs: unexpected size");
+    }
+    const crf::Gradient wanted{gradient.data(), found.mutable_data(),
+                               pairs ? pairs->mutable_data() : nullptr};
+    const InUse now(in_use_);
+    interruptible([&] { field_->differentiate(scores.data(), floor, iterations, wanted); });
   }
 
   void message(const Floats& q, bool transposed, Floats& sums) {
     require_shape(q, labels_, points_);
     require_shape(sums, labels_, points_);
     float* out = sums.mutable_data();
-    const py::gil_scoped_release release;
-    field_->message(q.data(), transposed, out);
+    const InUse now(in_use_);
+    interruptible([&] { field_->message(q.data(), transposed, out); });
   }
 
  private:
   std::int64_t labels_;
   std::int64_t points_;
+  std::int64_t kernels_;
   std::vector<std::vector<float>> matrices_;  // padded; moving a vector keeps its data in place
   std::unique_ptr<crf::Field> field_;
+  std::atomic_flag in_use_;
 };
 
 }  // namespace
@@ -106,6 +127,9 @@ void bind_crf_field(py::module_& module) {
            py::arg("compatibilities"), py::arg("normalizations"), py::arg("threads"))
       .def("infer", &FeatureField::infer, py::arg("scores").noconvert(), py::arg("floor"),
            py::arg("start").noconvert(), py::arg("iterations"), py::arg("marginals").noconvert())
+      .def("differentiate", &FeatureField::differentiate, py::arg("scores").noconvert(),
+           py::arg("floor"), py::arg("iterations"), py::arg("gradient").noconvert(),
+           py::arg("found").noconvert(), py::arg("pairs").noconvert())
       .def("message", &FeatureField::message, py::arg("q").noconvert(), py::arg("transposed"),
            py::arg("sums").noconvert());
 }

@@ -4,8 +4,6 @@
 #include <cmath>
 #include <utility>
 
-#include "parallel/parallel_for.hpp"
-
 namespace graphcut::crf {
 namespace {
 
@@ -15,12 +13,12 @@ constexpr float kNarrow = 1.5F;
 constexpr std::int64_t kPixelsPerGroup = 256;
 constexpr std::int64_t kVerticesPerTask = 1024;
 
+}  // namespace
+
 Floats floats(std::int64_t count) {
   const auto bytes = static_cast<std::size_t>(count) * sizeof(float);
   return Floats(static_cast<float*>(::operator new[](bytes, kLine)));
 }
-
-}  // namespace
 
 std::vector<float> padded(const float* compatibility, Labels labels) {
   std::vector<float> rows;
@@ -57,57 +55,21 @@ Field::Field(std::int64_t height, std::int64_t width, std::int64_t labels,
 
 void Field::add(const Potential& potential) {
   const Kernel& kernel = potential.kernel;
+  const std::int64_t index = potentials_++;
   if (potential.image.channels == 0 && kernel.xy < kNarrow && !narrow_) {
-    narrow_ = {gaussian_band(width_, kernel.xy, 1),
-               gaussian_band(height_, kernel.xy, kernel.weight), floats(values()),
+    narrow_ = {index,
+               kernel.xy,
+               kernel.weight,
+               gaussian_band(width_, kernel.xy, 1),
+               gaussian_band(height_, kernel.xy, kernel.weight),
+               floats(values()),
                floats(values())};
     return;
   }
   Lattice lattice = build_lattice(potential.image, kernel, threads_);
   const std::int64_t size = labels_.padded() * lattice.copies();
-  wide_.push_back({std::move(lattice), potential.compatibility, floats(size), floats(size)});
-}
-
-// body(worker, group); a strip's groups run in their order.
-template <class Body>
-void Field::for_groups(Body&& body) {
-  parallel_for(static_cast<std::int64_t>(strips_.size()), threads_,
-               [&](int worker, std::int64_t strip) {
-                 const std::int64_t end = strips_[strip].bottom;
-                 for (std::int64_t top = strips_[strip].top; top < end; top += rows_) {
-                   interruption_point();
-                   body(worker, Group{strip, top, std::min(end, top + rows_)});
-                 }
-               });
-}
-
-// Calls body(position over the group's pixels, position in (labels, pixels), label).
-template <class Body>
-void Field::each_value(const Group& group, Body&& body) const {
-  const std::int64_t count = pixels(group);
-  for (std::int64_t chunk = 0; chunk < labels_.chunks(); ++chunk) {
-    const std::int64_t width = labels_.width(chunk);
-    for (std::int64_t i = 0; i < width; ++i) {
-      const std::int64_t label = chunk * kChunk + i;
-      const std::int64_t plane = label * pixels_ + group.top * width_;
-      for (std::int64_t pixel = 0; pixel < count; ++pixel) {
-        body(chunk * kChunk * count + pixel * width + i, plane + pixel, label);
-      }
-    }
-  }
-}
-
-// Calls body(pixel of the image, position over the group's pixels) for every value of a pixel.
-template <class Body>
-void Field::each_pixel(const Group& group, Body&& body) const {
-  const std::int64_t count = pixels(group);
-  for (std::int64_t chunk = 0; chunk < labels_.chunks(); ++chunk) {
-    const std::int64_t width = labels_.width(chunk);
-    for (std::int64_t pixel = 0; pixel < count; ++pixel) {
-      const std::int64_t at = chunk * kChunk * count + pixel * width;
-      for (std::int64_t i = 0; i < width; ++i) body(group.top * width_ + pixel, at + i);
-    }
-  }
+  wide_.push_back({index, std::move(lattice), kernel.weight, potential.compatibility, floats(size),
+                   floats(size)});
 }
 
 void Field::infer(const float* scores, float floor, const float* start, std::int64_t iterations,
@@ -125,12 +87,9 @@ void Field::infer(const float* scores, float floor, const float* start, std::int
 }
 
 void Field::message(const float* q, bool transposed, float* sums) {
-  const auto turn = [&] {
-    for (Wide& kernel : wide_) std::swap(kernel.lattice.before, kernel.lattice.after);
-  };
   if (transposed) turn();
   scatter(q);
-  filter();
+  filter(transposed);
   for_groups([&](int worker, const Group& group) {
     Workspace& space = workspaces_[worker];
     collect(group, space);
@@ -139,6 +98,11 @@ void Field::message(const float* q, bool transposed, float* sums) {
     });
   });
   if (transposed) turn();
+}
+
+// Kernels change places with their transposes, as far as factors tell them apart.
+void Field::turn() {
+  for (Wide& kernel : wide_) std::swap(kernel.lattice.before, kernel.lattice.after);
 }
 
 // The values of a group, 0 for the labels that are padding.
@@ -161,11 +125,12 @@ void Field::arrange(const Group& group, const float* scores, float floor) {
 }
 
 // Marginals of a group from the messages of the last pass. The final pass writes them out.
-void Field::pass(bool coupled, float* marginals) {
+// `iterate`, as energy_, keeps them.
+void Field::pass(bool coupled, float* marginals, float* iterate) {
   for_groups([&](int worker, const Group& group) {
     Workspace& space = workspaces_[worker];
     float* field = space.field.get();
-    float* q = space.q.get();
+    float* q = iterate == nullptr ? space.q.get() : iterate + base(group);
     if (coupled) collect(group, space);
     loops().update({labels_, pixels(group), energy_.get() + base(group), coupled ? field : nullptr,
                     compatibility_, q});
@@ -200,28 +165,32 @@ void Field::collect(const Group& group, Workspace& space) {
   float* field = space.field.get();
   std::fill_n(field, labels_.padded() * count, 0.0F);
   for (std::int64_t chunk = 0; chunk < labels_.chunks(); ++chunk) {
-    const std::int64_t width = labels_.width(chunk);
     float* to = field + chunk * kChunk * count;
-    if (narrow_) {
-      const float* rows = narrow_->out.get() + chunk * kChunk * pixels_;
-      for (std::int64_t row = group.top; row < group.bottom; ++row) {
-        loops().down(narrow_->down, width, rows, height_, width_, row,
-                     to + (row - group.top) * width_ * width);
-      }
-    }
+    if (narrow_) collect_narrow(group, *narrow_, narrow_->down, chunk, to);
     for (const Wide& kernel : wide_) {
       if (!kernel.apart()) slice(group, kernel, chunk, to);
     }
   }
   for (const Wide& kernel : wide_) {
-    if (kernel.apart()) collect_apart(group, kernel, space);
+    if (!kernel.apart()) continue;
+    collect_wide(group, kernel, space.scaled.get());
+    add(group, 1, kernel.compatibility, space);
   }
 }
 
-// Adds the message of a kernel with factors or a compatibility of its own.
-void Field::collect_apart(const Group& group, const Wide& kernel, Workspace& space) const {
+// Adds the narrow kernel's filtered marginals to those of a chunk of labels.
+void Field::collect_narrow(const Group& group, const Narrow& kernel, const Band& down,
+                           std::int64_t chunk, float* to) const {
+  const std::int64_t width = labels_.width(chunk);
+  const float* rows = kernel.out.get() + chunk * kChunk * pixels_;
+  for (std::int64_t row = group.top; row < group.bottom; ++row) {
+    loops().down(down, width, rows, height_, width_, row, to + (row - group.top) * width_ * width);
+  }
+}
+
+// Writes a kernel's filtered marginals to `own`.
+void Field::collect_wide(const Group& group, const Wide& kernel, float* own) const {
   const std::int64_t count = pixels(group);
-  float* own = space.scaled.get();
   std::fill_n(own, labels_.padded() * count, 0.0F);
   for (std::int64_t chunk = 0; chunk < labels_.chunks(); ++chunk) {
     slice(group, kernel, chunk, own + chunk * kChunk * count);
@@ -230,11 +199,19 @@ void Field::collect_apart(const Group& group, const Wide& kernel, Workspace& spa
   if (!after.empty()) {
     each_pixel(group, [&](std::int64_t pixel, std::int64_t at) { own[at] *= after[pixel]; });
   }
+}
+
+// Adds a kernel's message to `field`; its filtered marginals, but for the weight, are in `scaled`.
+void Field::add(const Group& group, float weight, const float* compatibility,
+                Workspace& space) const {
+  const std::int64_t count = labels_.padded() * pixels(group);
+  float* own = space.scaled.get();
   float* field = space.field.get();
-  if (kernel.compatibility != nullptr) {
-    loops().mix({labels_, count, nullptr, own, kernel.compatibility, field});
+  if (compatibility == nullptr) {
+    for (std::int64_t at = 0; at < count; ++at) field[at] += weight * own[at];
   } else {
-    for (std::int64_t at = 0; at < labels_.padded() * count; ++at) field[at] += own[at];
+    for (std::int64_t at = 0; at < count; ++at) own[at] *= weight;
+    loops().mix({labels_, pixels(group), nullptr, own, compatibility, field});
   }
 }
 
@@ -273,15 +250,19 @@ void Field::spread(const Group& group, const float* q, Workspace& space) {
   }
 }
 
-// Filters every kernel's `in` to its `out`.
-void Field::filter() {
+// Filters every kernel's `in` to its `out`; `unit` is for the weight 1. The narrow kernel is
+// symmetric, and gets its weight where it is collected.
+void Field::filter(bool transposed, bool unit) {
   if (narrow_) std::swap(narrow_->in, narrow_->out);
   for (Wide& kernel : wide_) {
-    for (std::int64_t chunk = 0; chunk < labels_.chunks(); ++chunk) filter(kernel, chunk);
+    const float weight = unit ? kernel.lattice.unit : kernel.weight * kernel.lattice.unit;
+    for (std::int64_t chunk = 0; chunk < labels_.chunks(); ++chunk) {
+      filter(kernel, chunk, transposed, weight);
+    }
   }
 }
 
-void Field::filter(Wide& kernel, std::int64_t chunk) {
+void Field::filter(Wide& kernel, std::int64_t chunk, bool transposed, float weight) {
   const Lattice& lattice = kernel.lattice;
   const std::int64_t width = labels_.width(chunk);
   const float* in = kernel.in.get() + chunk * kChunk * lattice.copies();
@@ -292,9 +273,11 @@ void Field::filter(Wide& kernel, std::int64_t chunk) {
     std::fill_n(array + lattice.vertices * width, width, 0.0F);
   }
   for_vertices(lattice.vertices, [&](std::int64_t begin, std::int64_t end) {
-    loops().join(lattice, width, in, value, begin, end);
+    loops().join(lattice, weight, width, in, value, begin, end);
   });
-  for (std::int64_t direction = 0; direction <= lattice.dimensions; ++direction) {
+  for (std::int64_t turn = 0; turn <= lattice.dimensions; ++turn) {
+    // Vertices that are missing make the order matter: the transposed filter has the reverse one.
+    const std::int64_t direction = transposed ? lattice.dimensions - turn : turn;
     for_vertices(lattice.vertices, [&](std::int64_t begin, std::int64_t end) {
       loops().blur(lattice, direction, width, value, blurred, begin, end);
     });
@@ -310,6 +293,7 @@ void Field::filter(Wide& kernel, std::int64_t chunk) {
 // body(begin, end)
 template <class Body>
 void Field::for_vertices(std::int64_t count, Body&& body) {
+  if (count <= kVerticesPerTask) return body(0, count);
   parallel_for((count + kVerticesPerTask - 1) / kVerticesPerTask, threads_,
                [&](int, std::int64_t task) {
                  body(task * kVerticesPerTask, std::min(count, (task + 1) * kVerticesPerTask));

@@ -46,7 +46,7 @@ struct Loops {
   void (*slice)(const Share*, std::int64_t corners, std::int64_t width, const float* copy,
                 float* pixel, std::int64_t pixels);
   // value[vertex] = weight * the sum of its copies, for vertices [begin, end).
-  void (*join)(const Lattice&, std::int64_t width, const float* copy, float* value,
+  void (*join)(const Lattice&, float weight, std::int64_t width, const float* copy, float* value,
                std::int64_t begin, std::int64_t end);
   // Along one direction. value[lattice.vertices] must be 0.
   void (*blur)(const Lattice&, std::int64_t direction, std::int64_t width, const float* value,
@@ -60,6 +60,12 @@ struct Loops {
   void (*update)(const Update&);
   // Subtracts compatibility field from q; the energy is not read.
   void (*mix)(const Update&);
+  // Of a softmax: turns the gradient in its result q to that in its logits, and adds it to `total`.
+  void (*respond)(Labels, std::int64_t pixels, const float* q, float* gradient, float* total);
+  // Adds the sums over pixels of a[label] q[label] to `sums` (padded labels), and of
+  // a[label] q[other] to `sums` (labels, padded labels).
+  void (*inner)(Labels, std::int64_t pixels, const float* a, const float* q, float* sums);
+  void (*outer)(Labels, std::int64_t pixels, const float* a, const float* q, float* sums);
 };
 
 extern const Loops kLoopsBase;

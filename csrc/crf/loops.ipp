@@ -59,13 +59,13 @@ void slice_rows(const Share* share, std::int64_t corners, const float* copy, flo
 }
 
 template <int kVectors>
-void join_rows(const Lattice& lattice, const float* copy, float* value, std::int64_t begin,
-               std::int64_t end) {
+void join_rows(const Lattice& lattice, float weight, const float* copy, float* value,
+               std::int64_t begin, std::int64_t end) {
   constexpr std::int64_t kWidth = kVectors * kLanes;
   for (std::int64_t vertex = begin; vertex < end; ++vertex) {
     Sum<kVectors> sum;
     for (std::int32_t i = lattice.first[vertex]; i < lattice.first[vertex + 1]; ++i) {
-      sum.add(copy + lattice.copy[i] * kWidth, lattice.weight);
+      sum.add(copy + lattice.copy[i] * kWidth, weight);
     }
     sum.write(value + vertex * kWidth);
   }
@@ -140,9 +140,9 @@ void slice(const Share* share, std::int64_t corners, std::int64_t width, const f
   with_vectors(width, [&](auto n) { slice_rows<n>(share, corners, copy, pixel, pixels); });
 }
 
-void join(const Lattice& lattice, std::int64_t width, const float* copy, float* value,
+void join(const Lattice& lattice, float weight, std::int64_t width, const float* copy, float* value,
           std::int64_t begin, std::int64_t end) {
-  with_vectors(width, [&](auto n) { join_rows<n>(lattice, copy, value, begin, end); });
+  with_vectors(width, [&](auto n) { join_rows<n>(lattice, weight, copy, value, begin, end); });
 }
 
 void blur(const Lattice& lattice, std::int64_t direction, std::int64_t width, const float* value,
@@ -175,10 +175,10 @@ Lanes mixed(const Update& u, std::int64_t pixel, std::int64_t at) {
 
 // Calls work(label, position in an array over pixels) for each vector of labels of a pixel.
 template <class Work>
-void each_vector(const Update& u, std::int64_t pixel, Work&& work) {
-  for (std::int64_t chunk = 0; chunk < u.labels.chunks(); ++chunk) {
-    const std::int64_t width = u.labels.width(chunk);
-    const std::int64_t at = chunk * kChunk * u.pixels + pixel * width;
+void each_vector(Labels labels, std::int64_t pixels, std::int64_t pixel, Work&& work) {
+  for (std::int64_t chunk = 0; chunk < labels.chunks(); ++chunk) {
+    const std::int64_t width = labels.width(chunk);
+    const std::int64_t at = chunk * kChunk * pixels + pixel * width;
     for (std::int64_t i = 0; i < width; i += kLanes) work(chunk * kChunk + i, at + i);
   }
 }
@@ -186,7 +186,7 @@ void each_vector(const Update& u, std::int64_t pixel, Work&& work) {
 void update_any(const Update& u) {
   for (std::int64_t pixel = 0; pixel < u.pixels; ++pixel) {
     Lanes most = all(-kNever);
-    each_vector(u, pixel, [&](std::int64_t label, std::int64_t at) {
+    each_vector(u.labels, u.pixels, pixel, [&](std::int64_t label, std::int64_t at) {
       Lanes value = Lanes{} - load(u.energy + at);
       if (u.field != nullptr && u.compatibility == nullptr) value += load(u.field + at);
       if (u.field != nullptr && u.compatibility != nullptr) value = value - mixed(u, pixel, label);
@@ -195,22 +195,58 @@ void update_any(const Update& u) {
     });
     const float highest = largest(most);
     Lanes total{};
-    each_vector(u, pixel, [&](std::int64_t, std::int64_t at) {
+    each_vector(u.labels, u.pixels, pixel, [&](std::int64_t, std::int64_t at) {
       const Lanes value = exponential(load(u.q + at) - highest);
       total += value;
       store(u.q + at, value);
     });
     const float inverse = 1 / sum(total);
-    each_vector(u, pixel,
+    each_vector(u.labels, u.pixels, pixel,
                 [&](std::int64_t, std::int64_t at) { store(u.q + at, load(u.q + at) * inverse); });
   }
 }
 
 void mix(const Update& u) {
   for (std::int64_t pixel = 0; pixel < u.pixels; ++pixel) {
-    each_vector(u, pixel, [&](std::int64_t label, std::int64_t at) {
+    each_vector(u.labels, u.pixels, pixel, [&](std::int64_t label, std::int64_t at) {
       store(u.q + at, load(u.q + at) - mixed(u, pixel, label));
     });
+  }
+}
+
+void respond(Labels labels, std::int64_t pixels, const float* q, float* gradient, float* total) {
+  for (std::int64_t pixel = 0; pixel < pixels; ++pixel) {
+    Lanes products{};
+    each_vector(labels, pixels, pixel, [&](std::int64_t, std::int64_t at) {
+      products += load(q + at) * load(gradient + at);
+    });
+    const float mean = sum(products);
+    each_vector(labels, pixels, pixel, [&](std::int64_t, std::int64_t at) {
+      const Lanes own = load(q + at) * (load(gradient + at) - mean);
+      store(gradient + at, own);
+      store(total + at, load(total + at) + own);
+    });
+  }
+}
+
+void inner(Labels labels, std::int64_t pixels, const float* a, const float* q, float* sums) {
+  for (std::int64_t pixel = 0; pixel < pixels; ++pixel) {
+    each_vector(labels, pixels, pixel, [&](std::int64_t label, std::int64_t at) {
+      store(sums + label, load(sums + label) + load(a + at) * load(q + at));
+    });
+  }
+}
+
+void outer(Labels labels, std::int64_t pixels, const float* a, const float* q, float* sums) {
+  for (std::int64_t pixel = 0; pixel < pixels; ++pixel) {
+    for (std::int64_t label = 0; label < labels.count; ++label) {
+      const std::int64_t chunk = label / kChunk;
+      const float own = a[chunk * kChunk * pixels + pixel * labels.width(chunk) + label % kChunk];
+      float* row = sums + label * labels.padded();
+      each_vector(labels, pixels, pixel, [&](std::int64_t other, std::int64_t at) {
+        store(row + other, load(row + other) + load(q + at) * own);
+      });
+    }
   }
 }
 
@@ -244,6 +280,7 @@ void update(const Update& u) {
 
 }  // namespace
 
-const Loops GRAPHCUT_LOOPS = {splat, slice, join, blur, across, down, update, mix};
+const Loops GRAPHCUT_LOOPS = {splat,  slice, join,    blur,  across, down,
+                              update, mix,   respond, inner, outer};
 
 }  // namespace graphcut::crf

@@ -29,4 +29,10 @@ struct MeanField {
 // marginals: (items, labels, height, width). They do not depend on `threads`.
 void infer(const MeanField& problem, float* marginals, int threads);
 
+// Of a loss with `gradient` in the marginals: the gradient in the scores, all of their shape, and
+// in the kernels (items, 2, labels, labels), see Gradient::pairs, or nullptr where it is not
+// wanted. Where it is, kernels of weight 0 count as long as their xy is not 0.
+void differentiate(const MeanField& problem, const float* gradient, float* scores, double* pairs,
+                   int threads);
+
 }  // namespace graphcut::crf

@@ -149,7 +149,7 @@ std::vector<float> filtered_ones(const Lattice& lattice, std::int64_t width, int
 // the ways from a vertex back to it, one stays and two go once along every direction.
 void normalise(Lattice& lattice, Normalization normalization, std::int64_t width, int threads) {
   if (normalization == Normalization::kNone) {
-    lattice.weight /= 1 + std::ldexp(1.0F, -static_cast<int>(lattice.dimensions));
+    lattice.unit = 1 / (1 + std::ldexp(1.0F, -static_cast<int>(lattice.dimensions)));
     return;
   }
   const bool symmetric = normalization == Normalization::kSymmetric;
@@ -199,7 +199,7 @@ Lattice build_lattice(const Image& image, const Kernel& kernel, int threads) {
   const auto shares = static_cast<std::size_t>(image.pixels() * (d + 1));
   Lattice lattice{d,
                   0,
-                  kernel.weight,
+                  1,
                   std::make_unique_for_overwrite<Share[]>(shares),
                   divide(image.height, image.width),
                   {},

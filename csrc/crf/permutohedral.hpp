@@ -59,13 +59,13 @@ struct Strip {
 
 std::vector<Strip> divide(std::int64_t height, std::int64_t width);
 
-// The filter weight * K, normalised as the kernel says, K being the lattice's approximation.
-// Pixels are splatted to copies of the vertices, which are summed, blurred, and sliced. The shares
-// contain a symmetric normalisation.
+// The filter K, normalised as the kernel says, K being the lattice's approximation. Pixels are
+// splatted to copies of the vertices, which are summed times `unit` and the kernel's weight,
+// blurred, and sliced. The shares contain a symmetric normalisation.
 struct Lattice {
   std::int64_t dimensions;
   std::int64_t vertices;
-  float weight;
+  float unit;
   std::unique_ptr<Share[]> shares;   // (pixels, dimensions + 1)
   std::vector<Strip> strips;         // those of divide()
   std::vector<std::int32_t> vertex;  // (copies,)

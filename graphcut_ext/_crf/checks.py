@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
+import numpy as np
 import torch
 
+from graphcut_ext import _core
+from graphcut_ext._crf.arguments import MAX_SETTING
+
+WEIGHTS = f"finite and not negative, at most {MAX_SETTING}"
 BEYOND_FLOAT32 = 2.0**128 - 2.0**103  # rounds to infinity; all below rounds to a float32
 
 
@@ -14,7 +20,8 @@ def require(xp: Any, name: str, values: Any, valid: Any, rule: str) -> None:
     if not bool(valid.all()):
         first = xp.argwhere(~valid)[0].tolist()
         value = values[tuple(first)].item()
-        raise ValueError(f"{name} must be {rule}, but {name}{first} is {value}")
+        place = f"{name.rpartition(': ')[2]}{first if first else ''}"
+        raise ValueError(f"{name} must be {rule}, but {place} is {value}")
 
 
 def require_range(xp: Any, name: str, values: Any, dtype: torch.dtype) -> None:
@@ -24,23 +31,45 @@ def require_range(xp: Any, name: str, values: Any, dtype: torch.dtype) -> None:
         require(xp, name, values, within, "within the range of float32")
 
 
-def require_finite(xp: Any, name: str, values: Any, dtype: torch.dtype) -> None:
-    """Refuse NaN, infinite values and those that become infinite."""
+def bounds(xp: Any, values: Any) -> tuple[float, float]:
+    """The least and the greatest of some values, NaN where there is one; 0 where there are none."""
+    if 0 in values.shape:
+        return 0.0, 0.0
+    if xp is np and values.dtype.char in "dfB" and values.flags.c_contiguous:
+        return _core.bounds(values)
+    return float(xp.amin(values)), float(xp.amax(values))
+
+
+def require_finite(
+    xp: Any, name: str, values: Any, dtype: torch.dtype, least: float = -math.inf
+) -> tuple[float, float]:
+    """Refuse NaN, infinite values, those that become infinite, and those below ``least``.
+
+    Returns the bounds of the others.
+    """
+    low, high = bounds(xp, values)
+    most = BEYOND_FLOAT32 if dtype == torch.float32 else math.inf
+    if -most < low and least <= low and high < most:  # NaN is not
+        return low, high
+    if least == 0:
+        require(xp, name, values, xp.isfinite(values) & (values >= 0), "finite and not negative")
     require(xp, name, values, xp.isfinite(values), "finite")
     require_range(xp, name, values, dtype)
+    return low, high
 
 
 def check_scores(xp: Any, scores: Any, unary: bool, dtype: torch.dtype) -> None:
     """Refuse energies that are not finite, and probabilities that are negative too."""
     if unary:
-        return require_finite(xp, "unary", scores, dtype)
-    valid = xp.isfinite(scores) & (scores >= 0)
-    require(xp, "probabilities", scores, valid, "finite and not negative")
-    return require_range(xp, "probabilities", scores, dtype)
+        require_finite(xp, "unary", scores, dtype)
+    else:
+        require_finite(xp, "probabilities", scores, dtype, 0)
 
 
 def check_costs(xp: Any, name: str, costs: Any, dtype: torch.dtype) -> None:
-    """Refuse costs of labels that are not finite, and matrices that are not symmetric."""
+    """Refuse costs that are not finite, weights below 0, and matrices that are not symmetric."""
     require_finite(xp, name, costs, dtype)
+    if costs.ndim == 0:
+        require(xp, name, costs, (costs >= 0) & (costs <= MAX_SETTING), WEIGHTS)
     if costs.ndim == 2:
         require(xp, name, costs, costs == costs.T, "symmetric")

@@ -3,33 +3,77 @@
 from __future__ import annotations
 
 import math
-from typing import Literal
+from typing import Any, Literal, overload
 
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from graphcut_ext._arguments import (
     check_devices,
     check_integer,
+    check_no_tangents,
     check_num_threads,
     check_tensor,
     dtype_name,
 )
-from graphcut_ext._crf.arguments import DTYPES, MAX_SETTING, Method, check_method, choose_scores
+from graphcut_ext._arrays import takes_arrays
+from graphcut_ext._crf.arguments import (
+    DTYPES,
+    MAX_SETTING,
+    Method,
+    check_constant,
+    check_costs,
+    check_floor,
+    check_method,
+    check_weight,
+    choose_scores,
+)
 from graphcut_ext._crf.operator import infer_marginals
 from graphcut_ext._crf.points import MAX_DIMENSIONS
 
 MIN_SIGMA = 1e-30  # what float32 can be divided by
 
 
+@overload
 def dense_crf(
     probabilities: Tensor | None,
     image: Tensor,
     *,
     unary: Tensor | None = None,
     iterations: int = 10,
+    gaussian: tuple[float, float | Tensor] | None = (3.0, 3.0),
+    bilateral: tuple[float, float, float | Tensor] | None = (80.0, 13.0, 10.0),
+    compatibility: Literal["potts"] | Tensor = "potts",
+    spacing: tuple[float, ...] | None = None,
+    method: Method = "auto",
+    floor: float = 1e-8,
+    num_threads: int | None = None,
+) -> Tensor: ...
+@overload
+def dense_crf(
+    probabilities: NDArray[Any] | None,
+    image: NDArray[Any],
+    *,
+    unary: NDArray[Any] | None = None,
+    iterations: int = 10,
     gaussian: tuple[float, float] | None = (3.0, 3.0),
     bilateral: tuple[float, float, float] | None = (80.0, 13.0, 10.0),
+    compatibility: Literal["potts"] | NDArray[Any] = "potts",
+    spacing: tuple[float, ...] | None = None,
+    method: Method = "auto",
+    floor: float = 1e-8,
+    num_threads: int | None = None,
+) -> NDArray[Any]: ...
+@takes_arrays("probabilities", "image", "unary", "compatibility")
+def dense_crf(
+    probabilities: Tensor | None,
+    image: Tensor,
+    *,
+    unary: Tensor | None = None,
+    iterations: int = 10,
+    gaussian: tuple[float, float | Tensor] | None = (3.0, 3.0),
+    bilateral: tuple[float, float, float | Tensor] | None = (80.0, 13.0, 10.0),
     compatibility: Literal["potts"] | Tensor = "potts",
     spacing: tuple[float, ...] | None = None,
     method: Method = "auto",
@@ -61,7 +105,8 @@ def dense_crf(
         Not negative; 0 gives softmax(-unary).
     gaussian : (sigma_xy, weight) or None, default (3, 3)
         Smoothness kernel: standard deviation in pixels (in the unit of ``spacing`` where that is
-        given), positive, and weight, not negative. None or weight 0 leaves it out.
+        given), positive, and weight, not negative. None or weight 0 leaves it out. The weight may
+        be a tensor without axes, which gets a gradient.
     bilateral : (sigma_xy, sigma_rgb, weight) or None, default (80, 13, 10)
         Appearance kernel, alike.
     compatibility : "potts" or Tensor, shape (L, L), floating point, default "potts"
@@ -84,8 +129,8 @@ def dense_crf(
     Returns
     -------
     Tensor, shape of ``probabilities``, float32 (float64 for float64 input and ``"exact"``)
-        Marginals; they sum to 1 over the labels. On the device of ``image``. They carry no
-        gradient.
+        Marginals; they sum to 1 over the labels. On the device of ``image``. Differentiable in
+        ``probabilities`` or ``unary``, in weights and in ``compatibility``.
 
     Raises
     ------
@@ -95,6 +140,9 @@ def dense_crf(
         Shapes or devices do not fit each other; a value is out of range, NaN or infinite (the
         message names the first position); both or none of ``probabilities`` and ``unary`` are
         given; the colours lie more than 10^5 ``sigma_rgb`` apart.
+    NotImplementedError
+        A gradient is wanted for the image, or for a kernel's width; an argument carries a tangent;
+        or, at the second ``backward``, second derivatives are wanted.
 
     Warns
     -----
@@ -110,6 +158,14 @@ def dense_crf(
     likely: at 0.3 % of the pixels of photographs the label is another one. Memory on the CPU is
     about 450 bytes a pixel for RGB and 21 labels, for every item in work; the exact kernels take
     256 MB.
+
+    NumPy arrays are taken in place of tensors, all or none of them, and the marginals then are an
+    array.
+
+    The gradient is that of all iterations as they were computed. ``backward`` builds the lattices
+    anew and keeps the marginals of every iteration, (iterations + 1) 4 L bytes a pixel, for every
+    item in work; until then nothing but the arguments is kept. The gradient of ``compatibility`` is
+    made symmetric, as the costs are. That of probabilities below ``floor`` is 0.
 
     On CUDA the check for NaN waits for the device; within :func:`graphcut_ext.no_value_checks` and
     while a CUDA graph is captured values are not looked at. Only the exact kernels can be captured.
@@ -128,36 +184,45 @@ def dense_crf(
     >>> dense_crf(p, image).argmax(0)  # the second pixel looks like the first
     tensor([[0, 0, 1]])
     """
-    scores, name = choose_scores(probabilities, unary)
+    axes = _count_axes(probabilities if unary is None else unary, spacing)
+    scores, name = choose_scores(probabilities, unary, "pixels", axes)
     check_tensor("image", image)
     if image.dtype != torch.uint8 and image.dtype not in DTYPES:
         raise TypeError(f"image must be uint8 or floating point, not {dtype_name(image.dtype)}")
     check_devices({name: scores, "image": image})
-    axes = _count_axes(name, scores, spacing)
-    _check_shapes(name, scores, image, axes)
+    _check_image(scores, image, axes)
     steps = _check_spacing(spacing, axes)
     iterations = check_integer("iterations", iterations, 0)
-    smooth = _check_kernel("gaussian", gaussian, ("sigma_xy", "weight"))
-    appearance = _check_kernel("bilateral", bilateral, ("sigma_xy", "sigma_rgb", "weight"))
-    if not 0 < floor < 1:
-        raise ValueError(f"floor must be in (0, 1), not {floor}")
+    smooth = _check_kernel("gaussian", gaussian, ("sigma_xy", "weight"), scores)
+    appearance = _check_kernel("bilateral", bilateral, ("sigma_xy", "sigma_rgb", "weight"), scores)
+    floor = check_floor(floor)
     channels = image.shape[-1 - axes]
     chosen = check_method(method, channels, MAX_DIMENSIONS - axes, "image", "channels")
-    matrix = _check_compatibility(compatibility, scores, axes)
+    matrix = _check_compatibility(compatibility, name, scores, axes)
     if axes == 2 and steps[0] == steps[1]:  # square pixels: an image, in other units
         smooth, appearance = (
             (kernel[0] / steps[0], *kernel[1:]) for kernel in (smooth, appearance)
         )
         steps = []
+    settings = [*smooth, *appearance]
+    weights = _learnable(smooth[-1], appearance[-1])
+    differentiable = {name: scores}
+    if weights is not None:
+        settings = [0.0 if isinstance(value, Tensor) else value for value in settings]
+        differentiable["weight"] = weights
+    if matrix is not None:
+        differentiable["compatibility"] = matrix
+    check_no_tangents(differentiable)
     single = scores.dim() == axes + 1
     marginals: Tensor = infer_marginals(
-        (scores.unsqueeze(0) if single else scores).detach(),
-        (image.unsqueeze(0) if single else image).detach(),
+        scores.unsqueeze(0) if single else scores,
+        check_constant("image", image.unsqueeze(0) if single else image),
         matrix,
+        weights,
         name == "unary",
         floor,
         iterations,
-        [*smooth, *appearance],
+        settings,
         chosen,
         check_num_threads(num_threads),
         steps,
@@ -165,31 +230,29 @@ def dense_crf(
     return marginals.squeeze(0) if single else marginals
 
 
-def _count_axes(name: str, scores: Tensor, spacing: tuple[float, ...] | None) -> int:
+def _count_axes(scores: object, spacing: tuple[float, ...] | None) -> int:
     """2 for images, 3 for volumes."""
-    volume = scores.dim() == 5 or (isinstance(spacing, tuple | list) and len(spacing) == 3)
-    if scores.dim() not in ((4, 5) if volume else (3, 4)):
-        shapes = "(B, L, D, H, W) or (L, D, H, W)" if volume else "(B, L, H, W) or (L, H, W)"
-        raise ValueError(f"{name} must have shape {shapes}, not {tuple(scores.shape)}")
-    return 3 if volume else 2
+    volume = isinstance(scores, Tensor) and scores.dim() == 5
+    return 3 if volume or (isinstance(spacing, tuple | list) and len(spacing) == 3) else 2
 
 
-def _check_shapes(name: str, scores: Tensor, image: Tensor, axes: int) -> None:
-    if 0 in scores.shape[-1 - axes :]:
-        raise ValueError(f"{name} must have labels and pixels, not shape {tuple(scores.shape)}")
-    batch, grid = scores.shape[: -1 - axes], scores.shape[-axes:]
-    if image.dim() != scores.dim() or (image.shape[: -1 - axes], image.shape[-axes:]) != (
-        batch,
-        grid,
+def _check_image(scores: Tensor, image: Tensor, axes: int) -> None:
+    of_scores, shape = scores.shape, image.shape
+    grid = of_scores[-axes:]
+    if (
+        len(shape) != len(of_scores)
+        or shape[-axes:] != grid
+        or (len(shape) > axes + 1 and shape[0] != of_scores[0])
     ):
-        expected = ", ".join(map(str, [*batch, "C", *grid]))
-        raise ValueError(f"image must have shape ({expected}), not {tuple(image.shape)}")
-    channels = image.shape[-1 - axes]
+        expected = ", ".join(map(str, [*of_scores[: -1 - axes], "C", *grid]))
+        raise ValueError(f"image must have shape ({expected}), not {tuple(shape)}")
+    channels = shape[-1 - axes]
     if channels < 1:
         raise ValueError(f"image must have at least 1 channel, not {channels}")
+    pixels = math.prod(grid)
     most = 2**31 // (channels + axes + 1) - 1
-    if math.prod(grid) > most:
-        raise ValueError(f"image must have at most {most} pixels, not {math.prod(grid)}")
+    if pixels > most:
+        raise ValueError(f"image must have at most {most} pixels, not {pixels}")
 
 
 def _check_spacing(spacing: tuple[float, ...] | None, axes: int) -> list[float]:
@@ -204,41 +267,50 @@ def _check_spacing(spacing: tuple[float, ...] | None, axes: int) -> list[float]:
 
 
 def _check_kernel(
-    name: str, value: tuple[float, ...] | None, fields: tuple[str, ...]
-) -> tuple[float, ...]:
+    name: str,
+    value: tuple[float | Tensor, ...] | None,
+    fields: tuple[str, ...],
+    scores: Tensor,
+) -> tuple[Any, ...]:
+    """The settings as floats, but for a weight that is a tensor; 0 where there is no kernel."""
     if value is None:
-        return (*[1.0] * (len(fields) - 1), 0.0)
+        return (0.0,) * len(fields)
     if not isinstance(value, tuple | list) or len(value) != len(fields):
         raise TypeError(f"{name} must be ({', '.join(fields)}) or None, not {value!r}")
     *sigmas, weight = value
     for field, sigma in zip(fields, sigmas, strict=False):
+        if isinstance(sigma, Tensor):
+            check_constant(f"{name}: {field}", sigma)
         if not MIN_SIGMA <= sigma <= MAX_SETTING:
             raise ValueError(
                 f"{name}: {field} must be positive and finite, from {MIN_SIGMA} to "
                 f"{MAX_SETTING}, not {sigma}"
             )
-    if not 0 <= weight <= MAX_SETTING:
-        raise ValueError(
-            f"{name}: weight must be finite and not negative, at most {MAX_SETTING}, not {weight}"
-        )
-    return tuple(map(float, value))
+    if isinstance(weight, Tensor):
+        weight = check_costs(f"{name}: weight", weight, ((),), "image", scores)
+        return (*map(float, sigmas), weight)
+    if check_weight(f"{name}: weight", weight) == 0:
+        return (0.0,) * len(fields)
+    return (*map(float, sigmas), float(weight))
+
+
+def _learnable(*weights: float | Tensor) -> Tensor | None:
+    """The weights as one tensor where one is a tensor."""
+    for weight in weights:
+        if isinstance(weight, Tensor):
+            like = weight.double()
+            return torch.stack(
+                [w.double() if isinstance(w, Tensor) else like.new_tensor(w) for w in weights]
+            )
+    return None
 
 
 def _check_compatibility(
-    compatibility: Literal["potts"] | Tensor, scores: Tensor, axes: int
+    compatibility: Literal["potts"] | Tensor, name: str, scores: Tensor, axes: int
 ) -> Tensor | None:
     if isinstance(compatibility, str):
         if compatibility != "potts":
             raise ValueError(f"compatibility must be 'potts' or a tensor, not {compatibility!r}")
         return None
-    check_tensor("compatibility", compatibility)
-    if compatibility.dtype not in DTYPES:
-        dtype = dtype_name(compatibility.dtype)
-        raise TypeError(f"compatibility must be floating point, not {dtype}")
-    check_devices({"image": scores, "compatibility": compatibility})
     labels = scores.shape[-1 - axes]
-    if compatibility.shape != (labels, labels):
-        raise ValueError(
-            f"compatibility must have shape ({labels}, {labels}), not {tuple(compatibility.shape)}"
-        )
-    return compatibility.detach()
+    return check_costs("compatibility", compatibility, ((labels, labels),), name, scores)

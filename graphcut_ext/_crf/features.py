@@ -5,16 +5,25 @@ from __future__ import annotations
 from collections.abc import Sequence
 from numbers import Real
 
+import torch
 from torch import Tensor
 
 from graphcut_ext._arguments import (
     check_devices,
     check_integer,
+    check_no_tangents,
     check_num_threads,
-    check_tensor,
-    dtype_name,
 )
-from graphcut_ext._crf.arguments import DTYPES, MAX_SETTING, Method, check_method, choose_scores
+from graphcut_ext._crf.arguments import (
+    Method,
+    check_constant,
+    check_costs,
+    check_floating,
+    check_floor,
+    check_method,
+    check_weight,
+    choose_scores,
+)
 from graphcut_ext._crf.feature_operator import infer_points
 from graphcut_ext._crf.points import MAX_DIMENSIONS, NORMALIZATIONS, Normalization
 
@@ -51,7 +60,7 @@ def dense_crf_features(
         it costs that labels meet, as a number or a floating-point tensor. A number w, not negative,
         is Potts: w for different labels, 0 for the same. A vector (L,) is a reward for each label
         that meets itself; w and a vector of w are the same. A matrix (L, L), symmetric, gives the
-        costs themselves.
+        costs themselves. A tensor without axes is a number that gets a gradient.
     unary : Tensor, shape and types as ``probabilities``, optional
         Unary potentials themselves, finite, in place of ``probabilities``, which is None then.
     iterations : int, default 10
@@ -71,7 +80,8 @@ def dense_crf_features(
     Returns
     -------
     Tensor, shape of ``probabilities``, float32 (float64 for float64 input and ``"exact"``)
-        Marginals; they sum to 1 over the labels. They carry no gradient.
+        Marginals; they sum to 1 over the labels. Differentiable in ``probabilities`` or ``unary``
+        and in compatibilities that are tensors, as :func:`graphcut_ext.dense_crf` is.
 
     Raises
     ------
@@ -81,6 +91,9 @@ def dense_crf_features(
         Shapes or devices do not fit each other; a value is out of range, NaN or infinite (the
         message names the kernel and the first position); both or none of ``probabilities`` and
         ``unary`` are given; features of the lattice lie more than 10^5 apart.
+    NotImplementedError
+        A gradient is wanted for features; an argument carries a tangent; or second derivatives are
+        wanted.
 
     Notes
     -----
@@ -102,37 +115,38 @@ def dense_crf_features(
     >>> dense_crf_features(p, [(points, 4.0)]).argmax(0)  # the second lies beside the first
     tensor([0, 0, 1])
     """
-    scores, name = choose_scores(probabilities, unary)
-    if scores.dim() not in (2, 3):
-        raise ValueError(f"{name} must have shape (B, L, N) or (L, N), not {tuple(scores.shape)}")
-    if 0 in scores.shape[-2:]:
-        raise ValueError(f"{name} must have labels and points, not shape {tuple(scores.shape)}")
+    scores, name = choose_scores(probabilities, unary, "points", 1)
     if isinstance(kernels, str) or not isinstance(kernels, Sequence):
         kind = type(kernels).__name__
         raise TypeError(f"kernels must be a sequence of (features, compatibility), not {kind}")
-    features, costs, weights = [], [], []
+    features, costs, weights, axes = [], [], [], []
     for index, kernel in enumerate(kernels):
         if not isinstance(kernel, tuple | list) or len(kernel) != 2:
             raise TypeError(f"kernels[{index}] must be (features, compatibility), not {kernel!r}")
         features.append(_check_features(f"kernels[{index}]: features", kernel[0], name, scores))
-        weight, cost = _check_costs(f"kernels[{index}]: compatibility", kernel[1], name, scores)
-        weights.append(weight)
-        costs.append(cost)
+        cost = _check_costs(f"kernels[{index}]: compatibility", kernel[1], name, scores)
+        if isinstance(cost, Tensor):
+            costs.append(cost.reshape(-1))
+            weights.append(1.0)
+            axes.append(cost.dim())
+        else:
+            weights.append(cost)
+            axes.append(-1)
     iterations = check_integer("iterations", iterations, 0)
-    if not 0 < floor < 1:
-        raise ValueError(f"floor must be in (0, 1), not {floor}")
+    floor = check_floor(floor)
     names = _check_normalization(normalization, len(features))
     most = max([1, *[f.shape[-1] for f in features]])
     chosen = check_method(method, most, MAX_DIMENSIONS, "kernels", "features")
     single = scores.dim() == 2
     marginals: Tensor = infer_points(
-        (scores.unsqueeze(0) if single else scores).detach(),
+        scores.unsqueeze(0) if single else scores,
         features,
-        costs,
+        costs[0] if len(costs) == 1 else torch.cat([scores.new_empty(0), *costs]),
         weights,
+        axes,
         " ".join(names),
         name == "unary",
-        float(floor),
+        floor,
         iterations,
         chosen,
         check_num_threads(num_threads),
@@ -141,9 +155,7 @@ def dense_crf_features(
 
 
 def _check_features(name: str, features: Tensor, scores_name: str, scores: Tensor) -> Tensor:
-    check_tensor(name, features)
-    if features.dtype not in DTYPES:
-        raise TypeError(f"{name} must be floating point, not {dtype_name(features.dtype)}")
+    check_floating(name, features)
     check_devices({scores_name: scores, name: features})
     points, dims = scores.shape[-1], features.dim()
     batch = tuple(scores.shape[:-2])
@@ -160,35 +172,22 @@ def _check_features(name: str, features: Tensor, scores_name: str, scores: Tenso
     most = 2**31 // (dimensions + 1) - 1
     if points > most:
         raise ValueError(f"{name} must be of at most {most} points, not {points}")
-    return features.detach()
+    return check_constant(name, features)
 
 
 def _check_costs(
     name: str, compatibility: float | Tensor, scores_name: str, scores: Tensor
-) -> tuple[float, Tensor]:
-    """The weight, and the vector or matrix, which is empty for Potts."""
+) -> float | Tensor:
     if isinstance(compatibility, Real) and not isinstance(compatibility, bool):
-        if not 0 <= compatibility <= MAX_SETTING:
-            raise ValueError(
-                f"{name} must be finite and not negative, at most {MAX_SETTING}, "
-                f"not {compatibility}"
-            )
-        return float(compatibility), scores.new_empty(0)
+        return check_weight(name, float(compatibility))
     if not isinstance(compatibility, Tensor):
         kind = type(compatibility).__name__
         raise TypeError(f"{name} must be a number or a torch.Tensor, not {kind}")
-    check_tensor(name, compatibility)
-    if compatibility.dtype not in DTYPES:
-        dtype = dtype_name(compatibility.dtype)
-        raise TypeError(f"{name} must be floating point, not {dtype}")
-    check_devices({scores_name: scores, name: compatibility})
     labels = scores.shape[-2]
-    if compatibility.shape not in ((labels,), (labels, labels)):
-        raise ValueError(
-            f"{name} must be a number or have shape ({labels},) or ({labels}, {labels}), "
-            f"not {tuple(compatibility.shape)}"
-        )
-    return 1.0, compatibility.detach()
+    shapes = ((), (labels,), (labels, labels))
+    costs = check_costs(name, compatibility, shapes, scores_name, scores)
+    check_no_tangents({name: costs})
+    return costs
 
 
 def _check_normalization(normalization: str | Sequence[str], kernels: int) -> list[str]:

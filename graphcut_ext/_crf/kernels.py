@@ -1,8 +1,8 @@
-"""Settings of the dense CRF's two kernels, and what all its inference methods share."""
+"""Settings of the two kernels of images, and their features."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -10,7 +10,7 @@ from torch import Tensor
 
 
 class Kernels(NamedTuple):
-    """Standard deviations and weights; a kernel of weight 0 is left out."""
+    """Standard deviations and weights; a kernel whose ``xy`` is 0 is left out."""
 
     smoothness_xy: float
     smoothness_weight: float
@@ -18,40 +18,18 @@ class Kernels(NamedTuple):
     appearance_rgb: float
     appearance_weight: float
 
+    @classmethod
+    def weighted(cls, settings: Sequence[float], weights: Tensor | None) -> Kernels:
+        """The settings, with the weights (2,) in place of their own, where given."""
+        kernels = cls(*settings)
+        if weights is None:
+            return kernels
+        smoothness, appearance = weights.tolist()
+        return kernels._replace(smoothness_weight=smoothness, appearance_weight=appearance)
 
-def mean_field(
-    energy: Tensor,
-    compatibility: Tensor | None,
-    iterations: int,
-    filters: list[Callable[[Tensor], Tensor]],
-) -> Tensor:
-    """Iterate Q = softmax(-energy - compatibility sum of the filters' Q).
-
-    ``energy`` and the result have shape (B, L, N), as what a filter takes and returns; filters
-    include their weights.
-    """
-    q = torch.softmax(-energy, 1)
-    for _ in range(iterations if filters else 0):
-        field = filters[0](q)
-        for apply in filters[1:]:
-            field = field + apply(q)
-        # Potts is -1 on the diagonal, up to a constant that the softmax removes.
-        message = -field if compatibility is None else compatibility @ field
-        q = torch.softmax(-energy - message, 1)
-    return q
-
-
-def factors(sums: Tensor, normalization: str) -> tuple[Tensor, Tensor]:
-    """Factors before and after a kernel matrix with these row sums."""
-    if normalization == "symmetric":
-        root = sums.rsqrt()
-        return root, root
-    one = torch.ones_like(sums)
-    if normalization == "before":
-        return sums.reciprocal(), one
-    if normalization == "after":
-        return one, sums.reciprocal()
-    return one, one
+    def present(self) -> list[int]:
+        """Which of the two are not left out: 0 is the smoothness kernel, 1 the appearance's."""
+        return [i for i, xy in enumerate((self.smoothness_xy, self.appearance_xy)) if xy > 0]
 
 
 def positions(height: int, width: int, like: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Mean field on the permutohedral lattice by torch's operators, for CUDA.
+"""Filters on the permutohedral lattice by torch's operators, for CUDA.
 
 The same filter as ``csrc/crf/permutohedral.hpp``, whose names it shares; the compiled one serves
 the CPU, and each is the other's oracle.
@@ -7,46 +7,35 @@ the CPU, and each is the other's oracle.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 from torch.nn.functional import embedding_bag
 
-from graphcut_ext._crf.kernels import (
-    Kernels,
-    appearance_features,
-    factors,
-    mean_field,
-    positions,
-)
+from graphcut_ext._crf.kernels import Kernels, appearance_features, positions
+from graphcut_ext._crf.mean_field import Filter, Parts, factors
 
 MAX_CODES = 2**62
 
 
-def infer_lattice(
-    energy: Tensor, image: Tensor, compatibility: Tensor | None, iterations: int, kernels: Kernels
-) -> Tensor:
-    """Marginals (B, L, H, W) from energies of that shape and an image (B, C, H, W)."""
-    height, width = energy.shape[2:]
-    marginals = torch.empty_like(energy, memory_format=torch.contiguous_format)
+def lattice_parts(image: Tensor, kernels: Kernels) -> Parts:
+    """Filters of images (B, C, H, W), one at a time."""
+    height, width = image.shape[2:]
     for item, pixels in enumerate(image):
         filters = []
-        if kernels.smoothness_weight > 0:
+        if kernels.smoothness_xy > 0:
             places = positions(height, width, like=image) / kernels.smoothness_xy
             filters.append(lattice_filter(places, kernels.smoothness_weight))
-        if kernels.appearance_weight > 0:
+        if kernels.appearance_xy > 0:
             features = appearance_features(pixels[None], kernels)[0]
             filters.append(lattice_filter(features, kernels.appearance_weight))
-        found = mean_field(energy[item].flatten(1)[None], compatibility, iterations, filters)
-        marginals[item] = found[0].unflatten(1, (height, width))
-    return marginals
+        yield slice(item, item + 1), filters
 
 
 def lattice_filter(
-    features: Tensor, weight: float, normalization: str = "symmetric"
-) -> Callable[[Tensor], Tensor]:
+    features: Tensor, weight: float, normalization: str = "symmetric", costs: Tensor | None = None
+) -> Filter:
     """The Gaussian filter of values (1, L, N) at features (N, d)."""
     simplices = locate(features)
     vertex, forward, backward = number_vertices(simplices)
@@ -55,25 +44,42 @@ def lattice_filter(
     pixel = order // vertex.shape[1]
     first = torch.bincount(vertex.flatten(), minlength=forward.shape[1]).cumsum(0)
     first = torch.cat([first.new_zeros(1), first[:-1]])
+    links = list(zip(forward, backward, strict=True))
 
-    def filtered(values: Tensor, share: Tensor) -> Tensor:
-        """Splat values (N, L) with these shares, blur them, and slice."""
+    def filtered(values: Tensor, share: Tensor, *, transposed: bool = False) -> Tensor:
+        """Splat values (N, L) with these shares, blur them, and slice.
+
+        Vertices that are missing make the order of blurs matter: the transpose has the reverse one.
+        """
         at_vertex = embedding_bag(
             pixel, values, first, mode="sum", per_sample_weights=share.flatten()[order]
         )
-        for ahead, behind in zip(forward, backward, strict=True):
+        for ahead, behind in reversed(links) if transposed else links:
             padded = torch.cat([at_vertex, at_vertex.new_zeros(1, at_vertex.shape[1])])
             at_vertex = at_vertex + 0.5 * (padded[ahead] + padded[behind])
         return embedding_bag(vertex, at_vertex, mode="sum", per_sample_weights=share)
 
+    unit = 1.0
     if normalization == "none":  # see normalise() in csrc/crf/permutohedral.cpp
-        weight /= 1 + 2.0 ** -features.shape[1]
+        unit /= 1 + 2.0 ** -features.shape[1]
     sums = filtered(share.new_ones(len(share), 1), share)
     if normalization == "symmetric":
-        normalised = share * sums.rsqrt()
-        return lambda q: weight * filtered(q[0].mT.contiguous(), normalised).mT[None]
-    before, after = factors(sums, normalization)
-    return lambda q: weight * (after * filtered(before * q[0].mT, share)).mT[None]
+        share = share * sums.rsqrt()
+        before = after = None
+    else:
+        before, after = factors(sums, normalization)
+
+    def between(before: Tensor | None, q: Tensor, after: Tensor | None, transposed: bool) -> Tensor:
+        values = q[0].mT.contiguous() if before is None else before * q[0].mT
+        found = filtered(values, share, transposed=transposed)
+        return (unit * (found if after is None else after * found)).mT[None]
+
+    return Filter(
+        lambda q: between(before, q, after, False),
+        lambda q: between(after, q, before, True),
+        weight,
+        costs,
+    )
 
 
 class Simplices(NamedTuple):

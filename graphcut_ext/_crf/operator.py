@@ -1,8 +1,8 @@
-"""Mean field in the dense CRF as an operator of torch: values are checked, a method is run."""
+"""Mean field in images as an operator of torch, and its derivative."""
 
 from __future__ import annotations
 
-import warnings
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,23 +11,40 @@ import torch
 from torch import Tensor
 
 from graphcut_ext import _core
-from graphcut_ext._crf.checks import check_costs, check_scores, require_finite
-from graphcut_ext._crf.exact import infer_exact
+from graphcut_ext._crf.gradients import (
+    no_second,
+    no_setup,
+    not_mapped,
+    of_matrix,
+    of_weight,
+    packed,
+    packed_size,
+    stack_items,
+    unpacked,
+)
+from graphcut_ext._crf.image_problem import (
+    check_values,
+    device_problem,
+    host_array,
+    host_arrays,
+    host_problem,
+    of_probabilities,
+    output_dtype,
+)
 from graphcut_ext._crf.kernels import Kernels
-from graphcut_ext._crf.lattice import infer_lattice
-from graphcut_ext._crf.points import MAX_SPREAD, infer_by_torch, infer_on_host
+from graphcut_ext._crf.mean_field import differentiate, infer
+from graphcut_ext._crf.points import differentiate_on_host, infer_on_host
 from graphcut_ext._crf.volume import volume_kernels
-from graphcut_ext._maxflow.cut import thread_count, to_numpy
+from graphcut_ext._maxflow.cut import thread_count
 from graphcut_ext._operator import Operator
 from graphcut_ext._value_checks import values_are_checked
-
-SIGMA_OF_UNIT_RANGE = 1.0  # a wider kernel of colours that all lie in [0, 1] sees one colour
 
 
 def _kernel(
     scores: Tensor,
     image: Tensor,
     compatibility: Tensor | None,
+    weights: Tensor | None,
     unary: bool,
     floor: float,
     iterations: int,
@@ -36,165 +53,169 @@ def _kernel(
     threads: int,
     spacing: Sequence[float],
 ) -> Tensor:
-    settings = Kernels(*kernels)
+    settings = Kernels.weighted(kernels, weights)
     dtype = output_dtype(scores.dtype, method)
     if image.is_cpu and method == "lattice":
-        return _on_host(
-            scores, image, compatibility, unary, floor, iterations, settings, threads, spacing
-        )
+        arrays = host_arrays(scores, image, compatibility)
+        check_values(np, *arrays, unary, settings, weights, dtype, spacing)
+        given, pixels, matrix = host_problem(*arrays, settings)
+        floor = 0.0 if unary else floor
+        marginals = np.empty(given.shape, np.float32)
+        if spacing:
+            points = volume_kernels(np, pixels, settings, spacing, matrix)
+            flat = given.reshape(*given.shape[:2], math.prod(given.shape[2:]))
+            marginals = infer_on_host(flat, points, floor, iterations, thread_count(threads))
+        else:
+            _core.dense_crf(
+                given, floor, pixels, matrix, iterations, settings, marginals, thread_count(threads)
+            )
+        return torch.from_numpy(marginals.reshape(given.shape))
     if image.is_cpu or values_are_checked():
-        _check_values(torch, scores, image, compatibility, unary, settings, dtype, spacing)
-    energy = scores.to(dtype)
-    if not unary:
-        energy = energy.clamp_min(floor).log_().neg_()
-    colours = _near_zero(torch, image, settings).to(dtype)
-    matrix = None if compatibility is None else compatibility.to(dtype)
-    if spacing:
-        points = volume_kernels(torch, colours, settings, spacing, matrix)
-        found = infer_by_torch(energy.flatten(2), points, iterations, method)
-        return found.view_as(energy)
-    infer = infer_exact if method == "exact" else infer_lattice
-    return infer(energy, colours, matrix, iterations, settings)
+        check_values(torch, scores, image, compatibility, unary, settings, weights, dtype, spacing)
+    return infer(
+        *device_problem(
+            scores, image, compatibility, unary, floor, iterations, settings, method, spacing
+        )
+    )
 
 
-def _on_host(
+def _gradient_kernel(
+    gradient: Tensor,
     scores: Tensor,
     image: Tensor,
     compatibility: Tensor | None,
+    weights: Tensor | None,
     unary: bool,
     floor: float,
     iterations: int,
-    kernels: Kernels,
+    kernels: list[float],
+    method: str,
     threads: int,
     spacing: Sequence[float],
+    wanted: bool,
 ) -> Tensor:
-    """Infer by the core and NumPy: torch's threads would hang in a forked child."""
-
-    def single(values: Any) -> Any:
-        return np.ascontiguousarray(values, np.float32)
-
-    given, pixels = host_array(scores), host_array(image)
-    matrix = None if compatibility is None else host_array(compatibility)
-    _check_values(np, given, pixels, matrix, unary, kernels, torch.float32, spacing)
-    if pixels.size and np.abs(pixels).max() > MAX_SPREAD * kernels.appearance_rgb:
-        pixels = _near_zero(np, pixels, kernels)
-    if spacing:
-        points = volume_kernels(np, single(pixels), kernels, spacing, matrix)
-        flat = given.reshape(*given.shape[:2], -1)
-        found = infer_on_host(
-            flat, points, 0.0 if unary else floor, iterations, thread_count(threads)
+    settings = Kernels.weighted(kernels, weights)
+    dtype = output_dtype(scores.dtype, method)
+    if image.is_cpu and method == "lattice":
+        given, pixels, matrix = host_problem(*host_arrays(scores, image, compatibility), settings)
+        least = 0.0 if unary else floor
+        upstream = np.ascontiguousarray(host_array(gradient), np.float32)
+        found = np.empty(given.shape, np.float32)
+        pairs = np.zeros((len(given), 2, given.shape[1], given.shape[1])) if wanted else None
+        if spacing:
+            points = volume_kernels(np, pixels, settings, spacing, matrix)
+            flat = (*given.shape[:2], math.prod(given.shape[2:]))
+            found, of_points = differentiate_on_host(
+                upstream.reshape(flat),
+                given.reshape(flat),
+                points,
+                least,
+                iterations,
+                thread_count(threads),
+                wanted,
+            )
+            if pairs is not None:
+                pairs[:, settings.present()] = of_points
+        else:
+            _core.dense_crf_gradient(
+                given,
+                least,
+                pixels,
+                matrix,
+                iterations,
+                settings,
+                upstream,
+                found,
+                pairs,
+                thread_count(threads),
+            )
+        return packed(
+            torch.from_numpy(found), None if pairs is None else torch.from_numpy(pairs), dtype
         )
-        return torch.from_numpy(found.reshape(given.shape))
-    marginals = np.empty(given.shape, np.float32)
-    _core.dense_crf(
-        single(given),
-        0.0 if unary else floor,
-        single(pixels),
-        None if matrix is None else single(matrix),
-        iterations,
-        *kernels,
-        marginals,
-        thread_count(threads),
+    problem = device_problem(
+        scores, image, compatibility, unary, floor, iterations, settings, method, spacing
     )
-    return torch.from_numpy(marginals)
-
-
-def host_array(tensor: Tensor) -> Any:
-    """Return a NumPy array; bfloat16, which NumPy has not, becomes float32."""
-    return to_numpy(tensor.float() if tensor.dtype == torch.bfloat16 else tensor)
+    present = settings.present()
+    of_energy, of_present = differentiate(
+        gradient.to(dtype), *problem, kernels=len(present) if wanted else 0
+    )
+    grown = None
+    if wanted:
+        grown = of_present.new_zeros(len(of_energy), 2, *of_present.shape[2:])
+        grown[:, present] = of_present
+    return packed(of_energy if unary else of_probabilities(of_energy, scores, floor), grown, dtype)
 
 
 def _fake(scores: Tensor, *others: Any) -> Tensor:
-    method = others[6]
+    method = others[7]
     return scores.new_empty(scores.shape, dtype=output_dtype(scores.dtype, method))
 
 
-def _vmap(
-    info: Any, in_dims: tuple[int | None, ...], scores: Tensor, image: Tensor, *rest: Any
+def _gradient_fake(gradient: Tensor, scores: Tensor, *others: Any) -> Tensor:
+    *_, method, _, _, wanted = others
+    size = packed_size(scores.shape, 2 if wanted else 0)
+    return scores.new_empty(size, dtype=output_dtype(scores.dtype, method))
+
+
+def _vmap(info: Any, in_dims: tuple[int | None, ...], *arguments: Any) -> tuple[Tensor, int]:
+    return _mapped(infer_marginals, 2, info.batch_size, in_dims, arguments)
+
+
+def _gradient_vmap(
+    info: Any, in_dims: tuple[int | None, ...], *arguments: Any
 ) -> tuple[Tensor, int]:
-    if in_dims[2] is not None:
-        raise NotImplementedError("dense_crf: compatibility cannot be mapped over by vmap")
-
-    def flat(tensor: Tensor, axis: int | None) -> Tensor:
-        stacked = (
-            tensor.expand(info.batch_size, *tensor.shape)
-            if axis is None
-            else tensor.movedim(axis, 0)
-        )
-        return stacked.flatten(0, 1)
-
-    marginals = infer_marginals.dispatched(flat(scores, in_dims[0]), flat(image, in_dims[1]), *rest)
-    return marginals.unflatten(0, (info.batch_size, len(marginals) // info.batch_size)), 0
+    return _mapped(_differentiate_marginals, 3, info.batch_size, in_dims, arguments)
 
 
-def output_dtype(dtype: torch.dtype, method: str) -> torch.dtype:
-    """Return the dtype of the marginals, in which the work is done."""
-    exact = method == "exact" and dtype == torch.float64
-    return torch.float64 if exact else torch.float32
+def _mapped(
+    operator: Operator, items: int, size: int, in_dims: tuple[int | None, ...], arguments: Any
+) -> tuple[Tensor, int]:
+    """Call an operator once, the first tensors of which have items."""
+    not_mapped("dense_crf: compatibility", in_dims[items])
+    not_mapped("dense_crf: weight", in_dims[items + 1])
+    flat = [stack_items(arguments[i], in_dims[i], size) for i in range(items)]
+    found = operator.dispatched(*flat, *arguments[items:])
+    return found.unflatten(0, (size, len(found) // size)), 0
 
 
-# Below, `xp` is NumPy or torch, whose arrays these functions take alike.
+def _setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+    ctx.save_for_backward(*inputs[:4])
+    ctx.settings = inputs[4:]
 
 
-def _near_zero(xp: Any, image: Any, kernels: Kernels) -> Any:
-    """Subtract its least colour from an image whose colours lie far from 0.
-
-    That changes no distance. Far from 0, float32 cannot hold the fractions of lattice coordinates.
-    """
-    if kernels.appearance_weight == 0 or image.dtype == xp.uint8:
-        return image
-    wide = xp.asarray(image, dtype=xp.float64)
-    axes = tuple(range(1, image.ndim))
-    low, high = xp.amin(wide, axes, keepdims=True), xp.amax(wide, axes, keepdims=True)
-    far = xp.maximum(xp.abs(low), xp.abs(high)) > MAX_SPREAD * kernels.appearance_rgb
-    return wide - xp.where(far, low, 0.0)
-
-
-def _check_values(
-    xp: Any,
-    scores: Any,
-    image: Any,
-    compatibility: Any | None,
-    unary: bool,
-    kernels: Kernels,
-    dtype: torch.dtype,
-    spacing: Sequence[float],
-) -> None:
-    """Refuse values that are out of range, or leave the range of ``dtype``."""
-    check_scores(xp, scores, unary, dtype)
-    if image.dtype != xp.uint8:
-        require_finite(xp, "image", image, dtype)
-    if kernels.appearance_weight > 0 and 0 not in image.shape:
-        _check_colours(xp, image, kernels.appearance_rgb)
-    for field, sigma, weight in (
-        ("gaussian", kernels.smoothness_xy, kernels.smoothness_weight),
-        ("bilateral", kernels.appearance_xy, kernels.appearance_weight),
-    ):
-        steps = spacing or [1.0] * (image.ndim - 2)
-        extent = max(length * step for length, step in zip(image.shape[2:], steps, strict=True))
-        if weight > 0 and not extent <= MAX_SPREAD * sigma:
-            raise ValueError(
-                f"{field}: sigma_xy {sigma} is too small for an image of {extent:g} pixels"
-            )
-    if compatibility is not None:
-        check_costs(xp, "compatibility", compatibility, dtype)
+def _backward(ctx: Any, gradient: Tensor) -> tuple[Any, ...]:
+    scores, image, compatibility, weights = ctx.saved_tensors
+    of_costs, of_weights = ctx.needs_input_grad[2:4]
+    wanted = of_costs or of_weights
+    rows = _differentiate_marginals(
+        gradient, scores, image, compatibility, weights, *ctx.settings, wanted
+    )
+    grads: list[Tensor | None] = [None] * (4 + len(ctx.settings))
+    grads[0], pairs = unpacked(rows, scores, 2 if wanted else 0)
+    if of_costs:
+        _, smoothness, _, _, appearance = ctx.settings[3]
+        shares = (smoothness, appearance) if weights is None else weights.unbind()
+        total = sum(share * of_matrix(own) for share, own in zip(shares, pairs, strict=True))
+        grads[2] = total.to(compatibility.dtype)
+    if of_weights:
+        found = [of_weight(own, compatibility) for own in pairs]
+        grads[3] = torch.stack(found).to(weights.dtype)
+    return tuple(grads)
 
 
-def _check_colours(xp: Any, image: Any, sigma: float) -> None:
-    low, high = float(xp.amin(image)), float(xp.amax(image))
-    if not high - low <= MAX_SPREAD * sigma:
-        raise ValueError(
-            f"bilateral: sigma_rgb {sigma} is too small for an image with values from {low} to "
-            f"{high}"
-        )
-    if image.dtype != xp.uint8 and 0 <= low < high <= 1 and sigma > SIGMA_OF_UNIT_RANGE:
-        warnings.warn(
-            f"the image's values lie between {low:g} and {high:g}, as if scaled to 0..1, but "
-            f"sigma_rgb is {sigma:g}: all colours look alike. Give an image of 0..255, or divide "
-            "sigma_rgb by 255.",
-            UserWarning,
-            stacklevel=2,
-        )
-
-
-infer_marginals = Operator("dense_crf", _kernel, _fake, vmap=_vmap)
+infer_marginals = Operator(
+    "dense_crf",
+    _kernel,
+    _fake,
+    vmap=_vmap,
+    setup_context=_setup_context,
+    backward=_backward,
+)
+_differentiate_marginals = Operator(
+    "dense_crf_gradient",
+    _gradient_kernel,
+    _gradient_fake,
+    vmap=_gradient_vmap,
+    setup_context=no_setup,
+    backward=no_second,
+)

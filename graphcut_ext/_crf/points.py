@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from graphcut_ext import _core
 from graphcut_ext._crf.exact import STORED, filter_by_rows, filter_stored
-from graphcut_ext._crf.kernels import mean_field
 from graphcut_ext._crf.lattice import lattice_filter
+from graphcut_ext._crf.mean_field import Filter, Parts
 
 Normalization = Literal["symmetric", "before", "after", "none"]
 NORMALIZATIONS: tuple[Normalization, ...] = get_args(Normalization)
@@ -65,26 +64,56 @@ def infer_on_host(
     """
     scores = np.ascontiguousarray(scores, np.float32)
     marginals = np.empty(scores.shape, np.float32)
+    for item, field in _fields(scores, kernels, threads):
+        field.infer(scores[item], floor, None, iterations, marginals[item])
+    return marginals
+
+
+def differentiate_on_host(
+    gradient: Any,
+    scores: Any,
+    kernels: Sequence[PointKernel],
+    floor: float,
+    iterations: int,
+    threads: int,
+    wanted: bool,
+) -> tuple[Any, Any]:
+    """The gradients in the scores and in the kernels, as ``mean_field.differentiate``.
+
+    Of Potts kernels' pairs of labels it computes the diagonal alone, and of none unless wanted.
+    """
+    gradient, scores = (np.ascontiguousarray(a, np.float32) for a in (gradient, scores))
+    found = np.empty(scores.shape, np.float32)
+    items, labels, _ = scores.shape
+    pairs = np.zeros((items, len(kernels) if wanted else 0, labels, labels))
+    for item, field in _fields(scores, kernels, threads):
+        own = pairs[item] if wanted else None
+        field.differentiate(scores[item], floor, iterations, gradient[item], found[item], own)
+    return found, pairs
+
+
+def _fields(
+    scores: Any, kernels: Sequence[PointKernel], threads: int
+) -> Iterator[tuple[int, _core.FeatureField]]:
+    """Every item's CRF; features that all items share build one."""
     _, labels, points = scores.shape
     field = None
     for item in range(len(scores)):
         if field is None or any(k.features.ndim == 3 for k in kernels):
             field = core_field(labels, points, [of_item(k, item) for k in kernels], threads)
-        field.infer(scores[item], floor, None, iterations, marginals[item])
-    return marginals
+        yield item, field
 
 
-def infer_by_torch(
-    energy: Tensor, kernels: Sequence[PointKernel], iterations: int, method: str
-) -> Tensor:
-    """Marginals (B, L, N) from energies, on any device."""
+def point_parts(
+    kernels: Sequence[PointKernel], items: int, dtype: torch.dtype, method: str
+) -> Parts:
+    """Filters of ``items`` items, one at a time, or of all where one filter serves them."""
     if method == "exact" and all(k.features.dim() == 2 for k in kernels):
-        return _iterate(energy, kernels, iterations, method)
-    marginals = torch.empty_like(energy, memory_format=torch.contiguous_format)
-    for item in range(len(energy)):
+        yield slice(None), [_filter(k, dtype, method, len(kernels)) for k in kernels]
+        return
+    for item in range(items):
         own = [of_item(k, item) for k in kernels]
-        marginals[item] = _iterate(energy[item : item + 1], own, iterations, method)[0]
-    return marginals
+        yield slice(item, item + 1), [_filter(k, dtype, method, len(kernels)) for k in own]
 
 
 def of_item(kernel: PointKernel, item: int) -> PointKernel:
@@ -105,25 +134,11 @@ def near_zero(xp: Any, features: Any) -> Any:
     return features - xp.where(far, xp.amin(features, -2, keepdims=True), 0.0)
 
 
-def _iterate(
-    energy: Tensor, kernels: Sequence[PointKernel], iterations: int, method: str
-) -> Tensor:
-    filters = [_filter(k, energy.dtype, method, len(kernels)) for k in kernels]
-    return mean_field(energy, None, iterations, filters)
-
-
-def _filter(
-    kernel: PointKernel, dtype: torch.dtype, method: str, kernels: int
-) -> Callable[[Tensor], Tensor]:
-    """What the kernel adds to the logits: -costs K q, with Potts the same as -1 for one label."""
+def _filter(kernel: PointKernel, dtype: torch.dtype, method: str, kernels: int) -> Filter:
     features = near_zero(torch, kernel.features).to(dtype)
+    costs = None if kernel.matrix is None else kernel.matrix.to(dtype)
     if method == "lattice":
-        apply = lattice_filter(features, kernel.weight, kernel.normalization)
-    else:
-        fits = kernels * len(features) ** 2 * features.element_size() <= STORED
-        make = filter_stored if fits else filter_by_rows
-        apply = make(features[None], kernel.weight, kernel.normalization)
-    if kernel.matrix is None:
-        return apply
-    costs = kernel.matrix.to(dtype)
-    return lambda q: -(costs @ apply(q))
+        return lattice_filter(features, kernel.weight, kernel.normalization, costs)
+    fits = kernels * len(features) ** 2 * features.element_size() <= STORED
+    make = filter_stored if fits else filter_by_rows
+    return make(features[None], kernel.weight, kernel.normalization, costs)

@@ -25,17 +25,13 @@ def volume_kernels(
     ]
     grids = xp.meshgrid(*axes, indexing="ij")
     place = xp.stack([grid.reshape(-1) for grid in reversed(grids)], -1)
-    potentials = []
-    if kernels.smoothness_weight > 0:
+    found = []
+    if kernels.smoothness_xy > 0:
         features = place / kernels.smoothness_xy
-        potentials.append((features, kernels.smoothness_weight))
-    if kernels.appearance_weight > 0:
+        found.append(PointKernel(features, kernels.smoothness_weight, matrix, "symmetric"))
+    if kernels.appearance_xy > 0:
         colours = image.reshape(*image.shape[:2], place.shape[0]).swapaxes(1, 2)
         every = xp.broadcast_to(place / kernels.appearance_xy, (len(image), *place.shape))
         features = xp.concatenate([every, colours / kernels.appearance_rgb], -1)
-        potentials.append((features, kernels.appearance_weight))
-    if matrix is None:
-        return [PointKernel(features, weight, None, "symmetric") for features, weight in potentials]
-    return [
-        PointKernel(features, 1.0, weight * matrix, "symmetric") for features, weight in potentials
-    ]
+        found.append(PointKernel(features, kernels.appearance_weight, matrix, "symmetric"))
+    return found

@@ -129,6 +129,69 @@ bool check_threads(std::int64_t items, std::int64_t height, std::int64_t width, 
   return true;
 }
 
+// The gradients against the slopes of the definition along random directions.
+bool check_gradient(std::int64_t labels, bool matrix) {
+  constexpr float kStep = 1e-2F;
+  Scene s = scene(1, labels, 7, 9, matrix, 8);
+  s.problem.smoothness = {1.2F, 1, 2};
+  s.problem.appearance = {0, 0, 0};
+  const Scene direction = scene(1, labels, 7, 9, false, 9);
+  const Scene upstream = scene(1, labels, 7, 9, false, 10);
+  std::vector<float> found(s.energy.size());
+  std::vector<double> pairs(2 * labels * labels);
+  graphcut::crf::differentiate(s.problem, upstream.energy.data(), found.data(), pairs.data(), 2);
+  const auto loss = [&](float step, float step_of_weight) {
+    std::vector<float> energy = s.energy;
+    for (std::size_t i = 0; i < energy.size(); ++i) energy[i] += step * direction.energy[i];
+    MeanField moved = s.problem;
+    moved.scores = energy.data();
+    moved.smoothness.weight += step_of_weight;
+    const std::vector<double> q = definition(moved);
+    double total = 0;
+    for (std::size_t i = 0; i < q.size(); ++i) total += q[i] * upstream.energy[i];
+    return total;
+  };
+  double slope = 0;
+  for (std::size_t i = 0; i < found.size(); ++i) slope += found[i] * direction.energy[i];
+  double slope_of_weight = 0;
+  for (std::int64_t i = 0; i < labels; ++i) {
+    for (std::int64_t j = 0; j < labels; ++j) {
+      const double cost = matrix ? s.compatibility[i * labels + j] : (i == j ? -1 : 0);
+      slope_of_weight -= cost * pairs[i * labels + j];
+    }
+  }
+  const double expected = (loss(kStep, 0) - loss(-kStep, 0)) / (2 * kStep);
+  const double of_weight = (loss(0, kStep) - loss(0, -kStep)) / (2 * kStep);
+  const auto near = [](double a, double b) { return std::abs(a - b) < 1e-3 + 5e-3 * std::abs(b); };
+  if (near(slope, expected) && near(slope_of_weight, of_weight)) return true;
+  std::printf("%lld labels: slopes %g and %g, not %g and %g\n", static_cast<long long>(labels),
+              slope, slope_of_weight, expected, of_weight);
+  return false;
+}
+
+bool check_threads_of_gradients(std::int64_t items, std::int64_t height, std::int64_t width,
+                                bool matrix) {
+  Scene s = scene(items, 34, height, width, matrix, 6);
+  s.problem.smoothness = {1.2F, 1, 3};
+  s.problem.appearance = {40, 60, 5};
+  const Scene upstream = scene(items, 34, height, width, false, 7);
+  const std::int64_t size = items * 2 * 34 * 34;
+  std::vector<float> one(s.energy.size());
+  std::vector<double> pairs(size);
+  graphcut::crf::differentiate(s.problem, upstream.energy.data(), one.data(), pairs.data(), 1);
+  for (const int threads : {2, 5}) {
+    std::vector<float> many(s.energy.size());
+    std::vector<double> sums(size);
+    graphcut::crf::differentiate(s.problem, upstream.energy.data(), many.data(), sums.data(),
+                                 threads);
+    if (many != one || sums != pairs) {
+      std::printf("%d threads: another gradient\n", threads);
+      return false;
+    }
+  }
+  return true;
+}
+
 }  // namespace
 
 int main() {
@@ -136,6 +199,11 @@ int main() {
   for (const std::int64_t labels : {1, 3, 8, 33, 65}) {
     for (const bool matrix : {false, true}) right = check_narrow(labels, matrix) && right;
   }
+  for (const std::int64_t labels : {1, 3, 33}) {
+    for (const bool matrix : {false, true}) right = check_gradient(labels, matrix) && right;
+  }
+  right = check_threads_of_gradients(1, 100, 90, false) && right;
+  right = check_threads_of_gradients(3, 20, 15, true) && right;
   right = check_threads(1, 100, 90, false) && right;
   right = check_threads(5, 20, 15, true) && right;
   return right ? 0 : 1;

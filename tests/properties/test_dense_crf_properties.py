@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 import graphcut_ext as gx
 from graphcut_ext._crf.kernels import Kernels
-from graphcut_ext._crf.lattice import infer_lattice
+from graphcut_ext._crf.lattice import lattice_parts
+from graphcut_ext._crf.mean_field import differentiate, infer
 
 # No whole multiples of a pixel or of a level: a pixel on the border of two simplices lies in
 # either, by rounding, which adds a vertex of no weight through which others may be blurred.
@@ -25,11 +26,19 @@ def test_lattice_of_the_core_equals_that_of_torch(data: st.DataObject):
     image = 255 * torch.rand(1, channels, height, width, generator=generator)
     smooth = (data.draw(SIGMAS.filter(lambda s: s > 2)), data.draw(st.sampled_from([0.0, 1.5])))
     appearance = (data.draw(SIGMAS), data.draw(st.sampled_from([5.171, 60.37, 1013.7])), 2.0)
+    p.requires_grad_()
     found = gx.dense_crf(
         p, image, iterations=2, gaussian=smooth, bilateral=appearance, method="lattice"
     )
     kernels = Kernels(*smooth, *appearance)
-    energy = -p.clamp_min(1e-8).log()
-    expected = infer_lattice(energy, image, None, 2, kernels)
+    energy = -p.detach().clamp_min(1e-8).log()
+    expected = infer(energy, None, 2, lattice_parts(image, kernels))
     torch.testing.assert_close(found.sum(1), torch.ones(1, height, width))
     torch.testing.assert_close(found, expected, atol=1e-5, rtol=0)
+
+    upstream = torch.rand(p.shape, generator=generator)
+    (gradient,) = torch.autograd.grad((found * upstream).sum(), p)
+    slope, _ = differentiate(upstream, energy, None, 2, lattice_parts(image, kernels), 0)
+    true = -slope / p.detach()
+    scale = max(float(true.abs().max()), 1e-3)
+    torch.testing.assert_close(gradient / scale, true / scale, atol=1e-4, rtol=0)

@@ -12,7 +12,8 @@ from torch import Tensor
 
 import graphcut_ext as gx
 from graphcut_ext._crf.kernels import Kernels
-from graphcut_ext._crf.lattice import infer_lattice
+from graphcut_ext._crf.lattice import lattice_parts
+from graphcut_ext._crf.mean_field import infer
 
 TRAINING = {"gaussian": (3 / 12, 3.0), "bilateral": (80 / 12, 13.0, 10.0)}
 TEST = {"gaussian": (3.0, 3.0), "bilateral": (80.0, 13.0, 10.0)}
@@ -144,7 +145,8 @@ def test_compiled_lattice_equals_the_one_of_torch_operators(
         method="lattice",
     )
     settings = Kernels(2.5, 1.0, 20.0, 20.0, 2.0)
-    expected = infer_lattice(-p.log()[None], image[None], cost, 2, settings)[0]
+    parts = lattice_parts(image[None], settings)
+    expected = infer(-p.log()[None], cost, 2, parts)[0]
     torch.testing.assert_close(found, expected, atol=2e-4, rtol=0)
 
 
