@@ -40,11 +40,55 @@ def solve_knn(
     solver: str,
     threads: int,
 ) -> None: ...
+
+class MoveProblemFloat:
+    def __init__(
+        self,
+        edge_index: NDArray[np.int64] | None,
+        grid: tuple[Sequence[int], Sequence[Sequence[int]]] | None,
+        unary: NDArray[np.float64],
+        labels: int,
+        candidates: NDArray[np.int64] | None,
+        weights: NDArray[np.float64],
+        pairwise: NDArray[np.float64] | None,
+        tables: NDArray[np.int64] | None,
+        set_costs: NDArray[np.float64] | None,
+        set_members: NDArray[np.bool_] | None,
+    ) -> None: ...
+
+class MoveProblemInt:
+    def __init__(
+        self,
+        edge_index: NDArray[np.int64] | None,
+        grid: tuple[Sequence[int], Sequence[Sequence[int]]] | None,
+        unary: NDArray[np.int64],
+        labels: int,
+        candidates: NDArray[np.int64] | None,
+        weights: NDArray[np.int64],
+        pairwise: NDArray[np.int64] | None,
+        tables: NDArray[np.int64] | None,
+        set_costs: NDArray[np.int64] | None,
+        set_members: NDArray[np.bool_] | None,
+    ) -> None: ...
+
+class MoveStepsFloat:
+    def __init__(
+        self, problem: MoveProblemFloat, labels: NDArray[np.int64], threads: int
+    ) -> None: ...
+    def expand(self, alpha: int) -> bool: ...
+    def swap(self, alpha: int, beta: int, keep_equal: bool) -> bool: ...
+    def labels(self) -> NDArray[np.int32]: ...
+
+class MoveStepsInt:
+    def __init__(
+        self, problem: MoveProblemInt, labels: NDArray[np.int64], threads: int
+    ) -> None: ...
+    def expand(self, alpha: int) -> bool: ...
+    def swap(self, alpha: int, beta: int, keep_equal: bool) -> bool: ...
+    def labels(self) -> NDArray[np.int32]: ...
+
 def make_moves(
-    edge_index: NDArray[np.int64],
-    unary: NDArray[Any],
-    weights: NDArray[Any],
-    pairwise: NDArray[Any],
+    problem: MoveProblemFloat | MoveProblemInt,
     labels: NDArray[np.int64],
     move: str,
     max_cycles: int,
@@ -57,12 +101,21 @@ def dense_crf(
     image: NDArray[np.float32],
     compatibility: NDArray[np.float32] | None,
     iterations: int,
-    smoothness_xy: float,
-    smoothness_weight: float,
-    appearance_xy: float,
-    appearance_value: float,
-    appearance_weight: float,
+    kernels: Sequence[float],
     marginals: NDArray[np.float32],
+    threads: int,
+) -> None: ...
+def bounds(array: NDArray[Any]) -> tuple[float, float]: ...
+def dense_crf_gradient(
+    scores: NDArray[np.float32],
+    floor: float,
+    image: NDArray[np.float32],
+    compatibility: NDArray[np.float32] | None,
+    iterations: int,
+    kernels: Sequence[float],
+    gradient: NDArray[np.float32],
+    found: NDArray[np.float32],
+    pairs: NDArray[np.float64] | None,
     threads: int,
 ) -> None: ...
 
@@ -84,6 +137,15 @@ class FeatureField:
         start: NDArray[np.float32] | None,
         iterations: int,
         marginals: NDArray[np.float32],
+    ) -> None: ...
+    def differentiate(
+        self,
+        scores: NDArray[np.float32],
+        floor: float,
+        iterations: int,
+        gradient: NDArray[np.float32],
+        found: NDArray[np.float32],
+        pairs: NDArray[np.float64] | None,
     ) -> None: ...
     def message(
         self, q: NDArray[np.float32], transposed: bool, sums: NDArray[np.float32]
@@ -160,6 +222,13 @@ def knn_center(
     norm: NDArray[Any],
     rescale: NDArray[np.float64],
     threads: int,
+) -> int: ...
+def knn_search_directly(
+    x: NDArray[Any],
+    searched: int,
+    distances: NDArray[Any],
+    indices: NDArray[np.int64],
+    measured: NDArray[np.int64],
 ) -> int: ...
 def knn_select(
     x: NDArray[Any],

@@ -26,7 +26,8 @@ py::dict build_info() {
 
 }  // namespace
 
-// Objects that change lock themselves, so free-threaded interpreters need no lock around the module.
+// Objects that change lock themselves, so free-threaded interpreters need no lock around the
+// module.
 PYBIND11_MODULE(_core, module, py::mod_gil_not_used()) {
   module.doc() = "Compiled core of graphcut_ext (private; use the operators in graphcut_ext).";
   module.def("build_info", &build_info);

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <utility>
 #include <vector>
 
 #include "maxflow/graph.hpp"
@@ -15,6 +16,7 @@ namespace graphcut::moves {
 template <class Cost>
 struct Link {
   std::uint32_t bits;  // 2 * the node at the other end + 1 where that is the tail
+  std::int32_t table;  // of costs
   Cost weight;
 
   std::int32_t node() const { return static_cast<std::int32_t>(bits >> 1); }
@@ -26,51 +28,63 @@ struct Link {
 template <class Cost>
 class Adjacency {
  public:
-  explicit Adjacency(const Problem<Cost>& problem) : first_(problem.nodes + 1, 0) {
+  explicit Adjacency(const Problem<Cost>& problem) : first_(problem.nodes + 2, 0) {
     maxflow::check_edge_count(problem.edges);
-    const auto each = [&](auto&& act) {
-      for (std::int64_t e = problem.edges - 1; e >= 0; --e) {
-        const std::int32_t u = problem.tail(e), v = problem.head(e);
-        if (u != v && problem.weights[e] != Cost{0}) act(e, u, v);
-      }
-    };
-    std::int32_t* const first = first_.data();
-    each([&](std::int64_t /*e*/, std::int32_t u, std::int32_t v) {
-      ++first[u];
-      ++first[v];
+    std::int32_t* const after = first_.data() + 1;  // where the next link of a node goes
+    problem.each_edge([&](std::int64_t e, std::int32_t u, std::int32_t v) {
+      if (problem.weights[e] == Cost{0}) return;
+      if (u == v) return loops_.push_back({u, problem.table(e), problem.weights[e]});
+      ++after[u + 1];
+      ++after[v + 1];
     });
-    std::int32_t total = 0;  // first becomes the end of a node's links, and is lowered by filling
+    std::int32_t total = 0;
     for (auto& f : first_) f = total += f;
     links_.resize(static_cast<std::size_t>(total));
     Link<Cost>* const links = links_.data();
-    each([&](std::int64_t e, std::int32_t u, std::int32_t v) {
-      links[--first[u]] = {2 * static_cast<std::uint32_t>(v), problem.weights[e]};
-      links[--first[v]] = {2 * static_cast<std::uint32_t>(u) + 1, problem.weights[e]};
+    problem.each_edge([&](std::int64_t e, std::int32_t u, std::int32_t v) {
+      const Cost weight = problem.weights[e];
+      if (u == v || weight == Cost{0}) return;
+      const std::int32_t table = problem.table(e);
+      links[after[u]++] = {2 * static_cast<std::uint32_t>(v), table, weight};
+      links[after[v]++] = {2 * static_cast<std::uint32_t>(u) + 1, table, weight};
     });
-    for (std::int64_t e = 0; e < problem.edges; ++e) {
-      if (problem.tail(e) != problem.head(e) || problem.weights[e] == Cost{0}) continue;
-      loop_weight_.resize(static_cast<std::size_t>(problem.nodes));
-      loop_weight_[static_cast<std::size_t>(problem.tail(e))] += problem.weights[e];
-      loops_.push_back(e);
-    }
+    index_loops(problem.nodes);
   }
 
   const Link<Cost>* begin(std::int32_t i) const { return links_.data() + first_[place(i)]; }
   const Link<Cost>* end(std::int32_t i) const { return links_.data() + first_[place(i) + 1]; }
 
-  // The numbers of the edges from a node to itself, and their weight together at a node.
-  const std::vector<std::int64_t>& loops() const { return loops_; }
-  Cost loop_weight(std::int32_t i) const {
-    return loop_weight_.empty() ? Cost{0} : loop_weight_[place(i)];
+  // An edge from a node to itself.
+  struct Loop {
+    std::int32_t node, table;
+    Cost weight;
+  };
+  const std::vector<Loop>& loops() const { return loops_; }
+  // Calls act(loop) for those of node i.
+  template <class Act>
+  void each_loop(std::int32_t i, Act&& act) const {
+    if (loops_.empty()) return;
+    for (std::int32_t k = first_loop_[place(i)]; k >= 0; k = next_loop_[place(k)]) {
+      act(loops_[place(k)]);
+    }
   }
 
  private:
   static std::size_t place(std::int32_t i) { return static_cast<std::size_t>(i); }
 
-  std::vector<std::int32_t> first_;  // (nodes + 1)
+  void index_loops(std::int64_t nodes) {
+    if (loops_.empty()) return;
+    first_loop_.assign(static_cast<std::size_t>(nodes), -1);
+    for (const Loop& loop : loops_) {
+      const auto number = static_cast<std::int32_t>(next_loop_.size());
+      next_loop_.push_back(std::exchange(first_loop_[place(loop.node)], number));
+    }
+  }
+
+  std::vector<std::int32_t> first_;  // (nodes + 2), the last of no use
   maxflow::Store<Link<Cost>> links_;
-  std::vector<std::int64_t> loops_;
-  std::vector<Cost> loop_weight_;  // (nodes), or empty
+  std::vector<Loop> loops_;
+  std::vector<std::int32_t> first_loop_, next_loop_;  // (nodes) or empty, (loops); -1: none
 };
 
 }  // namespace graphcut::moves

@@ -11,6 +11,13 @@
 // Table), where all take their second. A node whose bounds have one sign takes no part in the cut.
 // Its neighbours' bounds draw nearer to each other then, which makes more nodes sure. In late
 // cycles hardly any are left.
+//
+// Note [Label costs]: A. Delong, A. Osokin, H. Isack, Y. Boykov, "Fast approximate energy
+// minimization with label costs", IJCV 2012. A set of labels that costs h and that n nodes use is
+// given up where all of them take their second label. A node y of its own, 1 where the set is given
+// up, makes that a matter of pairs ::
+//
+//   h (1 - y) + sum_i h y (1 - x_i)  =  h + h (n - 1) y - sum_i h x_i y
 #pragma once
 
 #include <algorithm>
@@ -39,12 +46,15 @@ class Choice {
       : adjacency_(adjacency),
         labels_(labels),
         table_(table),
-        state_(static_cast<std::size_t>(nodes), State::first),
-        bounds_(static_cast<std::size_t>(nodes)) {}
+        nodes_in_all_(static_cast<std::int32_t>(nodes)),
+        state_(static_cast<std::size_t>(nodes + labels.sets().count()), State::first),
+        bounds_(state_.size()),
+        users_(static_cast<std::size_t>(labels.sets().count())) {}
 
   // What is sure of node i, whose second label costs `difference` more than the first at the node
-  // itself. It stays so until the label of a neighbour changes.
-  State weigh(std::int32_t i, Cost difference) {
+  // itself, and may save up to `saved` of the costs of sets. It stays so until the label of a
+  // neighbour changes.
+  State weigh(std::int32_t i, Cost difference, Cost saved = Cost{0}) {
     Cost most = difference, products{0};
     each_link(i, [&](const Link<Cost>& link, const Entry<Cost>& entry) {
       most += link.weight * entry.change;
@@ -52,7 +62,7 @@ class Choice {
     });
     Bounds& bounds = at(i);
     bounds.most = most;
-    bounds.products = products;
+    bounds.products = products + saved;
     return state_[place(i)] = sure(bounds);
   }
 
@@ -66,9 +76,27 @@ class Choice {
   const std::vector<std::int32_t>& nodes() const { return nodes_; }
   bool takes_second(std::int32_t i) const { return state_[place(i)] == State::second; }
 
+  // A set of labels that is given up where all its users, which have been added, take their second.
+  void add_set(std::int32_t set) {
+    const LabelSets<Cost>& sets = labels_.sets();
+    auto& users = users_[place(set)];
+    for (const std::int32_t i : nodes_) {
+      const auto& of = sets.of(labels_[i]);
+      if (std::binary_search(of.begin(), of.end(), set)) users.push_back(i);
+    }
+    sets_.push_back(nodes_in_all_ + set);
+    at(sets_.back()).most = sets.cost(set) * static_cast<Cost>(sets.users(set) - 1);
+    state_[place(sets_.back())] = State::open;
+  }
+
   void clear() {
     for (const std::int32_t i : nodes_) state_[place(i)] = State::first;
     nodes_.clear();
+    for (const std::int32_t s : sets_) {
+      state_[place(s)] = State::first;
+      users_[place(s - nodes_in_all_)].clear();
+    }
+    sets_.clear();
   }
 
   void solve(maxflow::Method method) {
@@ -76,6 +104,7 @@ class Choice {
     for (const std::int32_t i : nodes_) {
       if (is_open(i)) open_.push_back(i);
     }
+    open_.insert(open_.end(), sets_.begin(), sets_.end());
     for (const std::int32_t i : open_) look_around(i);
     for (const std::int32_t i : open_) {
       if (is_open(i)) decide(i);
@@ -109,9 +138,9 @@ class Choice {
   void each_link(std::int32_t i, Act&& act) const {
     const Link<Cost>* const end = adjacency_.end(i);
     const std::int32_t* const labels = labels_.labels();
-    if (table_.is_fusion()) {
+    if (!table_.is_looked_up()) {
       for (const Link<Cost>* link = adjacency_.begin(i); link != end; ++link) {
-        act(*link, table_.of_nodes(labels, i, link->node(), link->towards()));
+        act(*link, table_.of_link(labels, i, *link));
       }
       return;
     }
@@ -121,9 +150,24 @@ class Choice {
     }
   }
 
-  // Calls act(j, product) for the neighbours of i that the choice at i matters to.
+  // Calls act(j, product) for the neighbours of i that the choice at i matters to; sets of labels
+  // and their users are neighbours.
   template <class Act>
   void each_product(std::int32_t i, Act&& act) const {
+    const LabelSets<Cost>& sets = labels_.sets();
+    if (i >= nodes_in_all_) {
+      for (const std::int32_t j : users_[place(i - nodes_in_all_)]) {
+        if (state_[place(j)] != State::first) act(j, sets.cost(i - nodes_in_all_));
+      }
+      return;
+    }
+    if (!sets_.empty()) {
+      for (const std::int32_t set : sets.of(labels_[i])) {
+        if (state_[place(nodes_in_all_ + set)] != State::first) {
+          act(nodes_in_all_ + set, sets.cost(set));
+        }
+      }
+    }
     each_link(i, [&](const Link<Cost>& link, const Entry<Cost>& entry) {
       const std::int32_t j = link.node();
       if (state_[place(j)] == State::first) return;
@@ -223,11 +267,14 @@ class Choice {
   const Adjacency<Cost>& adjacency_;
   const Labelling<Cost>& labels_;
   const Table<Cost>& table_;
-  std::vector<State> state_;           // (nodes); first where not in nodes_
-  std::vector<Bounds> bounds_;         // (nodes)
-  std::vector<std::int32_t> nodes_;    // that may take their second label
-  std::vector<std::int32_t> open_;     // that are not sure yet
-  std::vector<std::int32_t> decided_;  // whose neighbours do not know yet
+  std::int32_t nodes_in_all_;
+  std::vector<State> state_;    // (nodes, then sets); first where neither in nodes_ nor in sets_
+  std::vector<Bounds> bounds_;  // (nodes, then sets)
+  std::vector<std::vector<std::int32_t>> users_;  // (sets), empty where not in sets_
+  std::vector<std::int32_t> sets_;                // that may be given up, numbered after the nodes
+  std::vector<std::int32_t> nodes_;               // that may take their second label
+  std::vector<std::int32_t> open_;                // that are not sure yet
+  std::vector<std::int32_t> decided_;             // whose neighbours do not know yet
   maxflow::Graph<Cost> graph_;
   std::vector<std::int32_t> filled_;  // where the next arc of a node goes
   std::unique_ptr<maxflow::Solvers<Cost>> solvers_ = std::make_unique<maxflow::Solvers<Cost>>();

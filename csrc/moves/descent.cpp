@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <limits>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -68,6 +69,46 @@ void expand(Search<Cost>& search, std::int64_t max_cycles) {
   rounds.run(left - kSecond, false);
 }
 
+// The label that costs least if all nodes have it; none where no label is allowed to all.
+template <class Cost>
+std::optional<std::int32_t> one_for_all(const Search<Cost>& search) {
+  const auto& unary = search.labels.unary();
+  const auto& sets = search.labels.sets();
+  std::optional<std::int32_t> best;
+  Cost least{0};
+  for (std::int32_t label = 0; label < static_cast<std::int32_t>(search.problem.labels); ++label) {
+    if (unary.count(label) < search.problem.nodes) continue;
+    Cost sum{0};
+    bool allowed = true;
+    unary.each(label, 0, search.problem.nodes, [&](std::int32_t, std::int32_t, Cost cost) {
+      if (is_forbidden(cost)) allowed = false;
+      sum += cost;
+    });
+    if (!allowed) continue;
+    for (const std::int32_t set : sets.of(label)) sum += sets.cost(set);
+    if (!best || sum < least) {
+      best = label;
+      least = sum;
+    }
+  }
+  return best;
+}
+
+// Note [From one label]: with costs of labels in use, many labels are given up one by one, or one
+// is joined by others. Both ways are gone, and the better end is kept.
+template <class Cost>
+void expand_with_sets(Search<Cost>& search, std::int64_t max_cycles) {
+  Expansions<Cost> expansions(search);
+  const std::int64_t left = Rounds(expansions).run(max_cycles, false);
+  const std::optional<std::int32_t> one = left > 0 ? one_for_all(search) : std::nullopt;
+  if (!one) return;
+  const std::vector<std::int32_t> found = search.labels.all();
+  const Cost energy = search.labels.energy();
+  expansions.go_on_from(std::vector<std::int32_t>(found.size(), *one));
+  Rounds(expansions).run(left, false);
+  if (search.labels.energy() >= energy) expansions.go_on_from(found);
+}
+
 }  // namespace
 
 template <class Cost>
@@ -76,7 +117,7 @@ Cost descend(const Problem<Cost>& problem, Moves moves, std::int64_t max_cycles,
   Search<Cost> search(problem, method, threads, labels);
   const std::int64_t most = max_cycles < 0 ? std::numeric_limits<std::int64_t>::max() : max_cycles;
   if (moves == Moves::expansions) {
-    expand(search, most);
+    search.labels.sets().empty() ? expand(search, most) : expand_with_sets(search, most);
   } else {
     Swaps<Cost> swaps(search);
     Rounds(swaps).run(most, false);

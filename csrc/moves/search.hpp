@@ -1,9 +1,7 @@
 // What all moves of a problem share.
 #pragma once
 
-#include <cmath>
 #include <cstdint>
-#include <type_traits>
 
 #include "maxflow/method.hpp"
 #include "moves/adjacency.hpp"
@@ -15,27 +13,27 @@
 namespace graphcut::moves {
 
 template <class Cost>
-bool is_forbidden(Cost cost) {
-  if constexpr (std::is_floating_point_v<Cost>) return std::isinf(cost);
-  return false;
-}
-
-template <class Cost>
 struct Search {
   Search(const Problem<Cost>& given, maxflow::Method method_asked, int threads_given,
          const std::int64_t* start)
       : problem(given),
-        adjacency(given),
-        labels(given, adjacency, start),
-        table(given),
-        choice(adjacency, labels, table, given.nodes),
+        adjacency(problem),
+        labels(problem, adjacency, start),
+        table(problem),
+        choice(adjacency, labels, table, problem.nodes),
         method(method_asked),
         threads(threads_given) {}
+  Search(const Search&) = delete;
+  Search& operator=(const Search&) = delete;
 
   // What the choice between two labels at node i adds where i is joined to itself.
   Cost loops(std::int32_t i, std::int32_t first, std::int32_t second) const {
-    return adjacency.loop_weight(i) *
-           (problem.between(second, second) - problem.between(first, first));
+    Cost sum{0};
+    adjacency.each_loop(i, [&](const auto& loop) {
+      sum += loop.weight * (problem.between(loop.table, second, second) -
+                            problem.between(loop.table, first, first));
+    });
+    return sum;
   }
 
   // Calls act(j) for every node whose costs of a label depend on labels that are being changed.
@@ -47,7 +45,7 @@ struct Search {
     }
   }
 
-  const Problem<Cost>& problem;
+  const Problem<Cost> problem;
   Adjacency<Cost> adjacency;
   Labelling<Cost> labels;
   Table<Cost> table;

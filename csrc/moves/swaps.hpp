@@ -32,6 +32,28 @@ class Swaps {
   bool make(std::size_t move, std::int64_t next) {
     const auto [alpha, beta] = pairs_[move];
     if (of(alpha).empty() && of(beta).empty()) return false;
+    bool improves = choose(alpha, beta) < 0;
+    improves ? accept(next) : reject();
+    // What the sets cost is the same for all labellings that use both labels.
+    for (const std::int32_t label : {alpha, beta}) {
+      if (search_.labels.sets().of(label == alpha ? beta : alpha).empty()) continue;
+      for (const std::int32_t i : both_) {
+        if (label != search_.labels[i] && search_.labels.unary().find(i, label) != nullptr) {
+          search_.labels.propose(i, label);
+        }
+      }
+      const bool better = search_.labels.change() < 0;
+      better ? accept(next) : reject();
+      improves = improves || better;
+    }
+    return improves;
+  }
+
+  // Tries the best swap but for costs of sets, of the cheapest the one of the fewest betas; returns
+  // the sign of what it costs more. It is to be accepted or rejected then.
+  int choose(std::int32_t alpha, std::int32_t beta) {
+    alpha_ = alpha;
+    beta_ = beta;
     both_.clear();
     std::merge(of(alpha).begin(), of(alpha).end(), of(beta).begin(), of(beta).end(),
                std::back_inserter(both_));
@@ -43,17 +65,18 @@ class Swaps {
       const std::int32_t label = choice.takes_second(i) ? beta : alpha;
       if (label != search_.labels[i]) search_.labels.propose(i, label);
     }
-    const bool improves = search_.labels.improves();
-    if (improves) {
-      touch(alpha, beta, next);
-      search_.labels.accept();
-      split(alpha, beta);
-    } else {
-      search_.labels.reject();
-    }
     choice.clear();
-    return improves;
+    return search_.labels.change();
   }
+
+  void accept(std::int64_t next) {
+    touch(next);
+    search_.labels.accept();
+    of(alpha_).clear();
+    of(beta_).clear();
+    for (const std::int32_t i : both_) of(search_.labels[i]).push_back(i);
+  }
+  void reject() { search_.labels.reject(); }
 
   bool is_due(std::size_t move, std::int64_t since, std::int64_t /*now*/) const {
     const auto [alpha, beta] = pairs_[move];
@@ -69,32 +92,32 @@ class Swaps {
   std::vector<std::int32_t>& of(std::int32_t label) { return members_[place(label)]; }
 
   void weigh(std::int32_t i, std::int32_t alpha, std::int32_t beta) {
-    const Cost first = search_.labels.unary(alpha)[i], second = search_.labels.unary(beta)[i];
+    const Cost* const first = search_.labels.unary().find(i, alpha);
+    const Cost* const second = search_.labels.unary().find(i, beta);
     auto& choice = search_.choice;
-    if (is_forbidden(first) || is_forbidden(second)) {
+    if (first == nullptr || second == nullptr) {
       if (search_.labels[i] == beta) choice.add_second(i);
-    } else if (choice.weigh(i, second - first + search_.loops(i, alpha, beta)) !=
+    } else if (choice.weigh(i, *second - *first + search_.loops(i, alpha, beta)) !=
                Choice<Cost>::State::first) {
       choice.add(i);
     }
   }
 
-  void touch(std::int32_t alpha, std::int32_t beta, std::int64_t next) {
-    touched_[place(alpha)] = touched_[place(beta)] = next;
+  void touch(std::int64_t next) {
+    if (search_.labels.sets().use_changes()) {
+      touched_.assign(touched_.size(), next);
+      return;
+    }
+    touched_[place(alpha_)] = touched_[place(beta_)] = next;
     search_.each_affected([&](std::int32_t i) { touched_[place(search_.labels[i])] = next; });
-  }
-
-  void split(std::int32_t alpha, std::int32_t beta) {
-    of(alpha).clear();
-    of(beta).clear();
-    for (const std::int32_t i : both_) of(search_.labels[i]).push_back(i);
   }
 
   Search<Cost>& search_;
   std::vector<Pair> pairs_;
   std::vector<std::vector<std::int32_t>> members_;  // nodes of every label, ascending
   std::vector<std::int64_t> touched_;  // time when a node of a label, or next to one, changed
-  std::vector<std::int32_t> both_;
+  std::int32_t alpha_ = 0, beta_ = 0;
+  std::vector<std::int32_t> both_;  // the nodes of both, ascending
 };
 
 }  // namespace graphcut::moves

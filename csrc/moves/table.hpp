@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "moves/adjacency.hpp"
 #include "moves/problem.hpp"
 
 namespace graphcut::moves {
@@ -22,14 +23,21 @@ struct Entry {
   Cost product;  // what is saved where both take their second
 };
 
+// Entries are looked up where all edges have the same costs of pairs, of not too many labels, and
+// else computed.
 template <class Cost>
 class Table {
  public:
   explicit Table(const Problem<Cost>& problem)
-      : problem_(problem), labels_(static_cast<std::int32_t>(problem.labels)) {}
+      : problem_(problem),
+        labels_(static_cast<std::int32_t>(problem.labels)),
+        pays_(problem.tables == nullptr && problem.labels * problem.labels <= problem.edges + 64) {}
 
   // For an expansion of alpha: the first label of a node is its present one, the second is alpha.
   void expansion(std::int32_t alpha) {
+    move_ = Move::expansion;
+    beta_ = alpha;
+    if (!is_looked_up()) return;
     resize(labels_);
     for (std::int32_t first = 0; first < labels_; ++first) {
       for (std::int32_t other = 0; other < labels_; ++other) {
@@ -41,6 +49,10 @@ class Table {
 
   // For a swap: the first label of the nodes that move is alpha, the second beta.
   void swap(std::int32_t alpha, std::int32_t beta) {
+    move_ = Move::swap;
+    alpha_ = alpha;
+    beta_ = beta;
+    if (!is_looked_up()) return;
     resize(1);
     for (std::int32_t other = 0; other < labels_; ++other) {
       const bool moves = other == alpha || other == beta;
@@ -51,13 +63,18 @@ class Table {
 
   // For a choice at every node between its present label and that of `second` (nodes). A product
   // below 0, which no cut can have, counts as 0: what comes out may then not be the best choice.
-  void fusion(const std::int32_t* second) { second_ = second; }
-  void end_fusion() { second_ = nullptr; }
-  bool is_fusion() const { return second_ != nullptr; }
-  // What an end i of an edge between nodes sees of it; of `first` (nodes), the present labels.
-  Entry<Cost> of_nodes(const std::int32_t* first, std::int32_t i, std::int32_t j,
-                       std::size_t towards) const {
-    return entry(towards, first[i], second_[i], first[j], second_[j]);
+  void fusion(const std::int32_t* second) {
+    move_ = Move::fusion;
+    second_ = second;
+  }
+
+  bool is_looked_up() const { return move_ != Move::fusion && pays_; }
+  // What an end i of an edge sees of it; of the present `labels` (nodes).
+  Entry<Cost> of_link(const std::int32_t* labels, std::int32_t i, const Link<Cost>& link) const {
+    const std::int32_t j = link.node();
+    const auto [first, second] = choice(labels, i);
+    const auto [other_first, other_second] = choice(labels, j);
+    return entry(link.table, link.towards(), first, second, other_first, other_second);
   }
 
   // Entries by the other end's present label, for a node of label `own` that edges lead away from
@@ -68,6 +85,8 @@ class Table {
   }
 
  private:
+  enum class Move : std::uint8_t { expansion, swap, fusion };
+
   std::size_t size() const { return static_cast<std::size_t>(labels_); }
   void resize(std::int32_t rows) {
     for (auto& entries : entries_) entries.resize(static_cast<std::size_t>(rows) * size());
@@ -78,35 +97,50 @@ class Table {
     const std::size_t place =
         static_cast<std::size_t>(row) * size() + static_cast<std::size_t>(column);
     for (std::size_t towards = 0; towards < 2; ++towards) {
-      entries_[towards][place] = entry(towards, first, second, other_first, other_second);
+      entries_[towards][place] = entry(0, towards, first, second, other_first, other_second);
     }
   }
 
-  Entry<Cost> entry(std::size_t towards, std::int32_t first, std::int32_t second,
-                    std::int32_t other_first, std::int32_t other_second) const {
+  // The two labels of node i.
+  std::array<std::int32_t, 2> choice(const std::int32_t* labels, std::int32_t i) const {
+    const std::int32_t label = labels[i];
+    if (move_ == Move::expansion) return {label, beta_};
+    if (move_ == Move::fusion) return {label, second_[i]};
+    const bool moves = label == alpha_ || label == beta_;
+    return {moves ? alpha_ : label, moves ? beta_ : label};
+  }
+
+  Entry<Cost> entry(std::int32_t table, std::size_t towards, std::int32_t first,
+                    std::int32_t second, std::int32_t other_first,
+                    std::int32_t other_second) const {
     if (towards == 0) {
-      return {problem_.between(second, other_first) - problem_.between(first, other_first),
-              product(first, second, other_first, other_second)};
+      return {problem_.between(table, second, other_first) -
+                  problem_.between(table, first, other_first),
+              product(table, first, second, other_first, other_second)};
     }
-    return {problem_.between(other_first, second) - problem_.between(other_first, first),
-            product(other_first, other_second, first, second)};
+    return {
+        problem_.between(table, other_first, second) - problem_.between(table, other_first, first),
+        product(table, other_first, other_second, first, second)};
   }
 
   // P of an edge by the two labels of its tail and of its head; below 0 by round-off only, and
   // exactly 0 where one of them has no choice.
-  Cost product(std::int32_t tail_first, std::int32_t tail_second, std::int32_t head_first,
-               std::int32_t head_second) const {
-    const Cost both = problem_.between(tail_second, head_second);
-    const Cost neither = problem_.between(tail_first, head_first);
-    const Cost head_alone = problem_.between(tail_first, head_second);
-    const Cost tail_alone = problem_.between(tail_second, head_first);
+  Cost product(std::int32_t table, std::int32_t tail_first, std::int32_t tail_second,
+               std::int32_t head_first, std::int32_t head_second) const {
+    const Cost both = problem_.between(table, tail_second, head_second);
+    const Cost neither = problem_.between(table, tail_first, head_first);
+    const Cost head_alone = problem_.between(table, tail_first, head_second);
+    const Cost tail_alone = problem_.between(table, tail_second, head_first);
     return std::max(Cost{0}, (head_alone - neither) + (tail_alone - both));
   }
 
   const Problem<Cost>& problem_;
   std::int32_t labels_;
-  std::size_t row_of_label_ = 1;
+  bool pays_;  // to look entries up
+  Move move_ = Move::expansion;
+  std::int32_t alpha_ = 0, beta_ = 0;
   const std::int32_t* second_ = nullptr;
+  std::size_t row_of_label_ = 1;
   std::array<std::vector<Entry<Cost>>, 2> entries_;
 };
 

@@ -2,6 +2,10 @@
 #include <algorithm>
 #include <cstdint>
 #include <cstdio>
+#include <limits>
+#include <memory>
+#include <numeric>
+#include <optional>
 #include <random>
 #include <vector>
 
@@ -17,48 +21,102 @@ using graphcut::moves::Problem;
 // Whole numbers, which double holds too.
 template <class Cost>
 struct Scene {
-  std::vector<std::int64_t> edge_index, start;
-  std::vector<Cost> unary, weights, pairwise;
+  std::vector<std::int64_t> edge_index, start, tables, candidates;
+  std::vector<Cost> unary, weights, pairwise, set_costs;
+  std::unique_ptr<bool[]> set_members;
   Problem<Cost> problem;
 };
 
+// What a scene has beside costs of nodes and of pairs.
+struct Extras {
+  bool tables = false, candidates = false, sets = false;
+};
+
 template <class Cost>
-Scene<Cost> scene(std::int64_t nodes, std::int64_t labels, unsigned seed) {
+Scene<Cost> scene(std::int64_t nodes, std::int64_t labels, unsigned seed, Extras extras = {}) {
   std::mt19937 random(seed);
   const auto below = [&](std::int64_t n) { return static_cast<std::int64_t>(random() % n); };
   Scene<Cost> s;
   const std::int64_t edges = below(3 * nodes);
   for (std::int64_t k = 0; k < 2 * edges; ++k) s.edge_index.push_back(below(nodes));
   for (std::int64_t k = 0; k < edges; ++k) s.weights.push_back(static_cast<Cost>(below(5)));
-  for (std::int64_t k = 0; k < nodes * labels; ++k) {
+  const std::int64_t columns = extras.candidates ? 1 + below(labels) : labels;
+  for (std::int64_t k = 0; k < nodes * columns; ++k) {
     s.unary.push_back(static_cast<Cost>(below(19) - 9));
   }
-  for (std::int64_t k = 0; k < nodes; ++k) s.start.push_back(below(labels));
+  for (std::int64_t i = 0; i < nodes; ++i) {
+    std::vector<std::int64_t> all(static_cast<std::size_t>(labels));
+    std::iota(all.begin(), all.end(), 0);
+    if (extras.candidates) {
+      std::shuffle(all.begin(), all.end(), random);
+      s.candidates.insert(s.candidates.end(), all.begin(), all.begin() + columns);
+      if (columns > 1 && below(3) == 0) s.candidates.back() = -1;
+    }
+    s.start.push_back(all[static_cast<std::size_t>(below(columns > 1 ? columns - 1 : 1))]);
+  }
   // Asymmetric distances between points on a line, and costs of single labels.
-  const std::int64_t up = 1 + below(3), down = 1 + below(3);
-  for (std::int64_t a = 0; a < labels; ++a) {
-    for (std::int64_t b = 0; b < labels; ++b) {
-      const std::int64_t distance = a < b ? up * (b - a) : down * (a - b);
-      s.pairwise.push_back(static_cast<Cost>(std::min<std::int64_t>(distance, 4) + a % 2 - b % 3));
+  const std::int64_t kinds = extras.tables ? 3 : 1;
+  for (std::int64_t k = 0; k < kinds; ++k) {
+    const std::int64_t up = 1 + below(3), down = 1 + below(3);
+    for (std::int64_t a = 0; a < labels; ++a) {
+      for (std::int64_t b = 0; b < labels; ++b) {
+        const std::int64_t distance = a < b ? up * (b - a) : down * (a - b);
+        s.pairwise.push_back(
+            static_cast<Cost>(std::min<std::int64_t>(distance, 4) + a % 2 - b % 3));
+      }
     }
   }
-  s.problem = {nodes,
-               labels,
-               edges,
-               s.edge_index.data(),
-               s.unary.data(),
-               s.weights.data(),
-               s.pairwise.data()};
+  for (std::int64_t e = 0; extras.tables && e < edges; ++e) s.tables.push_back(below(kinds));
+  const std::int64_t sets = extras.sets ? labels + 2 : 0;
+  s.set_members = std::make_unique<bool[]>(static_cast<std::size_t>(sets * labels));
+  for (std::int64_t k = 0; k < sets; ++k) {
+    s.set_costs.push_back(static_cast<Cost>(below(12)));
+    for (std::int64_t label = 0; label < labels; ++label) {
+      s.set_members[static_cast<std::size_t>(k * labels + label)] =
+          k < labels ? k == label : below(2) == 0;
+    }
+  }
+  Problem<Cost>& p = s.problem;
+  p.nodes = nodes;
+  p.labels = labels;
+  p.edges = edges;
+  p.edge_index = s.edge_index.data();
+  p.columns = columns;
+  p.unary = s.unary.data();
+  p.candidates = extras.candidates ? s.candidates.data() : nullptr;
+  p.weights = s.weights.data();
+  p.pairwise = s.pairwise.data();
+  p.tables = extras.tables ? s.tables.data() : nullptr;
+  p.sets = sets;
+  p.set_costs = s.set_costs.data();
+  p.set_members = s.set_members.get();
   return s;
 }
 
+// None where a node has a label that it may not have.
 template <class Cost>
-Cost energy(const Problem<Cost>& p, const std::vector<std::int64_t>& labels) {
+std::optional<Cost> energy(const Problem<Cost>& p, const std::vector<std::int64_t>& labels) {
   Cost sum{0};
-  for (std::int64_t i = 0; i < p.nodes; ++i) sum += p.unary[i * p.labels + labels[i]];
+  for (std::int64_t i = 0; i < p.nodes; ++i) {
+    std::int64_t column = labels[i];
+    if (p.candidates != nullptr) {
+      for (column = 0; column < p.columns; ++column) {
+        if (p.candidates[i * p.columns + column] == labels[i]) break;
+      }
+      if (column == p.columns) return std::nullopt;
+    }
+    sum += p.unary[i * p.columns + column];
+  }
   for (std::int64_t e = 0; e < p.edges; ++e) {
     const std::int64_t u = labels[p.edge_index[e]], v = labels[p.edge_index[p.edges + e]];
-    sum += p.weights[e] * p.pairwise[u * p.labels + v];
+    const std::int64_t table = p.tables == nullptr ? 0 : p.tables[e];
+    sum += p.weights[e] * p.pairwise[(table * p.labels + u) * p.labels + v];
+  }
+  for (std::int64_t set = 0; set < p.sets; ++set) {
+    const bool used = std::any_of(labels.begin(), labels.end(), [&](std::int64_t label) {
+      return p.set_members[set * p.labels + label];
+    });
+    if (used) sum += p.set_costs[set];
   }
   return sum;
 }
@@ -66,7 +124,7 @@ Cost energy(const Problem<Cost>& p, const std::vector<std::int64_t>& labels) {
 // The least energy one move away.
 template <class Cost>
 Cost best_move(const Problem<Cost>& p, Moves moves, const std::vector<std::int64_t>& labels) {
-  Cost best = energy(p, labels);
+  Cost best = energy(p, labels).value_or(std::numeric_limits<Cost>::max());
   for (std::int64_t a = 0; a < p.labels; ++a) {
     for (std::int64_t b = 0; b < p.labels; ++b) {
       for (std::int64_t chosen = 0; chosen < std::int64_t{1} << p.nodes; ++chosen) {
@@ -77,7 +135,7 @@ Cost best_move(const Problem<Cost>& p, Moves moves, const std::vector<std::int64
           if (moves == Moves::expansions && takes) other[i] = a;
           if (moves == Moves::swaps && either) other[i] = takes ? a : b;
         }
-        best = std::min(best, energy(p, other));
+        best = std::min(best, energy(p, other).value_or(best));
       }
       if (moves == Moves::expansions) break;
     }
@@ -87,7 +145,8 @@ Cost best_move(const Problem<Cost>& p, Moves moves, const std::vector<std::int64
 
 template <class Cost>
 bool no_move_improves(unsigned seed) {
-  const auto s = scene<Cost>(1 + seed % 6, 1 + seed % 5, seed);
+  const Extras extras{seed % 2 == 1, seed / 2 % 2 == 1, seed / 4 % 2 == 1};
+  const auto s = scene<Cost>(1 + seed % 6, 1 + seed % 5, seed, extras);
   for (const Moves moves : {Moves::expansions, Moves::swaps}) {
     for (std::size_t m = 0; m < graphcut::maxflow::kSolverNames.size(); ++m) {
       auto labels = s.start;
@@ -100,6 +159,38 @@ bool no_move_improves(unsigned seed) {
     }
   }
   return true;
+}
+
+// The edges of a grid that are listed and those that are not.
+bool grids_need_no_list() {
+  graphcut::maxflow::GridLayout grid;
+  grid.size = {1, 7, 9};
+  grid.directions = 4;
+  grid.offset = {{{0, 0, 1}, {0, 1, -1}, {0, 1, 0}, {0, 1, 1}}};
+  auto s = scene<std::int64_t>(grid.nodes(), 5, 3);
+  Problem<std::int64_t>& p = s.problem;
+  p.edges = grid.edges();
+  s.edge_index.assign(static_cast<std::size_t>(2 * p.edges), 0);
+  s.weights.clear();
+  grid.each_edge([&](std::int64_t e, std::int32_t tail, std::int32_t head) {
+    s.edge_index[static_cast<std::size_t>(e)] = tail;
+    s.edge_index[static_cast<std::size_t>(p.edges + e)] = head;
+    s.weights.push_back(e % 3);
+  });
+  p.edge_index = s.edge_index.data();
+  p.weights = s.weights.data();
+  auto listed = s.start, unlisted = s.start;
+  const auto method = graphcut::maxflow::Method::automatic;
+  const std::int64_t first =
+      graphcut::moves::descend(p, Moves::expansions, -1, method, 1, listed.data());
+  p.edge_index = nullptr;
+  p.grid = grid;
+  const std::int64_t second =
+      graphcut::moves::descend(p, Moves::expansions, -1, method, 1, unlisted.data());
+  p.edge_index = s.edge_index.data();
+  if (first == second && listed == unlisted && first == energy(p, listed)) return true;
+  std::printf("a grid and its list of edges differ\n");
+  return false;
 }
 
 // One thread and several, on a graph that is large enough for them.
@@ -137,8 +228,8 @@ bool sums_are_exact() {
 }  // namespace
 
 int main() {
-  bool right = sums_are_exact() && threads_do_not_matter();
-  for (unsigned seed = 0; seed < 120; ++seed) {
+  bool right = sums_are_exact() && threads_do_not_matter() && grids_need_no_list();
+  for (unsigned seed = 0; seed < 240; ++seed) {
     right = no_move_improves<double>(seed) && no_move_improves<std::int64_t>(seed) && right;
   }
   std::printf("%s\n", right ? "passed" : "failed");

@@ -152,14 +152,14 @@ def cut_grid_graph_simple(
 def cut_simple(
     unary_cost: ArrayLike,
     pairwise_cost: ArrayLike,
-    label_cost: float = 0,
+    label_cost: ArrayLike = 0,
     n_iter: int = 5,
     algorithm: str = "expansion",
 ) -> Labels:
     """Label the pixels of an image, links of weight 1: pygco's call.
 
-    ``unary_cost`` (H, W, L) makes labels (H, W). ``label_cost`` must be 0. The rest is as in
-    :func:`cut_general_graph`.
+    ``unary_cost`` (H, W, L) makes labels (H, W). ``label_cost``, a number for all labels or one for
+    each, is what a label in use costs once. The rest is as in :func:`cut_general_graph`.
     """
     unary = _image(unary_cost)
     ones = np.ones(unary.shape[:2], unary.dtype)
@@ -171,7 +171,7 @@ def cut_simple_vh(
     pairwise_cost: ArrayLike,
     costV: ArrayLike,
     costH: ArrayLike,
-    label_cost: float = 0,
+    label_cost: ArrayLike = 0,
     n_iter: int = 5,
     algorithm: str = "expansion",
 ) -> Labels:
@@ -204,7 +204,7 @@ def cut_from_graph(
     edges: ArrayLike,
     unary_cost: ArrayLike,
     pairwise_cost: ArrayLike,
-    label_cost: float = 0,
+    label_cost: ArrayLike = 0,
     n_iter: int = 5,
     algorithm: str = "expansion",
 ) -> Labels:
@@ -256,11 +256,16 @@ def _solve(
     algorithm: str,
     *,
     init_labels: ArrayLike | None = None,
-    label_cost: float = 0,
+    label_cost: ArrayLike = 0,
 ) -> Labels:
     if algorithm not in ("expansion", "swap"):
         raise ValueError(f"algorithm must be expansion or swap, not {algorithm!r}")
-    given = {"unary_cost": unary_cost, "edge_weights": weights, "pairwise_cost": pairwise_cost}
+    given = {
+        "unary_cost": unary_cost,
+        "edge_weights": weights,
+        "pairwise_cost": pairwise_cost,
+        "label_cost": label_cost,
+    }
     costs = {name: np.asarray(value) for name, value in given.items() if value is not None}
     for name, array in costs.items():
         if array.dtype.kind not in "biuf":
@@ -277,7 +282,7 @@ def _solve(
     problem.set_all_neighbors(ends[0], ends[1], costs["edge_weights"])
     if pairwise_cost is not None:
         problem.set_smooth_cost(costs["pairwise_cost"])
-    problem.set_label_cost(label_cost)
+    problem.set_label_cost(costs["label_cost"])
     if init_labels is not None:
         start = np.asarray(init_labels)
         if start.shape != (nodes,):

@@ -49,6 +49,9 @@ class GCO:
         self._ends: list[NDArray[np.int64]] = []
         self._weights: list[NDArray[Any]] = []
         self._labels = np.zeros(self.nb_sites, np.int64)
+        self._smooth_function: Callable[..., float] | None = None
+        self._label_costs = np.zeros(self.nb_labels, self._dtype)
+        self._subsets: list[tuple[NDArray[np.bool_], Any]] = []
 
     def destroy_graph(self) -> None:
         """Let go of the graph."""
@@ -103,6 +106,7 @@ class GCO:
             u, v = np.argwhere(costs != costs.T)[0].tolist()
             raise DataTypeNotSupportedError(f"cost is not symmetric at {(u, v)}")
         self._smooth = costs.copy()
+        self._smooth_function = None
 
     def set_pair_smooth_cost(self, l1: int, l2: int, cost: float) -> None:
         """Set the cost of one pair of labels, in both orders."""
@@ -110,20 +114,30 @@ class GCO:
         self._smooth[u, v] = self._smooth[v, u] = numbers("cost", cost, self._dtype)
 
     def set_smooth_cost_function(self, fun: Callable[..., float]) -> None:
-        """Refused: costs that differ from edge to edge have to be weights of edges."""
-        raise NotImplementedError(
-            "smooth costs by a function are not supported; give weights of edges to "
-            "set_all_neighbors and costs of labels to set_smooth_cost"
-        )
+        """Set the costs of neighbours' labels to ``fun(s1, s2, l1, l2)``, times the edge's weight.
+
+        It is called for every edge and every pair of labels when moves begin.
+        """
+        if not callable(fun):
+            raise TypeError(f"fun must be callable, not {type(fun).__name__}")
+        self._smooth_function = fun
 
     def set_label_cost(self, cost: ArrayLike) -> None:
-        """Set what every used label costs once: 0, or one 0 a label; others are refused."""
-        costs = numbers("cost", cost, self._dtype)
-        refuse("cost", costs, ~((costs >= 0) & (costs < np.inf)), "must be finite and >= 0")
+        """Set what every label in use costs once: a number for all, or one for each label."""
+        costs = self._once("cost", cost)
         if costs.shape not in ((), (self.nb_labels,)):
             raise ShapeMismatchError(f"cost must be a number or {self.nb_labels} of them")
-        if costs.any():
-            raise NotImplementedError("costs of labels are not supported; a cost of 0 is")
+        self._label_costs = np.broadcast_to(costs, self.nb_labels).copy()
+
+    def set_label_subset_cost(self, labels: ArrayLike, cost: float) -> None:
+        """Add a cost that is due once where any of these labels is in use."""
+        members = np.zeros(self.nb_labels, bool)
+        for label in np.asarray(labels).ravel().tolist():
+            members[self._label("labels", label)] = True
+        value = self._once("cost", cost)
+        if value.shape != ():
+            raise ShapeMismatchError("cost must be a number")
+        self._subsets.append((members, value))
 
     def expansion(self, niters: int = -1) -> Any:
         """Expand all labels in turn, ``niters`` times or until that fails; returns the energy."""
@@ -132,9 +146,8 @@ class GCO:
     def expansion_on_alpha(self, label: int) -> bool:
         """Expand one label; returns whether the energy fell."""
         alpha = self._label("label", label)
-        allowed = np.arange(self.nb_labels) == self._labels[:, None]
-        allowed[:, alpha] = True
-        return self._restricted(gx.alpha_expansion, allowed)
+        candidates = np.stack([self._labels, np.full_like(self._labels, alpha)], 1)
+        return self._restricted(gx.alpha_expansion, candidates)
 
     def swap(self, niters: int = -1) -> Any:
         """Swap all pairs of labels in turn, as :meth:`expansion`; returns the energy."""
@@ -143,14 +156,14 @@ class GCO:
     def alpha_beta_swap(self, l1: int, l2: int) -> None:
         """Swap one pair of labels."""
         pair = [self._label("l1", l1), self._label("l2", l2)]
-        allowed = np.arange(self.nb_labels) == self._labels[:, None]
-        has_either = np.isin(self._labels, pair)
-        allowed[np.ix_(np.flatnonzero(has_either), np.array(pair))] = True
-        self._restricted(gx.alpha_beta_swap, allowed)
+        either = np.isin(self._labels, pair)[:, None]
+        own = np.stack([self._labels, self._labels], 1)
+        self._restricted(gx.alpha_beta_swap, np.where(either, pair, own))
 
     def compute_energy(self) -> Any:
         """Return the energy of the labels."""
-        return self.compute_data_energy() + self.compute_smooth_energy()
+        parts = self.compute_data_energy(), self.compute_smooth_energy()
+        return sum(parts) + self.compute_label_energy()
 
     def compute_data_energy(self) -> Any:
         """Return what the labels cost at their sites."""
@@ -159,8 +172,15 @@ class GCO:
     def compute_smooth_energy(self) -> Any:
         """Return what the labels of neighbours cost."""
         (tail, head), weights = self._edges()
-        costs = self._smooth[self._labels[tail], self._labels[head]]
+        smooth, a, b = self._pairwise(), self._labels[tail], self._labels[head]
+        costs = smooth[a, b] if smooth.ndim == 2 else smooth[np.arange(len(weights)), a, b]
         return (weights * costs).sum().item()
+
+    def compute_label_energy(self) -> Any:
+        """Return what the labels in use cost."""
+        costs, members = self._sets()
+        used = np.bincount(self._labels, minlength=self.nb_labels) > 0
+        return costs[(members & used).any(1)].sum().item()
 
     def get_label_at_site(self, site: int) -> int:
         """Return the label of a site."""
@@ -178,33 +198,65 @@ class GCO:
         ends = np.concatenate([np.zeros((2, 0), np.int64), *self._ends], axis=1)
         return ends, np.concatenate([np.zeros(0, self._dtype), *self._weights])
 
+    def _pairwise(self) -> NDArray[Any]:
+        """Return the costs of neighbours' labels: one table, or one for each edge by a function."""
+        fun = self._smooth_function
+        if fun is None:
+            return self._smooth
+        (tail, head), labels = self._edges()[0], range(self.nb_labels)
+        ends = zip(tail.tolist(), head.tolist(), strict=True)
+        values = [[[fun(u, v, a, b) for b in labels] for a in labels] for u, v in ends]
+        shape = (len(tail), self.nb_labels, self.nb_labels)
+        return numbers("the smooth cost", np.array(values).reshape(shape), self._dtype)
+
+    def _sets(self) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+        """Return the costs of sets of labels, (S,), and their labels, (S, L)."""
+        costs = [*self._label_costs, *(cost for _, cost in self._subsets)]
+        members = [np.eye(self.nb_labels, dtype=bool), *(m[None] for m, _ in self._subsets)]
+        return np.array(costs, self._dtype), np.concatenate(members)
+
+    def _once(self, name: str, cost: ArrayLike) -> NDArray[Any]:
+        costs = numbers(name, cost, self._dtype)
+        refuse(name, costs, ~((costs >= 0) & (costs < np.inf)), "must be finite and >= 0")
+        return costs
+
     def _move(self, moves: Callable[..., gx.Labelling], cycles: int | None) -> Any:
         self._labels = self._improved(moves, self._unary, cycles)
         return self.compute_energy()
 
     def _improved(
-        self, moves: Callable[..., gx.Labelling], unary: NDArray[Any], cycles: int | None
+        self,
+        moves: Callable[..., gx.Labelling],
+        unary: NDArray[Any],
+        cycles: int | None,
+        candidates: NDArray[np.int64] | None = None,
     ) -> NDArray[np.int64]:
         ends, weights = self._edges()
         edge_index, costs, w, pairwise, init = map(
-            torch.from_numpy,
-            (
-                ends,
-                unary,
-                weights.astype(unary.dtype),
-                self._smooth.astype(unary.dtype),
-                self._labels,
-            ),
+            torch.from_numpy, (ends, unary, weights, self._pairwise(), self._labels)
         )
-        found = moves(edge_index, costs, w, pairwise, init=init, max_cycles=cycles)
+        options: dict[str, Any] = {"init": init, "max_cycles": cycles}
+        set_costs, members = self._sets()
+        if set_costs.any():
+            options["label_costs"] = torch.from_numpy(set_costs)
+            options["label_sets"] = torch.from_numpy(members)
+        if candidates is not None:
+            options["candidates"] = torch.from_numpy(candidates)
+        if pairwise.dim() == 3 and not len(pairwise):  # no edges
+            pairwise = torch.zeros(pairwise.shape[1:], dtype=pairwise.dtype)
+        found = moves(edge_index, costs, w, pairwise, **options)
         labels: NDArray[np.int64] = found.labels.numpy()
         return labels
 
-    def _restricted(self, moves: Callable[..., gx.Labelling], allowed: NDArray[np.bool_]) -> bool:
-        """Make moves that give a site none but the allowed labels; returns whether it helped."""
+    def _restricted(
+        self, moves: Callable[..., gx.Labelling], candidates: NDArray[np.int64]
+    ) -> bool:
+        """Make moves that give a site one of two labels; returns whether it helped."""
         before = self.compute_energy()
-        unary = np.where(allowed, self._unary, np.inf)
-        labels, self._labels = self._labels, self._improved(moves, unary, 1)
+        unary = np.take_along_axis(self._unary, candidates, 1)
+        candidates = candidates.copy()
+        candidates[candidates[:, 0] == candidates[:, 1], 1] = -1
+        labels, self._labels = self._labels, self._improved(moves, unary, 1, candidates)
         if self.compute_energy() < before:
             return True
         self._labels = labels

@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from graphcut_ext.compat._values import refuse
 from graphcut_ext.compat.maxflow._graph import GraphFloat, GraphInt
 from graphcut_ext.compat.maxflow._grid_edges import GridEdges
+from graphcut_ext.compat.maxflow._moves import ArraySteps, CoreSteps, Steps, suits_core
 
 Step = tuple[Any, GraphInt | GraphFloat]
 ROUND_OFF = 1e-14
@@ -57,16 +58,17 @@ def aexpansion_grid(
         The labels.
     """
     costs, pairwise, chosen = _start(unary, binary, labels)
-    best = np.inf
+    steps = _steps(costs, pairwise, chosen, swaps=False)
+    count, started = costs.shape[-1], False
     for _ in _cycles(max_cycles):
         improved = False
-        for alpha in range(costs.shape[-1]):
-            energy, _graph = aexpansion_grid_step(alpha, costs, pairwise, chosen)
-            if energy < best:
-                best, improved = energy, True
+        for alpha in range(count):
+            # As in PyMaxflow the first step counts as a success.
+            improved |= steps.expand(alpha) or not started
+            started = True
         if not improved:
             break
-    return chosen
+    return steps.write(chosen)
 
 
 def abswap_grid(
@@ -80,20 +82,19 @@ def abswap_grid(
     Parameters and result are those of :func:`aexpansion_grid`; ``binary`` need be no metric.
     """
     costs, pairwise, chosen = _start(unary, binary, labels)
-    best, best_labels = np.inf, chosen.copy()
+    steps = _steps(costs, pairwise, chosen, swaps=True)
+    # As PyMaxflow: the first step counts as a success. Of labels that cost as much, the first after
+    # a success are taken back, later ones stay.
+    started, keep_equal = False, True
     for _ in _cycles(max_cycles):
         improved = False
         for alpha, beta in itertools.combinations(range(costs.shape[-1]), 2):
-            abswap_grid_step(alpha, beta, costs, pairwise, chosen)
-            energy = energy_of_grid_labeling(costs, pairwise, chosen)
-            if energy < best:
-                best, best_labels, improved = energy, chosen.copy(), True
-            elif best_labels is not chosen:  # as PyMaxflow: of labels that cost as much, the first
-                chosen[...] = best_labels  # after a success are taken back, later ones stay
-                best_labels = chosen
+            success = steps.swap(alpha, beta, keep_equal) or not started
+            started, keep_equal = True, not success
+            improved |= success
         if not improved:
             break
-    return chosen
+    return steps.write(chosen)
 
 
 def aexpansion_grid_step(alpha: int, D: ArrayLike, V: ArrayLike, labels: NDArray[Any]) -> Step:
@@ -130,6 +131,21 @@ def abswap_grid_step(
     target = _label_array(labels)
     target[either & takes], target[either & ~takes] = alpha, beta
     return energy, graph
+
+
+def _steps(costs: NDArray[Any], pairwise: NDArray[Any], labels: NDArray[Any], swaps: bool) -> Steps:
+    """Return moves from these labels on."""
+    if suits_core(costs, pairwise, labels, swaps):
+        return CoreSteps(costs, pairwise, labels.astype(np.int64))
+
+    def expand(alpha: int, changed: NDArray[Any]) -> Any:
+        return aexpansion_grid_step(alpha, costs, pairwise, changed)[0]
+
+    def swap(alpha: int, beta: int, changed: NDArray[Any]) -> Any:
+        abswap_grid_step(alpha, beta, costs, pairwise, changed)
+        return energy_of_grid_labeling(costs, pairwise, changed)
+
+    return ArraySteps(labels, expand, swap)
 
 
 def _fuse(

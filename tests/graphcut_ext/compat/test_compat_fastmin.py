@@ -80,6 +80,32 @@ def test_swaps_without_a_metric():
         ours.aexpansion_grid(unary, binary)
 
 
+@pytest.mark.parametrize("shape", [(2, 3, 2, 2), (4, 4)])
+@pytest.mark.parametrize("scale", [1, 2**52])
+def test_what_the_core_does_not_take(shape, scale):
+    """Four axes, and integers whose sums are large."""
+    rng = np.random.default_rng(2)
+    unary = rng.integers(0, 9, (*shape, 3)) * scale
+    binary = 3 * scale * (1 - np.eye(3, dtype=np.int64))
+    start = rng.integers(0, 3, shape)
+    for move in MOVES:
+        found, expected = (
+            getattr(m, move)(unary, binary, None, start.copy()) for m in (ours, theirs)
+        )
+        assert (found == expected).all()
+
+
+def test_costs_that_are_a_metric_where_it_matters():
+    """Labels 3 and 4 break the triangle inequality and are too dear for any node."""
+    rng = np.random.default_rng(3)
+    unary = rng.integers(0, 30, (6, 7, 5))
+    unary[..., 3:] += 10**6
+    binary = 9 * (1 - np.eye(5, dtype=np.int64))
+    binary[3, 4] = binary[4, 3] = 100
+    found, expected = (m.aexpansion_grid(unary, binary) for m in (ours, theirs))
+    assert (found == expected).all()
+
+
 def test_forbidden_labels():
     unary = np.zeros((2, 3, 2))
     unary[0, :, 1] = unary[1, :, 0] = np.inf

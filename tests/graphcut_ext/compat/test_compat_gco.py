@@ -222,7 +222,11 @@ BAD = [
     (lambda g: g.set_all_neighbors([0], [1], [1, 2]), gco.ShapeMismatchError, "1, 1 and 2"),
     (lambda g: g.set_smooth_cost([[0, 1], [2, 0]]), gco.DataTypeNotSupportedError, r"at \(0, 1\)"),
     (lambda g: g.set_smooth_cost(np.zeros((3, 3))), gco.ShapeMismatchError, "cost must have"),
-    (lambda g: g.set_smooth_cost_function(min), NotImplementedError, "by a function"),
+    (lambda g: g.set_smooth_cost_function(3), TypeError, "fun must be callable, not int"),
+    (lambda g: g.set_label_cost([1, 2, 3]), gco.ShapeMismatchError, "a number or 2 of them"),
+    (lambda g: g.set_label_cost(0.5), ValueError, r"cost is 0\.5"),
+    (lambda g: g.set_label_subset_cost([2], 1), gco.IndexOutOfBoundError, "labels is 2"),
+    (lambda g: g.set_label_subset_cost([1], [1, 2]), gco.ShapeMismatchError, "must be a number"),
     (lambda g: g.init_label_at_site(0, 2), gco.IndexOutOfBoundError, "label is 2, of 2 labels"),
     (lambda g: g.get_label_at_site(-1), gco.IndexOutOfBoundError, "site is -1"),
     (lambda g: g.set_label_cost(-1), ValueError, "cost is -1"),
@@ -257,6 +261,70 @@ def test_bad_arguments_of_the_calls():
         gco.cut_grid_graph_simple(unary, pairwise, connect=6)
     with pytest.raises(ValueError, match="edges must have shape"):
         gco.cut_from_graph([0, 1], unary[0], pairwise)
+
+
+@pytest.mark.parametrize("algorithm", ["expansion", "swap"])
+@settings(max_examples=60, deadline=None)
+@given(problem=problems(labels=(2, 4)), data=st.data())
+def test_costs_of_labels(algorithm, problem, data):
+    nodes, count = problem[2].shape
+    label_costs = np.array(data.draw(st.lists(st.integers(0, 9), min_size=count, max_size=count)))
+    subset = data.draw(st.sets(st.integers(0, count - 1), min_size=1))
+    both = data.draw(st.integers(0, 5))
+
+    def whole(labels):
+        used = set(np.asarray(labels).tolist())
+        return energy(problem, labels) + label_costs[list(used)].sum() + both * bool(used & subset)
+
+    init = data.draw(st.lists(st.integers(0, count - 1), min_size=nodes, max_size=nodes))
+    found = graph(problem, init)
+    found.set_label_cost(label_costs)
+    found.set_label_subset_cost(sorted(subset), both)
+    assert found.compute_energy() == pytest.approx(whole(init))
+    single = data.draw(st.integers(0, count - 1))
+    found.expansion_on_alpha(single)
+    best = min(whole(x) for x in moved(init, (single,)))
+    assert found.compute_energy() == pytest.approx(best)
+    reached = getattr(found, algorithm)()
+    labels = found.get_labels().tolist()
+    assert reached == pytest.approx(whole(labels))
+    parts = found.compute_data_energy() + found.compute_smooth_energy()
+    assert parts + found.compute_label_energy() == pytest.approx(reached)
+    for move in itertools.combinations(range(count), 1 if algorithm == "expansion" else 2):
+        assert min(whole(x) for x in moved(labels, move)) >= reached - 1e-9
+
+
+def test_label_costs_of_the_calls():
+    """Three levels at no cost of labels, one where labels are dear, whatever the call."""
+    unary = np.abs(np.arange(6).reshape(2, 3, 1) - 2 * np.arange(3)) * 10
+    pairwise = 1 - np.eye(3, dtype=int)
+    edges = np.array([(0, 1), (1, 2), (3, 4), (4, 5), (0, 3), (1, 4), (2, 5)])
+    for dear, kinds in ((0, 3), (1000, 1), ([0, 1000, 1000], 1), ([0, 5, 1000], 2)):
+        image = gco.cut_simple(unary, pairwise, label_cost=dear, n_iter=-1)
+        flat = gco.cut_from_graph(edges, unary.reshape(6, 3), pairwise, dear, -1)
+        assert len(np.unique(image)) == kinds
+        assert (flat == image.ravel()).all()
+
+
+@settings(max_examples=40, deadline=None)
+@given(problem=problems(labels=(2, 3)), seed=st.integers(0, 999))
+def test_smooth_costs_by_a_function(problem, seed):
+    edges, weights, unary, pairwise = problem
+    nodes = len(unary)
+    factor = np.random.default_rng(seed).integers(0, 4, (nodes, nodes))
+
+    def smooth(s1, s2, l1, l2):
+        return factor[s1, s2] * pairwise[l1, l2]
+
+    found = graph(problem)
+    found.set_smooth_cost_function(smooth)
+    each = weights * factor[edges[:, 0], edges[:, 1]]
+    expected = graph((edges, each, unary, pairwise))
+    assert found.expansion() == pytest.approx(expected.expansion())
+    assert (found.get_labels() == expected.get_labels()).all()
+    assert found.swap() == pytest.approx(expected.swap())
+    found.set_smooth_cost(pairwise)  # takes the function's place
+    assert found.compute_energy() == pytest.approx(energy(problem, found.get_labels()))
 
 
 @settings(max_examples=100, deadline=None)

@@ -314,7 +314,7 @@ def test_compiles_and_exports_as_one_operator(operator):
     move = "expansion" if operator is gx.alpha_expansion else "swap"
     torch.library.opcheck(
         torch.ops.graphcut_ext.move_making,
-        (edge_index, unary, None, None, None, move, None, "auto", 0),
+        (edge_index, unary, *[None] * 9, move, None, "auto", 0),
     )
 
 

@@ -108,6 +108,127 @@ ERRORS = [
 ]
 
 
+TWO, THREE = torch.zeros(2, 2, 2), torch.zeros(3, 2, 2)
+LISTED = torch.tensor([[0, 1], [1, 0], [0, -1]])
+COSTS = torch.ones(2)
+ERRORS += [
+    ({"edge_index": None}, TypeError, "edge_index must be a torch.Tensor, not NoneType"),
+    ({"grid": (1, 3)}, ValueError, "edge_index must be None where grid is given"),
+    ({"connectivity": 4}, ValueError, "connectivity is of a grid, and no grid is given"),
+    ({"candidates": LISTED.int()}, TypeError, "candidates must be int64, not int32"),
+    ({"candidates": LISTED[:2]}, ValueError, r"candidates must have shape \(N, C\) = \(3, 2\)"),
+    (
+        {"candidates": torch.tensor([[0, 1], [1, 2], [0, 1]])},
+        IndexError,
+        r"candidates\[1, 1\] = 2 is out of range for 2 labels",
+    ),
+    (
+        {"candidates": torch.tensor([[0, 1], [1, 2**31], [0, 1]]), "pairwise": None},
+        IndexError,
+        r"candidates\[1, 1\] = 2147483648 is out of range for at most 1048576 labels",
+    ),
+    (
+        {"candidates": torch.tensor([[0, 1], [1, -2], [0, 1]])},
+        IndexError,
+        r"candidates\[1, 1\] = -2: labels are >= 0",
+    ),
+    (
+        {"candidates": torch.tensor([[0, 1], [1, 1], [0, 1]])},
+        ValueError,
+        "candidates lists label 1 twice at node 1",
+    ),
+    (
+        {"candidates": torch.tensor([[0, 1], [1, 0], [-1, -1]])},
+        ValueError,
+        "node 2 has no candidate that unary allows",
+    ),
+    (
+        {"candidates": torch.tensor([[0, 1], [0, -1], [0, 1]])},
+        ValueError,
+        "init gives node 1 the label 1, which is not among its candidates",
+    ),
+    (
+        {"candidates": LISTED, "unary": changed(UNARY, (1, 0), INF)},
+        ValueError,
+        "init gives node 1 the label 1, which unary forbids",
+    ),
+    ({"pairwise": THREE}, ValueError, "pairwise has 3 tables for 2 edges"),
+    (
+        {"pairwise": torch.zeros(2, 3, 3)},
+        ValueError,
+        r"pairwise must have shape \(K, L, L\) with L = 2, not \(2, 3, 3\)",
+    ),
+    (
+        {"pairwise": changed(TWO, (1, 0, 1), NAN)},
+        ValueError,
+        r"pairwise is nan at labels \(0, 1\) of table 1",
+    ),
+    (
+        {"pairwise": THREE, "pairwise_index": torch.tensor([0, 3])},
+        IndexError,
+        r"pairwise_index\[1\] = 3 is out of range for 3 tables of pairwise",
+    ),
+    (
+        {"pairwise": THREE, "pairwise_index": torch.tensor([0])},
+        ValueError,
+        r"pairwise_index must have shape \(E,\) with E = 2, not \(1,\)",
+    ),
+    (
+        {"pairwise_index": torch.tensor([0, 0])},
+        ValueError,
+        r"pairwise_index needs a pairwise of shape \(K, L, L\)",
+    ),
+    ({"label_costs": [1, 2]}, TypeError, "label_costs must be a torch.Tensor, not list"),
+    ({"label_costs": COSTS.long()}, TypeError, "label_costs is int64 but unary is float32"),
+    ({"label_costs": torch.ones(3)}, ValueError, r"label_costs must have shape \(L,\) with L = 2"),
+    ({"label_costs": torch.tensor([1.0, -1.0])}, ValueError, "label_costs is -1.0 at 1"),
+    ({"label_costs": torch.tensor([INF, 1.0])}, ValueError, "label_costs is inf at 0"),
+    ({"label_sets": torch.ones(2, 2).bool()}, ValueError, "label_sets need label_costs"),
+    (
+        {"label_costs": COSTS, "label_sets": torch.ones(2, 2)},
+        TypeError,
+        "label_sets must be bool, not float32",
+    ),
+    (
+        {"label_costs": COSTS, "label_sets": torch.ones(3, 2).bool()},
+        ValueError,
+        r"label_sets must have shape \(S, L\) with S = 2, L = 2, not \(3, 2\)",
+    ),
+]
+
+
+@pytest.mark.parametrize("operator", OPERATORS)
+@pytest.mark.parametrize(
+    ("changes", "error", "message"),
+    [
+        ({"grid": 3}, TypeError, "grid must be a sequence of integers, not int"),
+        ({"grid": (3,)}, ValueError, "grid must have 2 or 3 axes, not 1"),
+        ({"grid": (1, 2.0)}, TypeError, r"grid\[1\] must be an integer, not float"),
+        ({"grid": (2, 3)}, ValueError, r"grid \(2, 3\) has 6 nodes, but unary is of 3"),
+        ({"connectivity": 6}, ValueError, "connectivity must be one of 4, 8 in 2 dimensions"),
+        ({"weights": torch.ones(3)}, ValueError, r"weights must be a number, or have shape \(2,\)"),
+        (
+            {"weights": torch.tensor([1.0, -1.0])},
+            ValueError,
+            r"weights is -1.0 at \[1\]; weights must be finite and >= 0",
+        ),
+    ],
+)
+def test_bad_grids(operator, changes, error, message):
+    fine = {"edge_index": None, "weights": None, "init": None, "grid": (1, 3)}
+    assert operator(**arguments(**fine)).energy == 3
+    with pytest.raises(error, match=message):
+        operator(**arguments(**fine | changes))
+
+
+@pytest.mark.parametrize("operator", OPERATORS)
+def test_the_table_that_breaks_the_inequality_is_named(operator):
+    bad = torch.tensor([[[0, 1], [1, 0]], [[5, 1], [1, 0]]])
+    unary = torch.zeros(3, 2, dtype=torch.int64)
+    with pytest.raises(ValueError, match=r"pairwise\[1\] is not a (semi-)?metric at"):
+        operator(torch.tensor([[0, 1], [1, 2]]), unary, pairwise=bad)
+
+
 @pytest.mark.parametrize("operator", OPERATORS)
 @pytest.mark.parametrize(("changes", "error", "message"), ERRORS)
 def test_bad_arguments(operator, changes, error, message):
@@ -151,6 +272,7 @@ def test_swap_refuses_what_rewards_a_difference():
         ({"unary": torch.tensor([[2**61, 0], [0, 1]])}, "int64 .* or use float64"),
         ({"weights": torch.tensor([2**61])}, "scale them down or use float64"),
         ({"pairwise": torch.tensor([[0, 2**62], [2**62, 0]])}, "energies could reach"),
+        ({"label_costs": torch.tensor([2**60, 0])}, "unary, weights, pairwise and label_costs: "),
     ],
 )
 def test_integer_overflow(operator, changes, message):
