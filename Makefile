@@ -7,9 +7,9 @@ CORE_TESTS := $(shell find tests/core -name '*.cpp' -o -name '*.hpp' -o -name '*
 # Ends in the setting whether to build the CUDA kernels. The long option serves pip before 23.1 too.
 INSTALL = $(BIN)/python -m pip install -q -c constraints.txt --no-build-isolation \
   --config-settings=cmake.define.GRAPHCUT_CUDA
-CPP := $(CORE_TESTS) $(shell find csrc -name '*.cpp' -o -name '*.hpp' -o -name '*.cu' -o -name '*.cuh')
+CPP := $(CORE_TESTS) tests/cuda_emulated/torch_device.cpp $(shell find csrc -name '*.cpp' -o -name '*.hpp' -o -name '*.cu' -o -name '*.cuh')
 
-.PHONY: demo test lint format docs sanitize fuzz bench cuda-check gpu-check dist notebooks wheel-check clean
+.PHONY: demo test lint format docs sanitize sanitize-python cuda-emulated fuzz mutants bench cuda-check gpu-check dist notebooks wheel-check clean
 
 demo: .venv/demo  ## the whole chain on the embedded data: numbers and a picture
 	$(BIN)/dgcn demo
@@ -38,19 +38,42 @@ docs: .venv/installed  ## the site, in build/site/index.html; needs no network
 
 sanitize: sanitize-address,undefined sanitize-thread  ## the core's own tests, no Python
 
+cuda-emulated: .venv/installed  ## the tests that need a GPU on a CPU that plays one, under sanitizers
+	$(BIN)/cmake -G Ninja -S tests/core -B build/sanitize-address,undefined \
+	  -D GRAPHCUT_SANITIZE=address,undefined -D CMAKE_MAKE_PROGRAM=$(CURDIR)/$(BIN)/ninja \
+	  -D Python_EXECUTABLE=$(CURDIR)/$(BIN)/python
+	$(BIN)/cmake --build build/sanitize-address,undefined --target cuda_core torch_device
+	bash tests/cuda_emulated/run.sh $(CURDIR)/build/sanitize-address,undefined/cuda_emulated \
+	  tests/cuda_emulated tests/graphcut_ext tests/test_supervision_cuda.py
+
 sanitize-%: .venv/requirements
 	$(BIN)/cmake -G Ninja -S tests/core -B build/$@ -D GRAPHCUT_SANITIZE=$* \
 	  -D CMAKE_MAKE_PROGRAM=$(CURDIR)/$(BIN)/ninja
 	$(BIN)/cmake --build build/$@
 	$(BIN)/ctest --test-dir build/$@ --output-on-failure --timeout 300
 
+SANITIZED := build/sanitize-address,undefined
+sanitize-python: .venv/installed  ## operators and bindings, called with odd arguments
+	$(BIN)/cmake -G Ninja -S tests/core -B $(SANITIZED) -D GRAPHCUT_SANITIZE=address,undefined \
+	  -D CMAKE_MAKE_PROGRAM=$(CURDIR)/$(BIN)/ninja -D Python_EXECUTABLE=$(CURDIR)/$(BIN)/python \
+	  -D pybind11_DIR=$$($(BIN)/python -m pybind11 --cmakedir)
+	$(BIN)/cmake --build $(SANITIZED) --target _core
+	ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1 \
+	  LD_PRELOAD="$$(gcc -print-file-name=libasan.so) $$(gcc -print-file-name=libstdc++.so)" \
+	  $(BIN)/python tests/odd_calls.py -core=$(SANITIZED) -runs=4000
+
 fuzz: SECONDS := 60
-fuzz: .venv/installed sanitize-address,undefined  ## SECONDS=60 each: the solvers, then the DIMACS reader
+fuzz: .venv/installed sanitize-address,undefined  ## SECONDS=60 each: the core, then all readers
 	mkdir -p build/fuzz
-	build/sanitize-address,undefined/mincut_fuzz -max_total_time=$(SECONDS) -timeout=10 -artifact_prefix=build/fuzz/mincut-
+	for target in crf knn mincut moves; do $(SANITIZED)/$${target}_fuzz -max_total_time=$(SECONDS) \
+	  -timeout=60 -artifact_prefix=build/fuzz/$$target- || exit 1; done
+	$(BIN)/python tests/fuzz_readers.py -max_total_time=$(SECONDS) -artifact_prefix=build/fuzz/
 	$(BIN)/python -m pip install -q -c constraints.txt atheris
 	$(BIN)/python tests/fuzz_dimacs.py -max_total_time=$(SECONDS) -timeout=10 -artifact_prefix=build/fuzz/dimacs- \
 	  -rss_limit_mb=8192  # atheris' own bookkeeping grows by some KB per input
+
+mutants: .venv/installed  ## errors put into the program, which tests must find; an hour and more
+	$(BIN)/python tests/mutants.py
 
 bench: .venv/installed
 	$(BIN)/python -m benchmarks maxflow

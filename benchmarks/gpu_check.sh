@@ -2,8 +2,8 @@
 # Everything that needs a GPU, in one call: build for this GPU, CUDA tests, GPU benchmarks with JSON
 # (device and commit are in each), compute-sanitizer on the tests. What fails is named at the end,
 # and what comes after it is run all the same. Needs CUDA torch, nvcc, compute-sanitizer,
-# scikit-build-core, pybind11, cmake, ninja, pytest and hypothesis in the Python given by
-# GRAPHCUT_PYTHON. Results go to $OUT, or benchmarks/results.
+# scikit-build-core, pybind11, cmake, ninja, pytest, hypothesis and SciPy in the Python
+# given by GRAPHCUT_PYTHON. Results go to $OUT, or benchmarks/results.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 python=${GRAPHCUT_PYTHON:-python3}

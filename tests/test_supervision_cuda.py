@@ -17,11 +17,15 @@ pytestmark = pytest.mark.cuda
 
 
 def step() -> tuple[torch.Tensor, ...]:
-    """Probabilities, features, cues and labels of three images, multiples of powers of two."""
+    """Probabilities, features, cues and labels of three images, multiples of powers of two.
+
+    The classes stand side by side, and scores and features know it.
+    """
     generator = torch.Generator().manual_seed(0)
-    scores = torch.randn(3, 5, 13, 11, generator=generator)
-    features = torch.randint(-8, 9, (3, 16, 13, 11), generator=generator).float()
-    of_class = torch.randint(0, 5, (3, 1, 13, 11), generator=generator)
+    of_class = (torch.arange(11) * 5 // 11).expand(3, 1, 13, 11)
+    scores = torch.randn(3, 5, 13, 11, generator=generator).scatter_(1, of_class, 4.0)
+    features = torch.randint(-1, 2, (3, 16, 13, 11), generator=generator).float()
+    features.scatter_add_(1, of_class, torch.full(of_class.shape, 8.0))
     some = torch.rand(3, 1, 13, 11, generator=generator) < 0.1
     present = torch.tensor([[1, 1, 0, 1, 0], [1, 0, 0, 0, 0], [1, 1, 1, 1, 1]]).bool()
     cues = torch.zeros(scores.shape, dtype=torch.bool).scatter_(1, of_class, some)

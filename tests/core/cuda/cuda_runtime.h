@@ -1,15 +1,16 @@
 // As much of the CUDA runtime as csrc uses, on a machine without a device: kernels run by threads
-// of the system, see threads.hpp. The .cu files are compiled with it as they are.
+// of the system or by fibers, see blocks.hpp. The .cu files are compiled with it as they are.
 #pragma once
 
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <mutex>
 #include <utility>
 
+#include "blocks.hpp"
 #include "device.hpp"
-#include "threads.hpp"
 
 #define CUDART_VERSION 13000
 #define __global__
@@ -85,11 +86,12 @@ template <class... P>
 cudaError_t cudaFuncSetAttribute(void (*kernel)(P...), cudaFuncAttribute, int value) {
   using namespace graphcut::test;
   if (value < 0 || value + kStaticShared > devices().shared_bytes) return cudaErrorInvalidValue;
+  const std::lock_guard one(devices().busy);
   devices().raised[reinterpret_cast<const void*>(kernel)] = static_cast<std::size_t>(value);
   return cudaSuccess;
 }
 
-// Launches. Nothing is queued: the kernel has run when they return.
+// Launches. Nothing is queued: the kernel has run when they return. Kernels run one at a time.
 using cudaStream_t = void*;
 template <class... P, std::size_t... at>
 void graphcut_call(void (*kernel)(P...), void** arguments, std::index_sequence<at...>) {
@@ -99,6 +101,7 @@ template <class... P>
 cudaError_t cudaLaunchKernel(void (*kernel)(P...), dim3 grid, dim3 block, void** arguments,
                              std::size_t shared_bytes, cudaStream_t) {
   using namespace graphcut::test;
+  const std::lock_guard one(devices().busy);
   const auto found = devices().raised.find(reinterpret_cast<const void*>(kernel));
   const std::size_t most =
       std::max(kDefaultShared, found == devices().raised.end() ? 0 : found->second + kStaticShared);

@@ -4,6 +4,7 @@
 #include <array>
 #include <cstddef>
 #include <map>
+#include <mutex>
 
 namespace graphcut::test {
 
@@ -14,6 +15,7 @@ struct Devices {
   std::array<bool, 3> context{};              // whether a device has one
   std::size_t shared_bytes = 65536;           // that a block can have at most
   int driver = 13000;                         // the CUDA version it is for
+  std::mutex busy;                            // held while a kernel runs
   std::map<const void*, std::size_t> raised;  // bytes a kernel may ask for in a launch
 };
 inline Devices& devices() {

@@ -20,13 +20,6 @@ namespace {
   std::abort();
 }
 
-std::size_t group_of(unsigned lane, unsigned mask) {
-  if (mask == ~0U) return 0;
-  const unsigned eight = lane / 8;
-  if (mask != 0xffU << (8 * eight)) fail(lane, mask, "not all lanes, nor the eight of this lane");
-  return 1 + eight;
-}
-
 // Returns when `count` is no longer `seen`, or at any time before.
 void wait_for_change(std::uint32_t* count, std::uint32_t seen) {
 #ifdef __linux__
@@ -48,9 +41,25 @@ void wake_all(std::uint32_t* count) {
 
 }  // namespace
 
+std::size_t lane_group(unsigned lane, unsigned mask) {
+  if (mask == ~0U) return 0;
+  const unsigned eight = lane / 8;
+  if (mask != 0xffU << (8 * eight)) fail(lane, mask, "not all lanes, nor the eight of this lane");
+  return 1 + eight;
+}
+
+void check_instructions(unsigned lane, unsigned mask, Instruction instruction,
+                        const WarpMeeting::Instructions& instructions) {
+  for (unsigned other = 0; other < kWarpLanes; ++other) {
+    if ((mask >> other & 1U) != 0 && instructions[other] != instruction) {
+      fail(lane, mask, "lanes wait for each other at different instructions");
+    }
+  }
+}
+
 WarpMeeting::Values WarpMeeting::show(unsigned lane, unsigned mask, Instruction instruction,
                                       std::uint64_t value) {
-  Group& group = groups_[group_of(lane, mask)];
+  Group& group = groups_[lane_group(lane, mask)];
   const std::uint32_t lanes = mask == ~0U ? kWarpLanes : 8;
   const std::uint32_t round = group.rounds[lane]++;
   auto& values = group.values[round % 2];
@@ -64,11 +73,7 @@ WarpMeeting::Values WarpMeeting::show(unsigned lane, unsigned mask, Instruction 
     wait_for_change(&group.arrived, arrived);
     arrived = __atomic_load_n(&group.arrived, __ATOMIC_ACQUIRE);
   }
-  for (unsigned other = 0; other < kWarpLanes; ++other) {
-    if ((mask >> other & 1U) != 0 && instructions[other] != instruction) {
-      fail(lane, mask, "lanes wait for each other at different instructions");
-    }
-  }
+  check_instructions(lane, mask, instruction, instructions);
   return values;
 }
 

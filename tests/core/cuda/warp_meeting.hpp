@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 
 namespace graphcut::test {
@@ -18,6 +19,7 @@ enum class Instruction : std::uint8_t { sync, shuffle, ballot };
 class WarpMeeting {
  public:
   using Values = std::array<std::uint64_t, kWarpLanes>;
+  using Instructions = std::array<Instruction, kWarpLanes>;
 
   // Waits until all lanes of the mask have called, and returns what each has shown. Ends the
   // process where they come with different instructions, or a lane is not in its mask.
@@ -28,11 +30,17 @@ class WarpMeeting {
     std::uint32_t arrived = 0;  // all calls so far
     // By parity of the round: nobody writes one of them again before all have left it.
     std::array<std::array<std::uint64_t, kWarpLanes>, 2> values{};
-    std::array<std::array<Instruction, kWarpLanes>, 2> instructions{};
+    std::array<Instructions, 2> instructions{};
     std::array<std::uint32_t, kWarpLanes> rounds{};  // of each lane, which alone uses it
   };
 
   std::array<Group, 5> groups_;  // all lanes, then the eights
 };
+
+// The number of a mask, 0 for all lanes. Ends the process where the lane is not in it.
+std::size_t lane_group(unsigned lane, unsigned mask);
+// Ends the process where a lane of the mask came with another instruction.
+void check_instructions(unsigned lane, unsigned mask, Instruction instruction,
+                        const WarpMeeting::Instructions& instructions);
 
 }  // namespace graphcut::test

@@ -1,7 +1,7 @@
 // Stands in for the file of this name in csrc: the memory that the threads of a block share.
 #pragma once
 
-#include "threads.hpp"
+#include "blocks.hpp"
 
 namespace graphcut {
 
