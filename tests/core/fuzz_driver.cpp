@@ -1,7 +1,8 @@
 // Stands in for libFuzzer where the compiler has none: random bytes and mutations of earlier ones,
 // without feedback from coverage. Understands libFuzzer's options of the same names:
 //
-//   fuzz [-max_total_time=SECONDS] [-timeout=SECONDS] [-seed=N] [-artifact_prefix=PATH] [FILE...]
+//   fuzz [-runs=INPUTS] [-max_total_time=SECONDS] [-timeout=SECONDS] [-seed=N]
+//        [-artifact_prefix=PATH] [FILE...]
 //
 // Files are run instead. The present input is always in PATH + "last-input", which stays there when
 // an input ends the process, by an error or by its time limit.
@@ -17,6 +18,7 @@
 #include <cstring>
 #include <fstream>
 #include <iterator>
+#include <limits>
 #include <map>
 #include <random>
 #include <string>
@@ -103,12 +105,13 @@ void fuzz(const std::map<std::string, std::string>& options) {
   LastInput last((found == options.end() ? "" : found->second) + "last-input");
   const std::uint64_t seed = number(options, "-seed", std::random_device{}());
   const std::chrono::seconds duration(number(options, "-max_total_time", 60));
+  const std::uint64_t runs = number(options, "-runs", std::numeric_limits<std::uint64_t>::max());
   const auto limit = static_cast<unsigned>(number(options, "-timeout", 10));
   Choices choices(seed);
   std::vector<Bytes> kept(kKept, Bytes{0});
   std::uint64_t inputs = 0;
   const auto begin = Clock::now();
-  for (; Clock::now() - begin < duration; ++inputs) {
+  for (; inputs < runs && Clock::now() - begin < duration; ++inputs) {
     Bytes input = choices.one_in(4) ? fresh(choices) : kept[choices.below(kKept)];
     for (auto changes = choices.below(8); changes > 0; --changes) mutate(input, choices);
     last.store(input);
@@ -120,7 +123,8 @@ void fuzz(const std::map<std::string, std::string>& options) {
   last.remove();
   std::printf("%llu inputs from seed %llu in %lld s: no failure\n",
               static_cast<unsigned long long>(inputs), static_cast<unsigned long long>(seed),
-              static_cast<long long>(duration.count()));
+              static_cast<long long>(
+                  std::chrono::duration_cast<std::chrono::seconds>(Clock::now() - begin).count()));
 }
 
 }  // namespace
