@@ -66,8 +66,21 @@ class Parsed(HTMLParser):
 
 
 def expected_order(images: list[dict[str, Any]], choice: dict[str, str]) -> list[int]:
+    def stray(index: int) -> float | None:
+        of = images[index]["agreement"].get(choice["training"])
+        if of is None:
+            return None
+        names = [*of["extra"], *of["missing"]]
+        return float(choice["label"] in names if choice["label"] else len(names))
+
     def score(index: int) -> float | None:
-        of = images[index]["scores"].get(choice["training"])
+        if choice["sort"] == "labels":
+            return stray(index)
+        return own_score(index)
+
+    def own_score(index: int) -> float | None:
+        kind = "agreement" if choice["sort"] == "disagree" else "scores"
+        of = images[index][kind].get(choice["training"])
         if of is None:
             return None
         value: float | None = of["classes"].get(choice["label"]) if choice["label"] else of["mean"]
@@ -78,12 +91,17 @@ def expected_order(images: list[dict[str, Any]], choice: dict[str, str]) -> list
         for i, p in enumerate(images)
         if choice["split"] in ("", p["split"])
         and choice["text"].lower() in p["name"].lower()
-        and (not choice["label"] or choice["label"] in p["labels"] or score(i) is not None)
+        and (
+            not choice["label"]
+            or choice["label"] in p["labels"]
+            or own_score(i) is not None
+            or (stray(i) or 0) > 0
+        )
     ]
     if choice["sort"] == "list":
         return kept
     kept.sort(key=lambda i: (images[i]["name"], i))
     if choice["sort"] == "name":
         return kept
-    sign = -1 if choice["sort"] == "best" else 1
+    sign = -1 if choice["sort"] in ("best", "labels") else 1
     return sorted(kept, key=lambda i: (score(i) is None, sign * (score(i) or 0.0)))

@@ -83,6 +83,9 @@ def _report_options(parser: ArgumentParser) -> None:
     parser.add_argument("--page", type=Path, help="File to write; default: report.html in the run.")
     parser.add_argument("--images", type=int, default=500, help="At most this many images.")
     parser.add_argument(
+        "--against", type=Path, help="Run folder of the same data set, to stand beside this one."
+    )
+    parser.add_argument(
         "--data.root", type=Path, help="The data set, where it has been moved since."
     )
 
@@ -95,6 +98,7 @@ def _report(options: Namespace) -> int:
         page=options.get("page"),
         images=options.get("images", 500),
         root=options.get("data.root"),
+        against=options.get("against"),
     )
     for note in written.notes:
         print(note)

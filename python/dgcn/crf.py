@@ -146,7 +146,7 @@ def dense_crf_batch(
         raise ValueError(f"images: {len(images)} for a batch of {len(probabilities)} probabilities")
     if crf.backend == "native":
         pictures = images if isinstance(images, Tensor) else torch.from_numpy(images)
-        return _native(probabilities.float(), pictures.to(probabilities.device), crf)
+        return _native(probabilities.detach().float(), pictures.to(probabilities.device), crf)
     arrays = images.cpu().numpy() if isinstance(images, Tensor) else images
     unary = probabilities.detach().float().cpu().numpy()
     refined = np.empty_like(unary)

@@ -34,11 +34,12 @@ def add_prediction_options(parser: ArgumentParser) -> None:
     )
     parser.add_argument(
         "--format",
-        type=Literal["png", "coco", "labelme", "geojson"],
+        type=Literal["png", "coco", "labelme", "cvat", "geojson"],
         nargs="+",
         default=["png"],
         help="What the masks of --images are written as, one or more: png; for programs that "
-        "correct them coco (annotations.json), labelme, geojson (a file an image).",
+        "correct them coco (annotations.json), cvat (annotations.xml), labelme, geojson (a file "
+        "an image).",
     )
     parser.add_argument(
         "--tile",
@@ -72,8 +73,8 @@ def predict(options: Namespace) -> int:
 def _predict_images(options: Namespace) -> int:
     """Predict images that need not belong to the data set, by a checkpoint or by the run's network.
 
-    Of a checkpoint the results go to masks/, overlays/, annotations.json, labelme/ and geojson/ in
-    ``--out``; of a run to folders in the training's, named after the images.
+    Of a checkpoint the results go to masks/, overlays/, annotations.json, annotations.xml, labelme/
+    and geojson/ in ``--out``; of a run to folders in the training's, named after the images.
     """
     from dgcn.model import Model
     from dgcn.models.tiles import require_tile

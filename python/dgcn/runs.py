@@ -111,8 +111,8 @@ class Run:
         """
         found = run_folder(Path(folder))
         # What it was made with need not be there any more.
-        overrides = ["--model.weights=null", "--data.saliency=null", "--cues.path=null"]
-        overrides += ["--out", str(found)]
+        gone = ("model.weights", "data.saliency", "cues.path", "cues.drawn")
+        overrides = [f"--{name}=null" for name in gone] + ["--out", str(found)]
         if root is not None:
             overrides += ["--data.root", str(root)]
         return cls(found, load_config(found / "config.yaml", *overrides))

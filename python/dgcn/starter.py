@@ -13,12 +13,13 @@ from typing import Literal
 from dgcn.atomic import write_text
 from dgcn.class_folders import survey
 from dgcn.data.coco import find_year
-from dgcn.data.lists import BACKGROUND, labels_csv, quoted, read_classes, read_labels
+from dgcn.data.lists import labels_csv, quoted, read_classes
 from dgcn.data.open import Layout, detect_layout, open_dataset
 from dgcn.data.voc import find_voc
+from dgcn.folder_labels import class_warnings, folder_labels
 from dgcn.placing import place_images, place_masks
 from dgcn.starter_config import CONFIG, configuration
-from dgcn.text import printable
+from dgcn.text import counted, printable
 
 LABELS, VAL = "labels.csv", "val.txt"
 
@@ -109,22 +110,23 @@ def start(
         none = f"no jpg, png, webp, bmp or tif picture in {folder}"
         raise ValueError("; ".join([none, *found.left_aside()]))
     placed = place_images(found)
-    labels: Mapping[str, Sequence[str]] = placed.labels
-    if not any(labels.values()):
-        labels = _given(folder / LABELS, labels)
+    known = folder_labels(folder / LABELS, found, placed)
+    labels = known.labels
     classes = sorted({label for row in labels.values() for label in row})
     named = folder / "classes.txt"
     ids = read_classes(named)[1:] if named.is_file() else tuple(classes)
-    place_masks(found, placed, labels, ids)
-    remarks = [*found.remarks, *_class_warnings(labels), *found.left_aside()]
+    place_masks(found, placed, {**placed.labels, **labels}, ids)
+    remarks = [*found.remarks, *known.remarks, *class_warnings(labels), *found.left_aside()]
     if placed.linked:
         remarks.append(f"{placed.linked} images linked into {folder / 'images'}; nothing was moved")
     held_out = hold_out(labels, val)
     if placed.val and val:
-        held_out = list(placed.val)
+        held_out = [name for name in placed.val if name in labels]
     contents = {
         LABELS: labels_csv(labels),
-        CONFIG: configuration(folder, len(labels) - len(held_out), weights, paper=paper),
+        CONFIG: configuration(
+            folder, len(labels) - len(held_out), weights, paper=paper, drawn=known.drawn
+        ),
     }
     if held_out:
         contents[VAL] = "".join(f"{Path(name).stem}\n" for name in held_out)
@@ -149,7 +151,7 @@ def start(
         else:
             kept.append(split)
     if classes and (folder / "masks").is_dir() and not named.is_file():
-        listed = ", ".join(f"{index} {name}" for index, name in enumerate(classes, start=1))
+        listed = ", ".join(f"{index} {quoted(name)}" for index, name in enumerate(classes, start=1))
         remarks.append(f"masks/: their values are taken as 0 background, {listed} (or classes.txt)")
     return Start(
         len(labels), tuple(classes), len(held_out), tuple(written), tuple(kept), tuple(remarks)
@@ -170,7 +172,7 @@ def next_steps(begun: Start, folder: Path, weights: Path | None) -> list[str]:
     elif begun.classes:
         lines.append(
             f"{begun.images} images, {begun.held_out} of them held out, "
-            f"{len(begun.classes)} classes: {', '.join(map(quoted, begun.classes))}"
+            f"{counted(len(begun.classes))}: {', '.join(map(quoted, begun.classes))}"
         )
         lines.append(f"next: dgcn doctor --config {config}")
     else:
@@ -187,37 +189,6 @@ def next_steps(begun: Start, folder: Path, weights: Path | None) -> list[str]:
             "Without ImageNet weights the masks will be poor: set model.weights, or --weights."
         )
     return lines
-
-
-def _class_warnings(labels: Mapping[str, Sequence[str]]) -> list[str]:
-    """Classes that nothing tells from the background, or from one another."""
-    where: dict[str, set[str]] = {}
-    for image, row in labels.items():
-        for label in row:
-            where.setdefault(label, set()).add(image)
-    warnings = [
-        f"every image is labelled {name!r}: nothing tells it from the background; add images "
-        f"without it (a folder background/)"
-        for name, images in sorted(where.items())
-        if len(images) == len(labels) > 1
-    ]
-    alike: dict[frozenset[str], list[str]] = {}
-    for name, images in sorted(where.items()):
-        alike.setdefault(frozenset(images), []).append(name)
-    for together, names in alike.items():
-        if len(names) > 1 and len(together) > 1:
-            warnings.append(
-                f"the classes {' and '.join(map(repr, names))} are always together "
-                f"({len(together)} images): nothing tells them apart; add images of one alone"
-            )
-    return warnings
-
-
-def _given(path: Path, labels: Mapping[str, Sequence[str]]) -> dict[str, tuple[str, ...]]:
-    """Labels that a person has written for images that no folder says anything of."""
-    rows = read_labels(path) if path.is_file() else []
-    given = {row.image: tuple(sorted(set(row.labels) - {BACKGROUND})) for row in rows}
-    return {name: given.get(name, given.get(Path(name).stem, ())) for name in labels}
 
 
 def _unused(path: Path) -> Path:

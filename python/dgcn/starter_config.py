@@ -47,6 +47,7 @@ def configuration(
     labels: Literal["masks"] | None = None,
     *,
     paper: bool = False,
+    drawn: Path | None = None,
 ) -> str:
     """The shipped configuration with its comments, filled in for a folder.
 
@@ -61,6 +62,8 @@ def configuration(
         Of the section data; not for a plain folder.
     paper : bool, default False
         The paper's supervision and retraining instead of those that are best on photographs.
+    drawn : Path or None, default None
+        What people have drawn on the pictures.
     """
     steps = max(1, math.ceil(images / 16))
     classify = min(_MOST_EPOCHS, max(8, math.ceil(_CLASSIFY_STEPS / steps)))
@@ -74,6 +77,7 @@ def configuration(
         "classify.epochs": classify,
         "train.epochs": train,
         "train.step_size": max(3, math.ceil(train / 2)),
+        "cues.drawn": None if drawn is None else str(drawn.resolve()),
     }
     if layout != "folder":
         values["data.train_list"] = None if train_list is None else str(train_list.resolve())

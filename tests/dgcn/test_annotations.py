@@ -159,7 +159,7 @@ def test_every_format_of_one_prediction_is_the_same_mask(tiny_run: Path, tmp_pat
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (("--format", "svg"), "'labelme', 'geojson', got svg"),
+        (("--format", "svg"), "'labelme', 'cvat', 'geojson', got svg"),
         (("--format", "coco", "--archive", "a.tgz"), "--archive packs masks: --format png"),
         (("--tile", "10"), "tile must be at least 64 pixels, got 10"),
     ],

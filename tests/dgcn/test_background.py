@@ -169,6 +169,16 @@ def test_no_crf_where_nobody_asks_for_it(monkeypatch: pytest.MonkeyPatch) -> Non
     assert set(found) == {"seeding"}
 
 
+def test_boundary_loss_is_multiplied_by_its_weight() -> None:
+    config = Config(train=TrainConfig(boundary_weight=0.25))
+    model, images = network(), batch(0)
+    with SupervisedLosses(config, TAPS, Stopwatch(CPU)) as losses:
+        found, _ = losses(model, images)
+    p = floored_softmax(model(images["image"]).logits)
+    refined = dense_crf_batch(p, images_to_grid(images["rgb"], 6, 6), config.crf.on_grid())
+    torch.testing.assert_close(found["boundary"], 0.25 * boundary_loss(p, refined))
+
+
 def test_errors_come_where_the_marginals_are_asked_for(background: BackgroundThread) -> None:
     images = batch(0)["rgb"]
     p = torch.full((3, 4, 6, 6), 0.25)

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from dgcn.pipeline.panels import from_the_median
 from dgcn.report import Row, class_colours, contact_sheet, heat, overlay
 from dgcn.report.legend import font_of
 
@@ -177,3 +178,10 @@ def test_letters_beyond_english_are_no_boxes(text):
 
     box = drawn("\U0010ffff")  # what a font has in place of a letter it lacks
     assert box not in [drawn(letter) for letter in text if letter != " "]
+
+
+def test_rows_go_from_the_median_outwards():
+    assert from_the_median([0.9, 0.1, 0.5, 0.7, 0.3]) == [2, 4, 3, 1, 0]
+    assert from_the_median([0.2, 0.8]) == [0, 1]
+    assert from_the_median([0.5, 0.5, 0.5]) == [1, 0, 2]
+    assert from_the_median([]) == []

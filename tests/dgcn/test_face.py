@@ -15,6 +15,7 @@ from conftest import OPTIONS
 from PIL import Image
 
 import dgcn
+import graphcut_ext as gx
 from dgcn.cli import main
 from dgcn.data import DataError, read_image, read_mask
 from dgcn.data.synthetic import draw_scene
@@ -74,6 +75,23 @@ def test_masks_are_those_of_the_command(
     saved = (tmp_path / "mine.png").read_bytes()
     assert saved == (tmp_path / "out" / "masks" / "a b.png").read_bytes()
     assert set(found.labels) == {model.classes[i] for i in np.unique(expected) if i}
+
+
+def test_probabilities_are_refined_by_the_crf_of_the_settings(tiny_run: Path) -> None:
+    checkpoint, size = tiny_run / "graph_cut" / "last.pt", {"evaluate.scales": [1.0]}
+    plain = dgcn.load(checkpoint, device="cpu", **{"evaluate.crf": False}, **size)
+    refined = dgcn.load(checkpoint, device="cpu", **{"evaluate.crf": True}, **size)
+    before, crf = plain.predict(scene()).probabilities, refined.settings.crf
+    expected = gx.dense_crf(
+        torch.from_numpy(before)[None],
+        torch.from_numpy(scene()).permute(2, 0, 1)[None],
+        iterations=crf.iterations,
+        gaussian=(crf.gaussian_xy, crf.gaussian_weight),
+        bilateral=(crf.bilateral_xy, crf.bilateral_rgb, crf.bilateral_weight),
+        floor=crf.floor,
+    )[0].numpy()
+    assert np.abs(expected - before).max() > 0.01
+    np.testing.assert_allclose(refined.predict(scene()).probabilities, expected, atol=1e-6)
 
 
 def test_every_kind_of_image_gives_the_same(model: dgcn.Model, tmp_path: Path) -> None:

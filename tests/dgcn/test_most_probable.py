@@ -28,7 +28,9 @@ def by_hand(
             if cues[here].any():
                 found[here] = cues[here]
                 continue
-            whole = sum(float(p[c, row, column]) for c in possible) if image_labels_only else 1.0
+            whole = 1.0
+            if image_labels_only:  # where all of them are improbable none is likely
+                whole = max(sum(float(p[c, row, column]) for c in possible), 1e-7)
             scores = {c: float(p[c, row, column]) / whole for c in possible}
             best = max(possible, key=lambda c: scores[c])
             found[best, row, column] = scores[best] > theta

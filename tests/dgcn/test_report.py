@@ -14,16 +14,17 @@ import pytest
 from PIL import Image
 from report_page import Parsed, expected_order, laid_over
 
-import dgcn.pipeline.report as report_module
+import dgcn.pipeline.page_images as images_module
 from dgcn.cli import main
 from dgcn.cues import load_cues
 from dgcn.data import read_image, read_mask
 from dgcn.data.batches import TrainingSet
+from dgcn.data.images import mask_to_grid
 from dgcn.options import load_config
 from dgcn.pipeline.baselines import BASELINES
-from dgcn.pipeline.networks import load_segmenter
+from dgcn.pipeline.networks import load_predictor, load_segmenter
+from dgcn.pipeline.page_images import image_scores
 from dgcn.pipeline.panels import by_image
-from dgcn.pipeline.report import image_scores
 from dgcn.pipeline.run import open_run
 from dgcn.pipeline.segmenter import recorded_supervision
 from dgcn.report import overlay
@@ -38,7 +39,11 @@ def test_scores_of_an_image_equal_a_count_by_hand() -> None:
     mask = np.array([[0, 1, 1, 1], [0, 2, 0, 2]], dtype=np.uint8)
     found = image_scores(truth, mask, ("background", "cat", "dog", "cow"))
     assert found["classes"] == {"background": 0.5, "cat": 0.6667, "dog": 0.5}
-    assert found["mean"] == pytest.approx((0.5 + 2 / 3 + 0.5) / 3, abs=1e-4)
+    assert found["mean"] == pytest.approx((2 / 3 + 0.5) / 2, abs=1e-4)  # of the objects
+    missed = image_scores(truth, np.zeros_like(truth), ("background", "cat", "dog", "cow"))
+    assert missed["mean"] == 0
+    bare = np.zeros_like(truth)
+    assert image_scores(bare, bare, ("background", "cat"))["mean"] == 1
 
 
 @pytest.fixture(scope="module")
@@ -86,7 +91,7 @@ def test_report_shows_what_the_run_holds(written: Path, tiny_run: Path) -> None:
             mask = read_mask(tiny_run / "graph_cut/predictions/val" / f"{shown['name']}.png")
             ious = [
                 ((truth == c) & (mask == c)).sum() / ((truth == c) | (mask == c)).sum()
-                for c in range(6)
+                for c in range(1, 6)
                 if ((truth == c) | (mask == c)).any()
             ]
             assert shown["scores"]["graph cut"]["mean"] == pytest.approx(np.mean(ious), abs=1e-4)
@@ -142,7 +147,7 @@ def test_page_stays_within_its_budget(
     whole, part = tmp_path / "whole.html", tmp_path / "part.html"
     assert main(["report", str(tiny_run), "--page", str(whole)]) == 0
     budget = len(Parsed(whole.read_text(encoding="utf-8")).texts["images"]) // 2
-    monkeypatch.setattr(report_module, "BUDGET", budget)
+    monkeypatch.setattr(images_module, "BUDGET", budget)
     assert main(["report", str(tiny_run), "--page", str(part)]) == 0
     text = part.read_text(encoding="utf-8")
     shown = len(json.loads(Parsed(text).texts["images"]))
@@ -238,15 +243,38 @@ addEventListener("load", () => {
   const name = document.getElementById("viewer-name").textContent;
   document.getElementById("viewer").close();
   const broken = [...document.querySelectorAll("img")].filter((i) => !i.src.startsWith("data:"));
+  const key = (k) => document.getElementById("viewer-close").dispatchEvent(
+    new KeyboardEvent("keydown", { key: k, bubbles: true, cancelable: true }));
+  document.getElementById("viewer").showModal();
+  key("+");
+  const near = document.getElementById("viewer-whole").textContent;
+  key("0");
+  const whole = document.getElementById("viewer-whole").textContent;
+  document.getElementById("viewer").close();
+  const beside = [...document.querySelectorAll(".pair")].map((pair) => {
+    const tops = [...pair.children].map((each) => Math.round(each.getBoundingClientRect().top));
+    return tops.length === 2 && tops[0] === tops[1];
+  });
+  const table = document.querySelector("table.sortable");
+  const names = () => [...table.tBodies[0].rows].map((row) => row.cells[0].textContent);
+  const orders = [names()];
+  for (let click = 0; click < 3; click++) {
+    table.querySelectorAll(".sorter button")[1].click();
+    orders.push(names());
+  }
+  document.querySelector(".hover").dispatchEvent(
+    new PointerEvent("pointermove", { bubbles: true, clientX: 9, clientY: 9 }));
+  const tip = document.getElementById("tip").textContent;
   const wide = document.documentElement.scrollWidth - innerWidth;
   document.title = JSON.stringify(
-    { seen, second, opened, before, after, name, broken: broken.length, wide });
+    { seen, second, opened, before, after, name, broken: broken.length, wide, near, whole, beside,
+      orders, tip });
 });
 """
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="the browser itself: Debian's package chromium")
-def test_page_in_a_browser(written: Path, tmp_path: Path) -> None:
+def test_page_in_a_browser(written: Path, tiny_run: Path, tmp_path: Path) -> None:
     """Rows in the order of `order.js`, keys move the focus and the viewer, nothing overflows."""
     text = written.read_text(encoding="utf-8").replace("</body>", f"<script>{WALK}</script></body>")
     (tmp_path / "walk.html").write_text(text, encoding="utf-8")
@@ -274,6 +302,19 @@ def test_page_in_a_browser(written: Path, tmp_path: Path) -> None:
     assert found["name"] == names[0]
     assert found["broken"] == 0
     assert found["wide"] <= 0
+    assert (found["near"], found["whole"]) == ("150 %", "100 %")
+    assert found["beside"] == [True] * len(names)
+    assert re.match(r"epoch 1: classifier \d", found["tip"])
+    metrics = json.loads((tiny_run / "graph_cut" / "metrics.json").read_text())["val"]
+    ious = {name: values["iou"] for name, values in metrics["classes"].items()}
+    shown, descending, ascending, again = found["orders"]
+    assert shown == again == [*ious]
+    known = [round(ious[name], 3) for name in descending if ious[name] is not None]
+    assert known == sorted(known, reverse=True)
+    assert [round(ious[name], 3) for name in ascending if ious[name] is not None] == known[::-1]
+    assert {descending[-1], ascending[-1]} & {n for n, v in ious.items() if v is None} or all(
+        value is not None for value in ious.values()
+    )
     subprocess.run(
         [*common, f"--screenshot={screenshot}", written.as_uri()],
         capture_output=True,
@@ -295,3 +336,71 @@ def test_run_is_reported_without_its_cues_and_before_it_is_retrained(
     assert "gone.npz" in text
     assert "network: retrained" in path.read_text()
     assert main(["report", str(out)]) == 0
+
+
+def test_run_without_masks_shows_where_the_network_does_not_follow(
+    tiny_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = Path(shutil.copytree(tiny_run, tmp_path / "run"))
+    shutil.rmtree(next((out / "data").glob("shapes-*")) / "masks")
+    for path in (*out.rglob("metrics.json"), *out.rglob("quality.json"), *out.rglob("confusion_*")):
+        path.unlink()
+    (out / "graph_cut" / "supervision.json").unlink()
+    assert main(["report", str(out)]) == 0
+    assert "not finished" not in capsys.readouterr().out
+    text = (out / "report.html").read_text(encoding="utf-8")
+    parsed = Parsed(text)
+    assert "Nothing is scored: there are no masks" in text
+    assert re.findall(r'option value="(\w+)"', text) == ["disagree", "labels", "name", "list"]
+    images = {each["name"]: each for each in json.loads(parsed.texts["images"])}
+    assert [each["split"] for each in images.values()] == ["train"] * 6 + ["val"] * 3
+    run = open_run(load_config(out / "config.yaml"), console=Console(quiet=True), reads_only=True)
+    kept, predictor = recorded_supervision(run.trained_folder)[2], load_predictor(run)
+    for name, labels in kept.items():
+        record = next(each for each in run.records("train") if each.name == name)
+        mask = predictor(read_image(record.image))
+        predicted = mask_to_grid(mask, *labels.shape[1:])
+        told = labels.any(0)
+        ious = {}
+        for index, of in enumerate(run.dataset.classes):
+            hit = (labels[index] & (predicted == index)).sum()
+            either = (told & (labels[index] | (predicted == index))).sum()
+            if either:
+                ious[of] = pytest.approx(hit / either, abs=1e-4)
+        found = images[name]["agreement"]["graph cut"]
+        assert found["classes"] == ious
+        shares = np.bincount(mask.ravel(), minlength=6) / mask.size
+        extra = [c for c in range(1, 6) if shares[c] > 0.005 and c not in record.labels]
+        assert found["extra"] == [run.dataset.classes[c] for c in extra]
+        missing = [run.dataset.classes[c] for c in record.labels if not shares[c]]
+        assert found["missing"] == missing
+    assert all(each["agreement"]["graph cut"]["mean"] is None for each in [*images.values()][6:])
+    # Labels of the training images, pair by pair.
+    counted = [{run.dataset.classes[c] for c in r.labels} for r in run.records("train")]
+    head = next(cells for cells in parsed.cells if cells[:1] == ["images of"])
+    for name in head[1:]:
+        same = [cells for cells in parsed.cells if cells[:1] == [name] and len(cells) == len(head)]
+        row = next(cells for cells in same if "." not in "".join(cells))
+        both = [sum({name, other} <= labels for labels in counted) for other in head[1:]]
+        assert row[1:] == [str(count) if count else "·" for count in both]
+
+
+def test_two_runs_stand_side_by_side(
+    tiny_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = Path(shutil.copytree(tiny_run, tmp_path / "other"))
+    page = tmp_path / "page.html"
+    given = ["report", str(tiny_run), "--page", str(page), "--images", "3", "--against"]
+    assert main([*given, str(other)]) == 0
+    parsed = Parsed(page.read_text(encoding="utf-8"))
+    titles = ["run: graph cut", "other: graph cut"]
+    for shown in json.loads(parsed.texts["images"]):
+        assert [*shown["scores"]] == titles
+        layers = [layer["title"] for layer in shown["layers"]]
+        assert layers[-3:-1] == [f"prediction ({title})" for title in titles]
+    rows = [cells for cells in parsed.cells if cells and cells[0] in titles]
+    assert [cells[0] for cells in rows[:2]] == titles
+    assert rows[0][1] == rows[1][1]
+    capsys.readouterr()
+    assert main([*given, str(tiny_run)]) == 2
+    assert "is the run itself: name another one" in capsys.readouterr().err

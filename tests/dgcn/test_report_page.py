@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from report_page import Parsed, decoded, expected_order, laid_over
 
 import dgcn.report.page as page_module
+from dgcn.metrics import Confusion
 from dgcn.report import heat, overlay
 from dgcn.report.curves import line_chart, nice_ticks
 from dgcn.report.layers import fitted, heat_layer, image_uri, label_layer
@@ -46,8 +47,23 @@ def test_chart_places_points_in_proportion() -> None:
     assert y3 < y1  # up is more
     assert "Loss &lt;a&gt;" in text
     assert "x &amp; y from 0 at epoch 1 to 4 at epoch 5" in text
+    assert re.findall(r'data-tip="([^"]*)"', text) == [
+        "epoch 1: x &amp; y 0",
+        "epoch 2: x &amp; y 3",
+        "epoch 5: x &amp; y 4",
+    ]
     with pytest.raises(ValueError, match="at least one finite point, in 'Empty'"):
         line_chart("Empty", {"a": []})
+
+
+def test_axes_begin_at_0() -> None:
+    text = line_chart("F1", {"a": [(1, 0.71), (2, 0.74)], "b": [(2, 0.5)]}, percent=True)
+    ticks = re.findall(r'class="tick"[^>]*text-anchor="end">([^<]*)<', text)
+    assert ticks[0] == "0"
+    assert float(ticks[-1]) >= 74
+    assert "epoch 2: a 74.0 %; b 50.0 %" in text
+    below = line_chart("Loss", {"a": [(1, -2.0), (2, -1.0)]})
+    assert re.findall(r'class="tick"[^>]*text-anchor="end">([^<]*)<', below)[-1] == "0"
 
 
 # Layers
@@ -120,10 +136,11 @@ def shown_image(name: str, mean: float | None = None, **more: Any) -> PageImage:
         name,
         layers=[Layer("image"), Layer("prediction", "data:,")],
         scores={"graph cut": {"mean": mean, "classes": ious}},
-        **{**values, **more},
+        **{"agreement": {"graph cut": AGREED}, **values, **more},
     )
 
 
+AGREED = {"mean": 0.25, "classes": {"cat": 0.25}, "extra": [], "missing": ["cat"]}
 EVIL = '</script><img src=x onerror="alert(1)">&"'
 
 
@@ -136,6 +153,9 @@ def test_page_is_well_formed_and_needs_nothing_from_outside() -> None:
             scores=[Scores("graph cut", "val", scores(0.625))],
             labellings={"cues": scores(0.375)},
             baselines={"all_background": "all <background>"},
+            agreement={"graph cut": agreement()},
+            together=np.array([[1, 0], [0, 4]]),
+            confusions={"graph cut, val": np.array([[6, 2], [0, 0]])},
             charts=[line_chart("Loss", {"a": [(1, 2)]})],
             images=[shown_image(EVIL, 0.5)],
             notes=[EVIL],
@@ -159,6 +179,22 @@ def test_page_is_well_formed_and_needs_nothing_from_outside() -> None:
     assert ["no network: all <background>", "31.2"] in parsed.cells
     assert ["graph cut", "62.5"] in parsed.cells
     assert "val, &lt;2&gt; images" in text
+    assert ["background", "50.0", "3"] in parsed.cells
+    assert ["mean", "25.0", "4"] in parsed.cells
+    assert ["images of", "no label", "cat"] in parsed.cells
+    assert ["cat", "·", "4"] in parsed.cells
+    assert ["background", "75.0", "25.0"] in parsed.cells
+    assert 'data-tip="background predicted as cat: 25.0 %, 2 pixels"' in text
+    assert 'data-tip="0 of the 4 training images of cat have no label"' in text
+    assert re.findall(r'option value="(\w+)"', text) == [
+        *("worst", "best", "disagree", "labels", "name", "list")
+    ]
+
+
+def agreement() -> Confusion:
+    found = Confusion(2)
+    found.add(np.array([0, 0, 0, 1]), np.array([0, 0, 1, 0]))
+    return found
 
 
 def test_page_of_an_empty_run_says_so() -> None:
@@ -166,6 +202,7 @@ def test_page_of_an_empty_run_says_so() -> None:
     Parsed(text)
     assert "No network yet." in text
     assert "There are no images in this report." in text
+    assert "Supervision and prediction" not in text
 
 
 # The page's own script: order.js, run by QuickJS
@@ -179,6 +216,46 @@ def order_of(images: list[dict[str, Any]], choice: dict[str, str]) -> list[int]:
                           " return JSON.stringify(orderOf(p, c)); })()")  # fmt: skip
     result: list[int] = json.loads(str(answer))
     return result
+
+
+def in_script(call: str, *given: Any) -> Any:
+    """What a function of order.js answers."""
+    context = quickjs.Context()
+    context.eval((TEMPLATE / "order.js").read_text(encoding="utf-8"))
+    context.set("given", json.dumps(given))
+    return json.loads(str(context.eval(f"JSON.stringify({call}(...JSON.parse(given)))")))
+
+
+@given(st.lists(st.none() | st.integers(-3, 3), max_size=9), st.booleans())
+def test_order_of_table_rows(values: list[int | None], descending: bool) -> None:
+    known = [i for i, value in enumerate(values) if value is not None]
+    known.sort(key=lambda i: values[i] or 0, reverse=False)
+    if descending:
+        known.sort(key=lambda i: -(values[i] or 0))
+    unknown = [i for i, value in enumerate(values) if value is None]
+    assert in_script("rowOrder", values, descending) == known + unknown
+    names = [None if value is None else f"class {value + 3}" for value in values]
+    assert in_script("rowOrder", names, descending) == known + unknown
+
+
+unit = st.floats(0, 1)
+
+
+@given(st.lists(st.tuples(st.floats(0.3, 4), unit, unit), min_size=1, max_size=6))
+def test_zoom_keeps_its_point_and_fills_the_frame(steps: list[tuple[float, float, float]]) -> None:
+    view = {"scale": 1.0, "x": 0.0, "y": 0.0}
+    for factor, x, y in steps:
+        before, view = view, in_script("zoomed", view, factor, x, y)
+        assert 1 <= view["scale"] <= 16
+        assert view["scale"] == pytest.approx(min(16, max(1, before["scale"] * factor)))
+        for axis, at in (("x", x), ("y", y)):
+            assert 1 - view["scale"] - 1e-9 <= view[axis] <= 1e-9
+            place = (at - before[axis]) / before["scale"] * view["scale"] + view[axis]
+            covered = view[axis] in (0, pytest.approx(1 - view["scale"]))
+            assert place == pytest.approx(at, abs=1e-6) or covered
+    for axis in ("x", "y"):
+        assert in_script("moved", view, -99, -99)[axis] == pytest.approx(1 - view["scale"])
+        assert in_script("moved", view, 99, 99)[axis] == 0
 
 
 shares = st.none() | st.sampled_from([0.0, 0.25, 0.5, 1.0])
@@ -198,11 +275,22 @@ entries = st.fixed_dictionaries(
                 }
             ),
         ),
+        "agreement": st.dictionaries(
+            st.sampled_from(["one", "two"]),
+            st.fixed_dictionaries(
+                {
+                    "mean": shares,
+                    "classes": st.dictionaries(st.sampled_from(["cat", "dog"]), st.just(0.5)),
+                    "extra": st.lists(st.sampled_from(["cat", "dog"]), unique=True),
+                    "missing": st.lists(st.just("cow"), unique=True),
+                }
+            ),
+        ),
     }
 )
 choices = st.fixed_dictionaries(
     {
-        "sort": st.sampled_from(["worst", "best", "name", "list"]),
+        "sort": st.sampled_from(["worst", "best", "name", "list", "disagree", "labels"]),
         "label": st.sampled_from(["", "cat", "dog"]),
         "split": st.sampled_from(["", "train", "val"]),
         "training": st.sampled_from(["one", "two"]),
@@ -218,6 +306,6 @@ def test_order_of_the_images(images: list[dict[str, Any]], choice: dict[str, str
 
 def test_all_scripts_of_the_page_can_be_parsed() -> None:
     context = quickjs.Context()
-    for name in ("order.js", "browser.js"):
+    for name in ("order.js", "page.js", "browser.js"):
         source = json.dumps((TEMPLATE / name).read_text(encoding="utf-8"))
         context.eval(f"new Function({source})")

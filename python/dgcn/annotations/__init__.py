@@ -1,19 +1,27 @@
 """Masks as annotations that other programs correct: instances, polygons, run lengths."""
 
+from dgcn.annotations.cvat import cvat, read_cvat
+from dgcn.annotations.drawing import Drawing, Shape
 from dgcn.annotations.formats import FORMATS, Format, Sheet, coco, geojson, labelme, writer_of
 from dgcn.annotations.instances import Instance, instances_of
 from dgcn.annotations.outlines import Polygon, polygons_of
+from dgcn.annotations.read_labelme import read_labelme
 
 __all__ = [
     "FORMATS",
+    "Drawing",
     "Format",
     "Instance",
     "Polygon",
+    "Shape",
     "Sheet",
     "coco",
+    "cvat",
     "geojson",
     "instances_of",
     "labelme",
     "polygons_of",
+    "read_cvat",
+    "read_labelme",
     "writer_of",
 ]

@@ -1,4 +1,4 @@
-"""Files of annotations: COCO, LabelMe, GeoJSON."""
+"""Files of annotations: COCO, LabelMe, GeoJSON, and which others there are."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from dgcn.report.colours import class_colours
 
 __all__ = ["FORMATS", "Format", "Sheet", "coco", "geojson", "labelme", "writer_of"]
 
-Format: TypeAlias = Literal["png", "coco", "labelme", "geojson"]
-FORMATS: tuple[Format, ...] = ("png", "coco", "labelme", "geojson")
+Format: TypeAlias = Literal["png", "coco", "labelme", "cvat", "geojson"]
+FORMATS: tuple[Format, ...] = ("png", "coco", "labelme", "cvat", "geojson")
 """What masks are written as."""
 
 _INSET = 0.25
@@ -56,7 +56,7 @@ def writer_of(kind: Format, folder: Path, classes: Sequence[str]) -> Callable[[S
 
     Parameters
     ----------
-    kind : {"png", "coco", "labelme", "geojson"}
+    kind : {"png", "coco", "labelme", "cvat", "geojson"}
     folder : Path
     classes : sequence of str
         By id, the background first.

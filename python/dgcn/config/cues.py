@@ -18,6 +18,12 @@ class CuesConfig:
     """Cues to be used instead: a pickle of SEC or DSRG with input_list.txt beside it, an .npz file
     of another run, or a folder of PNG files (class ids on the grid, 255 where there is no cue).
     None: they are made, as the other fields say."""
+    drawn: Path | None = None
+    """What people have drawn, as cues: a folder of label images NAME.png and LabelMe's NAME.json
+    (points, lines, boxes, polygons), or an XML file of CVAT. Images without a drawing get cues that
+    are made. Where no background is drawn, it is taken from the saliency, as everywhere."""
+    not_drawn: int = 255
+    """Value of label images in that folder where nothing is drawn; 255 never is."""
     foreground: Literal["auto"] | float = "auto"
     """A cell is a cue of class c where its map exceeds this fraction of the map's maximum. "auto":
     a threshold for each class, above what certain background reaches, from 0.3 to 0.8."""
@@ -37,8 +43,12 @@ class CuesConfig:
     """Whether the mirrored image is averaged in as well."""
 
     def __post_init__(self) -> None:
-        if self.path is not None and not self.path.exists():
-            raise FileNotFoundError(f"path: no such file or folder: {self.path}")
+        for name in ("path", "drawn"):
+            given = getattr(self, name)
+            if given is not None and not given.exists():
+                raise FileNotFoundError(f"{name}: no such file or folder: {given}")
+        require(self, "drawn", self.drawn is None or self.path is None, "unset beside cues.path")
+        require(self, "not_drawn", 0 <= self.not_drawn <= 255, "in 0..255")
         fixed = self.foreground
         require(self, "foreground", fixed == "auto" or 0 <= fixed < 1, "'auto' or in [0, 1)")
         require_at_least(self, 0, "saliency_weight")

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeAlias
 
 from dgcn.checks import require, require_at_least
+
+LoggerName: TypeAlias = Literal["auto", "none", "csv", "tensorboard", "wandb", "mlflow"]
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,9 @@ class RuntimeConfig:
     checkpoint_minutes: float = 10.0
     """Minutes between two checkpoints within an epoch; one is written after every epoch, and on
     SIGTERM, in any case. 0: none within an epoch but on SIGTERM."""
+    logger: LoggerName = "auto"
+    """Where losses, rates and scores are written besides the console. "auto": TensorBoard where it
+    is installed. CSV and TensorBoard files lie in the training's folder."""
 
     def __post_init__(self) -> None:
         require_at_least(self, 1, "devices")

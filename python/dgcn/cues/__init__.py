@@ -3,6 +3,8 @@
 from dgcn.cues.cam import cam_multiscale, foreground_cues, normalised_cam
 from dgcn.cues.cue_files import load_cues, save_cues
 from dgcn.cues.cue_images import read_cue_images, write_cue_images
+from dgcn.cues.drawings import Drawings, find_drawings
+from dgcn.cues.drawn import drawn_cues, strokes_to_grid
 from dgcn.cues.evidence import ClassThreshold, object_maps, thresholds
 from dgcn.cues.external import external_cues
 from dgcn.cues.field_pickle import FieldCues, read_field_cues, write_field_cues
@@ -11,10 +13,13 @@ from dgcn.cues.saliency import border_geodesic, find_saliency, read_saliency, sa
 
 __all__ = [
     "ClassThreshold",
+    "Drawings",
     "FieldCues",
     "border_geodesic",
     "cam_multiscale",
+    "drawn_cues",
     "external_cues",
+    "find_drawings",
     "find_saliency",
     "foreground_cues",
     "load_cues",
@@ -26,6 +31,7 @@ __all__ = [
     "read_saliency",
     "saliency_to_grid",
     "save_cues",
+    "strokes_to_grid",
     "thresholds",
     "write_cue_images",
     "write_field_cues",

@@ -30,6 +30,7 @@ __all__ = ["FieldCues", "read_field_cues", "read_list", "write_field_cues"]
 
 LARGEST = 1 << 30
 """Bytes of a packed cue file when it is unpacked; those of 10,582 images are a tenth of it."""
+_NUMBER = "[0-9]{1,18}"  # of an image
 
 
 class FieldCues(NamedTuple):
@@ -72,7 +73,7 @@ def read_field_cues(path: str | os.PathLike[str]) -> dict[int, FieldCues]:
         raise DataError(f"{path} holds a {type(content).__name__} instead of a dictionary of cues")
     parts: dict[int, dict[str, NDArray[np.int64]]] = {}
     for key, value in content.items():
-        match = re.fullmatch(r"(\d+)_(labels|cues)", key) if isinstance(key, str) else None
+        match = re.fullmatch(rf"({_NUMBER})_(labels|cues)", key) if isinstance(key, str) else None
         if match is None:
             raise DataError(f"{path}: unknown key {key!r}, expected '<i>_labels' or '<i>_cues'")
         parts.setdefault(int(match[1]), {})[match[2]] = _integers(path, key, value)
@@ -139,14 +140,18 @@ def read_list(path: str | os.PathLike[str]) -> dict[int, str]:
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"no such list of images: {path}")
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path}: not UTF-8 text ({error})") from error
     names: dict[int, str] = {}
     seen: set[str] = set()
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+    for number, line in enumerate(text.splitlines(), 1):
         if not line.strip():
             continue
         name, _, index = line.strip().rpartition(" ")
         stem = Path(name.strip()).stem
-        if not stem or not (index.isascii() and index.isdigit()):
+        if not stem or not re.fullmatch(_NUMBER, index):
             raise DataError(f"{path}, line {number}: expected '<file name> <i>', got {line!r}")
         if int(index) in names or stem in seen:
             raise DataError(f"{path}, line {number}: {line!r} occurs twice")
@@ -157,7 +162,10 @@ def read_list(path: str | os.PathLike[str]) -> dict[int, str]:
 
 def _integers(path: Path, key: str, value: Any) -> NDArray[np.int64]:
     if isinstance(value, list):
-        value = np.array(value) if value else np.zeros(0, dtype=np.int64)
+        try:
+            value = np.array(value) if value else np.zeros(0, dtype=np.int64)
+        except ValueError as error:
+            raise DataError(f"{path}: {key!r} must be an integer array: {error}") from error
     if not isinstance(value, np.ndarray) or value.dtype.kind not in "iu":
         kind = getattr(value, "dtype", type(value).__name__)
         raise DataError(f"{path}: {key!r} must be an integer array, got {kind}")

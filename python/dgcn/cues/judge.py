@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from dgcn.data.lists import quoted
+
 __all__ = ["Remark", "coverage_of_cues", "judge_cues"]
 
 _LITTLE = 0.01  # of the images of a class
@@ -72,6 +74,8 @@ def judge_cues(
     foreground: Mapping[str, float],
     noise: Mapping[str, float | None],
     scores: Mapping[str, Any] | None,
+    *,
+    sparse: bool = False,
 ) -> list[Remark]:
     """What is amiss with the cues of a data set; nothing where the list is empty.
 
@@ -85,6 +89,8 @@ def judge_cues(
         By class, how high its maps are on certain background, where that is known.
     scores : mapping or None
         From `dgcn.metrics.score`, where there are masks.
+    sparse : bool, default False
+        Whether cues may cover little, as strokes do.
     """
     background, *objects = coverage
     seen = {name: coverage[name] for name in objects if coverage[name]["images"]}
@@ -104,7 +110,8 @@ def judge_cues(
         "add training images without the class, which its classifier has to learn from; "
         "or saliency maps of your own by data.saliency",
     )
-    little = {name: share for name, share in covered.items() if share < _LITTLE}
+    least = 0.0 if sparse else _LITTLE
+    little = {name: share for name, share in covered.items() if share < least}
     add(little, "object cues cover too little of the images of their class", _lower(foreground))
     add(
         {name: each["without"] for name, each in seen.items() if each["without"] > _WITHOUT},
@@ -114,7 +121,7 @@ def judge_cues(
     much = {name: share for name, share in covered.items() if share > _MUCH}
     add(much, "object cues cover nearly all of the images of their class", _raise(foreground))
     share = coverage[background]["covered"]
-    if share is not None and share < _BACKGROUND:
+    if share is not None and share < (_LITTLE if sparse else _BACKGROUND):
         add({background: share}, "background cues cover too little of the images", _MORE_BACKGROUND)
     if scores is None:
         return remarks
@@ -124,7 +131,10 @@ def judge_cues(
     missed = {
         name: recall
         for name in seen
-        if (recall := found[name]["recall"]) is not None and recall < _MISSED and name not in little
+        if (recall := found[name]["recall"]) is not None
+        and recall < _MISSED
+        and name not in little
+        and not sparse
     }
     add(missed, "object cues find little of a class (recall)", _lower(foreground))
     right = found[background]["precision"]
@@ -160,6 +170,6 @@ def _now(found: Mapping[str, float], foreground: Mapping[str, float]) -> str:
 
 def _figures(found: Mapping[str, float]) -> str:
     """The classes with their figures, the first few, and how many more."""
-    listed = [f"{name} {100 * value:.1f} %" for name, value in found.items()]
+    listed = [f"{quoted(name)} {100 * value:.1f} %" for name, value in found.items()]
     more = f" and {len(listed) - _LISTED} more" if len(listed) > _LISTED else ""
     return ", ".join(listed[:_LISTED]) + more

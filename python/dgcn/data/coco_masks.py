@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -102,9 +101,8 @@ def _polygon(corners: Any, height: int, width: int) -> list[float]:
         raise DataError("a polygon must be a list of at least 3 corners, x0, y0, x1, y1, ...")
     for index, value in enumerate(corners):
         side = height if index % 2 else width
-        number = isinstance(value, (int, float)) and math.isfinite(value)
         # Annotations reach a pixel or so beyond the image, never as far as its size.
-        if not number or not -side <= value <= 2 * side:
+        if not isinstance(value, (int, float)) or not -side <= value <= 2 * side:
             raise DataError(f"a polygon's coordinate {value!r} is not near the image's 0..{side}")
     return [float(value) for value in corners]
 

@@ -14,11 +14,13 @@ from PIL import Image
 from dgcn.config import Config
 from dgcn.data import DataError, FolderDataset, ImageDataset, Record
 from dgcn.data.coco import find_year
+from dgcn.data.lists import quoted
 from dgcn.data.voc import find_voc
 from dgcn.doctor.duplicates import Fingerprint, fingerprint, near_duplicates
 from dgcn.doctor.finding import Finding
 from dgcn.doctor.masks import check_masks, check_widths
 from dgcn.doctor.names import LISTED, check_names, some_of
+from dgcn.new_pictures import new_pictures
 from dgcn.pipeline.run import dataset_of
 from dgcn.training.console import Console
 
@@ -81,6 +83,14 @@ def check_dataset(config: Config, root: Path, console: Console) -> Iterator[Find
             f"images not in labels.csv, which are not used ({len(names)}): {some_of(names)}",
             "add a line for each, or take them out of images/",
         )
+    new = new_pictures(dataset) if isinstance(dataset, FolderDataset) else []
+    if new:
+        names = [str(path.relative_to(root)) for path in new]
+        yield Finding(
+            "warning",
+            f"pictures that are new since 'dgcn init', and not used ({len(new)}): {some_of(names)}",
+            f"dgcn init {root} --force",
+        )
     lists = _FOLDER if isinstance(dataset, FolderDataset) else _LAYOUT
     if isinstance(dataset, FolderDataset):
         yield from check_names(dataset)
@@ -113,7 +123,7 @@ def _classes(
 ) -> Iterator[Finding]:
     counts = Counter(label for record in train for label in record.labels)
     held_out = Counter(label for record in val for label in record.labels)
-    names = dataset.classes
+    names = tuple(map(quoted, dataset.classes))  # as they hold commas
     listed = ", ".join(f"{names[label]} {counts[label]}" for label in range(1, len(names)))
     yield Finding("ok", f"training images of each class: {listed}")
     absent = [names[label] for label in range(1, len(names)) if not counts[label]]

@@ -13,6 +13,7 @@ from scipy.ndimage import distance_transform_edt
 
 from dgcn.data import Record, read_mask
 from dgcn.data.images import VOID
+from dgcn.data.lists import quoted
 from dgcn.doctor.finding import Finding
 from dgcn.doctor.names import some_of
 
@@ -59,7 +60,7 @@ def check_masks(records: Sequence[Record], classes: Sequence[str]) -> Iterator[F
         ),
     ):
         listed = [
-            f"{name} ({', '.join(classes[label] for label in labels)})"
+            f"{name} ({', '.join(quoted(classes[label]) for label in labels)})"
             for name, labels in found.items()
             if labels
         ]
@@ -97,7 +98,9 @@ def check_widths(records: Sequence[Record], classes: Sequence[str], size: int) -
         for label in set(np.unique(mask).tolist()) - {0, VOID}:
             widths.setdefault(label, []).append(_width(mask == label) * size / max(mask.shape))
     middle = {label: float(np.median(each)) for label, each in sorted(widths.items())}
-    thin = [f"{classes[label]} {width:.1f}" for label, width in middle.items() if width < _CELL]
+    thin = [
+        f"{quoted(classes[label])} {width:.1f}" for label, width in middle.items() if width < _CELL
+    ]
     if thin:
         larger = (3 * size // 2) // _CELL * _CELL + 1
         yield Finding(

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from difflib import SequenceMatcher
 
 from dgcn.data import FolderDataset
+from dgcn.data.lists import quoted
 from dgcn.doctor.finding import Finding
 
 LISTED = 5  # names in one message
@@ -19,7 +20,7 @@ def check_names(dataset: FolderDataset) -> Iterator[Finding]:
     records = dataset.split("all")
     counts = Counter(dataset.classes[label] for record in records for label in record.labels)
     pairs = [
-        f"{rare} ({counts[rare]}) and {name} ({counts[name]})"
+        f"{quoted(rare)} ({counts[rare]}) and {quoted(name)} ({counts[name]})"
         for rare in sorted(counts)
         for name in sorted(counts)
         if (counts[rare], rare) < (counts[name], name) and _misspelt(rare, name, counts[rare])

@@ -73,7 +73,9 @@ def load_weights(
         if name in found and found[name].shape != tensor.shape
     ]:
         problems.append(f"wrong shape {_listed(wrong)}")
-    if invalid := [name for name in wanted if name in found and not _finite(found[name])]:
+    if not wrong and (
+        invalid := [name for name in wanted if name in found and not _finite(found[name])]
+    ):
         problems.append(f"not finite {_listed(invalid)}")
     if problems:
         raise WeightsError(f"{path} does not fit {type(module).__name__}: {'; '.join(problems)}")

@@ -15,10 +15,10 @@ from dgcn.data.dataset import Record
 from dgcn.data.errors import DataError
 from dgcn.data.images import read_mask
 from dgcn.metrics import Confusion, plain_score
-from dgcn.pipeline.cues import CUES, image_cues
+from dgcn.pipeline.cues import CUES, cues_by_hand, image_cues
 from dgcn.pipeline.networks import load_classifier
 from dgcn.pipeline.run import Run
-from dgcn.pipeline.stage import split_fingerprint
+from dgcn.pipeline.stage import differences, split_fingerprint
 
 __all__ = [
     "BASELINES",
@@ -50,8 +50,9 @@ def baselines(run: Run, split: str) -> dict[str, Confusion]:
     dict
         "all_background". "image_labels": every pixel has the image's label, see
         `Run.commonest_label`. "cues_alone": the cues, made from the classifier and the image's true
-        labels as for training, background where there is none; left out where the cues come from
-        elsewhere and are not given for all of these images.
+        labels as for training, background where there is none. It is left out where the cues come
+        from elsewhere and are not given for all of these images, or where their settings have
+        changed since: the log says which.
     """
     found = {name: Confusion(run.classes) for name in ("all_background", "image_labels")}
     label = run.commonest_label()
@@ -60,8 +61,15 @@ def baselines(run: Run, split: str) -> dict[str, Confusion]:
         truth = read_mask(record.mask)
         found["all_background"].add(truth, np.zeros_like(truth))
         found["image_labels"].add(truth, np.full_like(truth, label(record)))
-    cues = _cues_alone(run, split)
-    return found if cues is None else {**found, "cues_alone": cues}
+    try:
+        return {**found, "cues_alone": _cues_alone(run, split)}
+    except _NotScored as why:
+        run.console.line(f"the cues alone are not scored: {why}")
+        return found
+
+
+class _NotScored(Exception):
+    """Why the cues of a split cannot be scored."""
 
 
 def enlarged(cues: NDArray[np.bool_], height: int, width: int) -> NDArray[np.uint8]:
@@ -136,13 +144,19 @@ def verdict(miou: float | None, found: Mapping[str, Mapping[str, float | None]],
     return f"{what} (mIoU {100 * miou:.1f} %) are NOT ABOVE {listed}"
 
 
-def _cues_alone(run: Run, split: str) -> Confusion | None:
+def _cues_alone(run: Run, split: str) -> Confusion:
     """Counted once: the counts are kept in the folder of the cues."""
     finished, made = CUES.record(run)
-    usable = finished and made == CUES.fingerprint(run)
+    changed = list(dict.fromkeys(differences(made, CUES.fingerprint(run)))) if finished else []
     run.fabric.barrier()
-    if not usable:
-        return None
+    if not finished:
+        raise _NotScored("this run has no finished cues")
+    if changed:
+        listed = "; ".join(changed[:3])
+        raise _NotScored(
+            f"{run.cues_folder} was made with other settings ({listed}); 'dgcn cues --overwrite' "
+            f"makes them anew"
+        )
     records = run.masked(split)
     now: dict[str, Any] = {
         "cues": made,
@@ -158,8 +172,8 @@ def _cues_alone(run: Run, split: str) -> Confusion | None:
         return total
     try:
         cues_of = _cues_of(run, records)
-    except DataError:
-        return None
+    except DataError as error:
+        raise _NotScored(str(error)) from None
     shard = run.local_shard(records)
     with run.console.bar("cues of the scored images", len(shard), brief=True) as advance:
         for record in shard:
@@ -179,5 +193,17 @@ def _cues_of(run: Run, records: list[Record]) -> Callable[[Record], NDArray[np.b
     if given is not None:
         cues = external_cues(given, records, run.classes, run.grid)
         return lambda record: cues[record.name]
+    by_hand = cues_by_hand(run, records)
+    if len(by_hand) == len(records):
+        return lambda record: by_hand[record.name]
+    if not run.makes_cues:
+        raise DataError(
+            f"{len(records) - len(by_hand)} of the {len(records)} scored images have no drawing"
+        )
     model = load_classifier(run)
-    return lambda record: image_cues(run, model, record)
+
+    def cues_of(record: Record) -> NDArray[np.bool_]:
+        drawn = by_hand.get(record.name)
+        return image_cues(run, model, record) if drawn is None else drawn
+
+    return cues_of

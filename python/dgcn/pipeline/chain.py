@@ -13,6 +13,7 @@ from dgcn.atomic import write_text
 from dgcn.pipeline.classifier import CLASSIFIER
 from dgcn.pipeline.cues import CUES
 from dgcn.pipeline.evaluation import evaluate
+from dgcn.pipeline.foresee import forecast_of
 from dgcn.pipeline.panels import draw_contact_sheet
 from dgcn.pipeline.prediction import PREDICTION
 from dgcn.pipeline.retraining import RETRAINING, TRAINING_MASKS
@@ -57,6 +58,7 @@ def run_pipeline(run: Run, *, pictures: bool = True) -> dict[str, Any] | None:
     ValueError
         A stage was made with other settings and may not be replaced.
     """
+    run.console.forecast = forecast_of(run)
     make_cues(run)
     trained = run.with_network("trained")
     SEGMENTER.ensure(run)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from dgcn.atomic import write_text
 from dgcn.cues import (
     ClassThreshold,
+    drawn_cues,
     external_cues,
     find_saliency,
     make_cues,
@@ -48,7 +49,14 @@ def _options(run: Run) -> dict[str, Any]:
     if given is not None:
         return {"data": dataset_fingerprint(run), "cues": given_fingerprint(given)}
     data = {"saliency": as_plain(run.config.data.saliency)}
-    return {"data": data, "cues": as_plain(run.config.cues)}
+    own = as_plain(run.config.cues)
+    drawn = run.drawings
+    if drawn is None:
+        for name in ("drawn", "not_drawn"):
+            del own[name]
+        return {"data": data, "cues": own}
+    own["drawn"] = drawn.digest
+    return {"data": {**dataset_fingerprint(run), **data}, "cues": own}
 
 
 def given_fingerprint(path: Path) -> dict[str, Any]:
@@ -75,9 +83,51 @@ def _make(run: Run, fingerprint: dict[str, Any]) -> None:
         cues = external_cues(given, records, run.classes, run.grid)
         run.console.line(f"cues: {len(cues)} images, from {given}")
     else:
-        cues, chosen = _made(run, records)
+        cues = cues_by_hand(run, records)
+        rest = [record for record in records if record.name not in cues]
+        made, chosen = _made(run, rest) if rest else ({}, [])
+        cues = {record.name: {**cues, **made}[record.name] for record in records}
     save_cues(run.cues_folder / "cues.npz", cues)
     _judge(run, cues, chosen)
+
+
+def cues_by_hand(run: Run, records: Sequence[Record]) -> dict[str, NDArray[np.bool_]]:
+    """Cues of those images that people have drawn on, by name.
+
+    Background is added by the saliency where none is drawn and no boxes leave any.
+    """
+    drawings = run.drawings
+    if drawings is None:
+        return {}
+    options, names = run.config.cues, run.dataset.classes
+    drawn = [record for record in records if record.name in drawings.found]
+    found = {}
+    with run.console.bar("cues: drawings", len(drawn)) as advance:
+        for record in drawn:
+            image = read_image(record.image)
+            cues = drawn_cues(
+                drawings.found[record.name],
+                image,
+                names,
+                run.grid,
+                not_drawn=options.not_drawn,
+                labels=record.labels,
+            )
+            if not cues[0].any():
+                saliency = saliency_to_grid(_saliency(run, record, image), *cues.shape[1:])
+                quiet = background_cues(saliency, options.background, options.background_fraction)
+                cues[0] = quiet & ~cues.any(0)
+            found[record.name] = cues
+            advance(record.name)
+    rest = len(records) - len(drawn)
+    others = f", made for the {rest} others" if rest else ""
+    run.console.line(f"cues: drawn on {len(drawn)} images ({drawings.path}){others}")
+    if drawings.strangers:
+        run.console.line(
+            f"cues: {len(drawings.strangers)} drawings belong to no image, e.g. "
+            f"{drawings.strangers[0]}"
+        )
+    return found
 
 
 class Evidence(NamedTuple):
@@ -93,15 +143,18 @@ class Evidence(NamedTuple):
 
 def _evidence(run: Run, model: Classifier, record: Record) -> Evidence:
     image = read_image(record.image)
-    if run.dataset.saliency is not None:
-        saliency = read_saliency(run.dataset.saliency, record.name)
-    else:
-        saliency = find_saliency(run.config.cues.saliency)(image)
+    saliency = _saliency(run, record, image)
     present = np.zeros(run.classes, dtype=bool)
     present[[0, *record.labels]] = True
     maps = activation(run, model, image)
     maps[~present[1:]] = 0
     return Evidence(maps, saliency_to_grid(saliency, *maps.shape[1:]), present)
+
+
+def _saliency(run: Run, record: Record, image: NDArray[np.uint8]) -> NDArray[np.float32]:
+    if run.dataset.saliency is not None:
+        return read_saliency(run.dataset.saliency, record.name)
+    return find_saliency(run.config.cues.saliency)(image)
 
 
 def _made(
@@ -189,10 +242,11 @@ def _judge(run: Run, cues: dict[str, NDArray[np.bool_]], chosen: Sequence[ClassT
     if scores is not None:
         write_text(run.cues_folder / "quality.json", json.dumps(scores, indent=2) + "\n")
     coverage = coverage_of_cues(((cues[each.name], each.labels) for each in records), names)
-    made = run.config.cues.path is None
+    made = run.makes_cues
     foreground = dict(zip(names[1:], _limits(run, chosen), strict=True)) if made else {}
     noise = {name: plain_score(each.noise) for name, each in zip(names[1:], chosen, strict=False)}
-    remarks = judge_cues(coverage, foreground, noise, scores)
+    sparse = run.drawings is not None
+    remarks = judge_cues(coverage, foreground, noise, scores, sparse=sparse)
     classes = {
         name: {**each, "threshold": foreground.get(name), "noise": noise.get(name)}
         for name, each in coverage.items()
@@ -252,6 +306,6 @@ CUES = Stage(
     verb="cues",
     folder=lambda run: run.cues_folder,
     options=_options,
-    needs=lambda run: () if run.config.cues.path is not None else ("classifier",),
+    needs=lambda run: ("classifier",) if run.makes_cues else (),
     make=_make,
 )

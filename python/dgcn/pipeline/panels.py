@@ -15,6 +15,7 @@ from dgcn.cues import load_cues, normalised_cam
 from dgcn.data.batches import TrainingSet
 from dgcn.data.dataset import Record
 from dgcn.data.images import VOID, read_image, read_mask
+from dgcn.metrics import Confusion
 from dgcn.models import Classifier
 from dgcn.pipeline.networks import Predictor, activation, load_classifier, load_predictor
 from dgcn.pipeline.run import Run
@@ -41,12 +42,15 @@ class Training:
     predictor : Predictor
     supervision : mapping from int to Labels
         By epoch; empty: that of the network as it is.
+    supervised : bool
+        Whether its supervision is shown: not of a run that others are compared with.
     """
 
     title: str
     run: Run
     predictor: Predictor
     supervision: Mapping[int, Labels] = field(default_factory=dict)
+    supervised: bool = True
 
 
 @dataclass(frozen=True)
@@ -60,11 +64,17 @@ class Panel:
     values : numpy.ndarray
         "image": (H, W, 3), uint8. "heat": activation (h, w). "labels": class ids (h, w), 255 where
         there is none.
+    role : {"", "cues", "supervision", "prediction", "truth"}
+        What it is, where more than pictures are made of it.
+    training : str
+        Title of the training that it is of.
     """
 
     title: str
     kind: Literal["image", "heat", "labels"]
     values: NDArray[Any]
+    role: Literal["", "cues", "supervision", "prediction", "truth"] = ""
+    training: str = ""
 
 
 @dataclass(frozen=True)
@@ -114,17 +124,20 @@ def image_panels(sources: Sources, split: str, record: Record) -> Iterator[Panel
         maps = activation(run, sources.classifier, image)[[label - 1 for label in record.labels]]
         yield Panel("class activation", "heat", normalised_cam(maps).max(0))
     if record.name in sources.cues:
-        yield Panel("cues", "labels", label_map(sources.cues[record.name]))
-        rebuilt = [each for each in trainings if each.run.config.supervision.method.rebuilt]
+        yield Panel("cues", "labels", label_map(sources.cues[record.name]), "cues")
+        shown = [each for each in trainings if each.supervised]
+        rebuilt = [each for each in shown if each.run.config.supervision.method.rebuilt]
         for each in rebuilt:
             of = f" ({each.title})" if len(trainings) > 1 else ""
             for at, labels in _supervision(each, sources.cues, record):
-                yield Panel(f"supervision{at}{of}", "labels", label_map(labels))
+                title, values = f"supervision{at}{of}", label_map(labels)
+                yield Panel(title, "labels", values, "supervision", each.title)
     for each in trainings:
         of = f" ({each.title})" if len(trainings) > 1 else ""
-        yield Panel(f"prediction{of}", "labels", prediction_of(each, split, record, image))
+        mask = prediction_of(each, split, record, image)
+        yield Panel(f"prediction{of}", "labels", mask, "prediction", each.title)
     if record.mask is not None:
-        yield Panel("ground truth", "labels", read_mask(record.mask))
+        yield Panel("ground truth", "labels", read_mask(record.mask), "truth")
 
 
 def label_map(labels: NDArray[np.bool_]) -> NDArray[np.int64]:
@@ -176,6 +189,9 @@ def is_predicted(run: Run, split: str) -> bool:
 def draw_contact_sheet(runs: Sequence[Run], path: Path) -> Path:
     """Draw a few training images with the panels of every stage, as a PNG.
 
+    Where there is ground truth each row has its mIoU by the last network, and the rows go from the
+    median outwards: the first is a typical one, the last two are the best and the worst.
+
     Parameters
     ----------
     runs : sequence of Run
@@ -193,17 +209,36 @@ def draw_contact_sheet(runs: Sequence[Run], path: Path) -> Path:
         open_training(run.config.supervision.folder.replace("_", " "), run) for run in runs
     ]
     sources, classes = open_sources(first, trainings), first.dataset.classes
-    rows = []
+    rows, scores = [], []
     with first.console.bar("contact sheet", len(records)) as advance:
         for record in records:
             image = read_image(record.image)
-            panels = {
-                panel.title: _drawn(image, panel, classes)
-                for panel in image_panels(sources, "train", record)
-            }
-            rows.append(Row(record.name, panels, labels=record.labels))
+            panels = list(image_panels(sources, "train", record))
+            drawn = {panel.title: _drawn(image, panel, classes) for panel in panels}
+            if record.mask is not None:  # the last panel; the one before is a prediction
+                scores.append(_image_miou(panels[-1].values, panels[-2].values, len(classes)))
+            note = "" if record.mask is None else f"mIoU {100 * scores[-1]:.0f}"
+            rows.append(Row(record.name, drawn, note, record.labels))
             advance(record.name)
-    return contact_sheet(rows, path, classes, title="Training images, stage by stage")
+    title = "Training images, stage by stage"
+    if len(scores) == len(rows):
+        rows = [rows[place] for place in from_the_median(scores)]
+        title += ": a typical one first"
+    return contact_sheet(rows, path, classes, title=title)
+
+
+def from_the_median(scores: Sequence[float]) -> list[int]:
+    """Places of scores: that of the median, then its neighbours below and above in turn."""
+    order = sorted(range(len(scores)), key=lambda place: (scores[place], place))
+    middle = (len(order) - 1) // 2
+    return [order[rank] for rank in sorted(range(len(order)), key=lambda r: (abs(r - middle), r))]
+
+
+def _image_miou(truth: NDArray[Any], prediction: NDArray[Any], classes: int) -> float:
+    """Mean IoU over the classes that are in either."""
+    confusion = Confusion(classes)
+    confusion.add(truth, prediction)
+    return confusion.miou()
 
 
 def _drawn(image: NDArray[np.uint8], panel: Panel, classes: Sequence[str]) -> NDArray[np.uint8]:

@@ -16,7 +16,7 @@ from lightning_fabric import Fabric
 from numpy.typing import NDArray
 from PIL import Image
 
-from dgcn.annotations import Format, Sheet, coco, instances_of, writer_of
+from dgcn.annotations import Format, Sheet, coco, cvat, instances_of, writer_of
 from dgcn.atomic import write_text
 from dgcn.data.dataset import IMAGE_SUFFIXES, OTHER_SUFFIXES
 from dgcn.data.errors import DataError
@@ -129,7 +129,8 @@ class Outputs:
     overlays : Path or None
         Folder of the overlays (JPEG, at most 1600 pixels a side); None: none are made.
     annotations : Path
-        Folder of annotations.json (COCO) and of labelme/ and geojson/, which have a file an image.
+        Folder of annotations.json (COCO), of annotations.xml (CVAT), and of labelme/ and geojson/,
+        which have a file an image.
     formats : tuple of str, default ("png",)
         Of `dgcn.annotations.FORMATS`; "png" are the masks.
     """
@@ -182,7 +183,8 @@ def predict_files(
         for kind in outputs.formats
         if (writer := writer_of(kind, outputs.annotations / kind, model.classes)) is not None
     ]
-    annotated = bool(writers) or "coco" in outputs.formats
+    gathered = {"coco", "cvat"} & set(outputs.formats)
+    annotated = bool(writers or gathered)
     damaged: list[str] = []
     sheets: list[Sheet] = []
     with console.bar("predicting", len(shard)) as advance:
@@ -204,7 +206,7 @@ def predict_files(
                 sheet = Sheet(name, path, mask.shape, instances_of(mask, confidence))
                 for write in writers:
                     write(sheet)
-                if "coco" in outputs.formats:
+                if gathered:
                     sheets.append(sheet)
             advance(name)
     damaged = _of_all(fabric, damaged)
@@ -212,11 +214,16 @@ def predict_files(
     if "png" in outputs.formats:
         console.line(f"masks: {outputs.masks}")
     for kind in outputs.formats:
-        if kind == "coco":
-            target = outputs.annotations / "annotations.json"
+        if kind in gathered:
+            ending = "json" if kind == "coco" else "xml"
+            target = outputs.annotations / f"annotations.{ending}"
             if fabric.is_global_zero:
-                write_text(target, json.dumps(coco(sheets, model.classes)) + "\n")
-            console.line(f"coco: {target}")
+                if kind == "coco":
+                    text = json.dumps(coco(sheets, model.classes)) + "\n"
+                else:
+                    text = cvat(sheets, model.classes)
+                write_text(target, text)
+            console.line(f"{kind}: {target}")
         elif kind != "png":
             console.line(f"{kind}: {outputs.annotations / kind}")
     if outputs.overlays is not None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import csv
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -15,36 +15,23 @@ from numpy.typing import NDArray
 
 from dgcn.atomic import write_text
 from dgcn.config import Config
-from dgcn.data.dataset import Record
-from dgcn.data.images import read_mask
-from dgcn.metrics import Confusion
 from dgcn.options import load_config
 from dgcn.pipeline.baselines import BASELINES
 from dgcn.pipeline.cues import read_remarks
-from dgcn.pipeline.panels import (
-    Panel,
-    Sources,
-    Training,
-    image_panels,
-    is_predicted,
-    open_sources,
-    open_training,
-)
+from dgcn.pipeline.page_images import page_images
+from dgcn.pipeline.panels import Training, open_training
 from dgcn.pipeline.run import Run, open_run
 from dgcn.pipeline.segmenter import recorded_supervision
+from dgcn.pipeline.stage import read_record
 from dgcn.report.curves import Point, line_chart
-from dgcn.report.layers import fitted, heat_layer, image_uri, label_layer
-from dgcn.report.page import Layer, Page, PageImage, Scores, render_page
+from dgcn.report.page import Page, Scores, render_page
+from dgcn.text import counted
 from dgcn.training.checkpoint import load_checkpoint
 from graphcut_ext import __version__
 
 PAGE = "report.html"
-BUDGET = 28 * 10**6
-"""Bytes that the images of a page may take."""
 
-_MANY = 120  # images from which on they are shown smaller
-
-_GONE = ("--model.weights=null", "--data.saliency=null", "--cues.path=null")
+_GONE = ("--model.weights=null", "--data.saliency=null", "--cues.path=null", "--cues.drawn=null")
 
 # Figure of the history: title of its chart, whether it is a share.
 _CHARTS = {
@@ -77,7 +64,12 @@ class Report:
 
 
 def report(
-    folder: Path, *, page: Path | None = None, images: int = 500, root: Path | None = None
+    folder: Path,
+    *,
+    page: Path | None = None,
+    images: int = 500,
+    root: Path | None = None,
+    against: Path | None = None,
 ) -> Report:
     """Write the report of a run as one HTML page.
 
@@ -92,34 +84,38 @@ def report(
         At most this many images, evenly spread over the evaluated ones; not negative.
     root : Path or None, default None
         The data set, where it has been moved since.
+    against : Path or None, default None
+        Run folder of the same data set, to stand beside this one: scores, curves, predictions.
 
     Raises
     ------
     FileNotFoundError
         There is no run in the folder, or its data set is not where it was.
     ValueError
-        ``images`` is negative, or the data set is damaged.
+        ``images`` is negative, the data set is damaged, or the other run has other classes.
     """
     if images < 0:
         raise ValueError(f"images must be 0 or more, got {images}")
     folder = run_folder(folder)
     run = opened(folder, root)
     trainings = _trainings(run)
+    if against is not None:
+        trainings = _beside(run, folder, trainings, run_folder(against))
     notes = [] if trainings else ["No segmentation network is trained in this run yet."]
     notes += [
-        f"The training on {each.title} is not finished: {each.run.trained_folder} has no metrics."
+        f"The training on {each.title} is not finished ({each.run.trained_folder})."
         for each in trainings
-        if not (each.run.trained_folder / "metrics.json").is_file()
+        if not read_record(each.run.trained_folder)[0]
     ]
     notes += [f"Cues: {what}. To do: {fix}." for what, fix in read_remarks(run.cues_folder)]
-    shown, more = page_images(run, trainings, images)
-    notes += more
+    shown = page_images(run, trainings, images)
+    notes += shown.notes
     dataset = run.dataset
     made = datetime.now().astimezone().strftime("%Y-%m-%d %H:%M")
     content = Page(
         title=f"dgcn report: {folder.resolve().name}",
         subtitle=(
-            f"{len(dataset.classes) - 1} classes and background; "
+            f"{counted(len(dataset.classes) - 1)} and background; "
             f"{len(dataset.split('train'))} training and {len(dataset.split('val'))} validation "
             f"images in {dataset.root}"
         ),
@@ -127,15 +123,59 @@ def report(
         scores=_scores(trainings),
         labellings=_labellings(run, trainings),
         baselines=BASELINES,
+        agreement=shown.agreement,
+        together=_together(run),
+        confusions=_confusions(trainings),
         charts=_charts(run, trainings),
-        images=shown,
+        images=shown.images,
         notes=notes,
         settings=_settings(folder, trainings),
         footer=f"Written by dgcn {__version__} on {made}.",
     )
     path = page or folder / PAGE
     write_text(path, render_page(content))
-    return Report(path, len(shown), tuple(notes))
+    return Report(path, len(shown.images), tuple(notes))
+
+
+def _beside(run: Run, folder: Path, trainings: list[Training], other: Path) -> list[Training]:
+    """The trainings of two runs, named after their folders."""
+    theirs = opened(other, run.dataset.root)
+    if theirs.dataset.classes != run.dataset.classes:
+        raise ValueError(
+            f"{other}: its classes are {', '.join(theirs.dataset.classes)}, those of {folder} are "
+            f"{', '.join(run.dataset.classes)}"
+        )
+    first, second = folder.resolve(), other.resolve()
+    if first == second:
+        raise ValueError(f"{other} is the run itself: name another one")
+    names = (first.name, second.name)
+    if names[0] == names[1]:
+        names = (str(first), str(second))
+    own = [replace(each, title=f"{names[0]}: {each.title}") for each in trainings]
+    return own + [
+        replace(each, title=f"{names[1]}: {each.title}", supervised=False)
+        for each in _trainings(theirs)
+    ]
+
+
+def _together(run: Run) -> NDArray[np.int64]:
+    """Training images by pairs of their labels, shape (L, L); 0 stands for those without any."""
+    counts = np.zeros((run.classes, run.classes), dtype=np.int64)
+    for record in run.dataset.split("train"):
+        labels = np.array(record.labels or (0,))
+        counts[np.ix_(labels, labels)] += 1
+    return counts
+
+
+def _confusions(trainings: list[Training]) -> dict[str, NDArray[np.int64]]:
+    """Pixels by true class (row) and predicted class, by training and split."""
+    found = {}
+    for title, folder in _networks(trainings).items():
+        for path in sorted(folder.glob("confusion_*.csv")):
+            rows = list(csv.reader(path.read_text(encoding="utf-8").splitlines()))
+            split = path.stem.removeprefix("confusion_")
+            found[f"{title}, {split}"] = np.array([row[1:] for row in rows[1:]], dtype=np.int64)
+    return found
 
 
 def run_folder(folder: Path) -> Path:
@@ -283,115 +323,3 @@ def _settings(folder: Path, trainings: list[Training]) -> dict[str, str]:
 
 def _read(path: Path) -> Any:
     return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
-
-
-def page_images(
-    run: Run, trainings: Sequence[Training], most: int
-) -> tuple[list[PageImage], list[str]]:
-    """Images that are predicted, and the training images whose supervision is kept.
-
-    Parameters
-    ----------
-    run : Run
-    trainings : sequence of Training
-    most : int
-        At most this many images of the predicted ones, evenly spread.
-
-    Returns
-    -------
-    images : list of PageImage
-    notes : list of str
-        What has been left out.
-    """
-    picked, notes = _picked(run, trainings, most)
-    if not picked:
-        return [], notes
-    sources = open_sources(run, trainings)
-    side = 320 if len(picked) > _MANY else 448
-    images: list[PageImage] = []
-    taken = 0
-    with run.console.bar("report: images", len(picked)) as advance:
-        for split, record in picked:
-            image = _page_image(sources, split, record, side)
-            taken += len(image.uri) + sum(len(layer.uri or "") for layer in image.layers)
-            if taken > BUDGET:
-                notes.append(
-                    f"The last {len(picked) - len(images)} images are left out: the page would "
-                    f"exceed {BUDGET // 10**6} MB."
-                )
-                break
-            images.append(image)
-            advance(record.name)
-    return images, notes
-
-
-def _picked(
-    run: Run, trainings: Sequence[Training], most: int
-) -> tuple[list[tuple[str, Record]], list[str]]:
-    """(split, record) pairs: some training images first, then what has been predicted."""
-    notes = []
-    train = run.shown_records(most)
-    predicted = {
-        split: records
-        for split in ("val", "train")
-        if any(is_predicted(each.run, split) for each in trainings)
-        and (records := run.dataset.split(split))
-    }
-    picked = [("train", record) for record in train]
-    for split, records in predicted.items():
-        names = {record.name for record in train} if split == "train" else set()
-        others = [record for record in records if record.name not in names]
-        count = min(len(others), max(0, most - len(picked)))
-        if count < len(others):
-            notes.append(
-                f"{len(others) - count} of the {len(records)} {split} images are left out of this "
-                f"page (at most {most} images; --images changes it); every image counts in the "
-                f"scores."
-            )
-        picked += [(split, others[index * len(others) // count]) for index in range(count)]
-    return picked, notes
-
-
-def _page_image(sources: Sources, split: str, record: Record, side: int) -> PageImage:
-    run = sources.run
-    panels = list(image_panels(sources, split, record))
-    image = panels[0].values
-    size = fitted(image.shape[0], image.shape[1], side)
-    scores = {}
-    if record.mask is not None:
-        truth = read_mask(record.mask)
-        predictions = [panel.values for panel in panels if panel.title.startswith("prediction")]
-        for training, mask in zip(sources.trainings, predictions, strict=True):
-            scores[training.title] = image_scores(truth, mask, run.dataset.classes)
-    return PageImage(
-        name=record.name,
-        split=split,
-        labels=[run.dataset.classes[label] for label in record.labels],
-        size=size,
-        uri=image_uri(image, size),
-        layers=[_layer(panel, size, run.classes) for panel in panels],
-        scores=scores,
-    )
-
-
-def _layer(panel: Panel, size: tuple[int, int], classes: int) -> Layer:
-    if panel.kind == "heat":
-        return Layer(panel.title, heat_layer(panel.values, size), heat=True)
-    if panel.kind == "labels":
-        return Layer(panel.title, label_layer(panel.values, size, classes))
-    return Layer(panel.title)
-
-
-def image_scores(
-    truth: NDArray[np.uint8], mask: NDArray[np.uint8], classes: Sequence[str]
-) -> dict[str, Any]:
-    """Mean IoU of one image, over the classes in it or in its prediction, and each class's."""
-    confusion = Confusion(len(classes))
-    confusion.add(truth, mask)
-    ious = {
-        name: round(float(iou), 4)
-        for name, iou in zip(classes, confusion.iou(), strict=True)
-        if not np.isnan(iou)
-    }
-    mean = confusion.miou()
-    return {"mean": None if np.isnan(mean) else round(mean, 4), "classes": ious}

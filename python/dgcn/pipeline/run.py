@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, TypeVar
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
@@ -19,16 +20,22 @@ from numpy.typing import NDArray
 
 from dgcn.atomic import remove_partials, write_text
 from dgcn.config import Config
+from dgcn.cues.drawings import Drawings, find_drawings
 from dgcn.data.dataset import ImageDataset, Record
+from dgcn.data.folder import FolderDataset
 from dgcn.data.images import mask_to_grid, read_mask
 from dgcn.data.open import open_dataset
 from dgcn.data.synthetic import write_synthetic
 from dgcn.metrics import Confusion, plain_score, score
+from dgcn.new_pictures import new_pictures
 from dgcn.options import save_config
 from dgcn.training.console import Console
 from dgcn.training.fabric import make_fabric
+from dgcn.training.loggers import require_logger
 
 Item = TypeVar("Item")
+
+_DRAWINGS: WeakKeyDictionary[ImageDataset, Drawings] = WeakKeyDictionary()  # read once
 
 
 @dataclass(frozen=True)
@@ -124,8 +131,30 @@ class Run:
         """Whether the run has a classifier: for the cues, or as the start of a training."""
         config = self.config
         retrained = config.retrain.enabled and config.retrain.init == "classifier"
-        trained = config.cues.path is None or config.train.init == "classifier"
+        trained = self.makes_cues or config.train.init == "classifier"
         return trained or retrained or config.evaluate.classifier
+
+    @property
+    def drawings(self) -> Drawings | None:
+        """What people have drawn on the images; None where nothing is to be used."""
+        path = self.config.cues.drawn
+        if path is None:
+            return None
+        known = _DRAWINGS.get(self.dataset)
+        if known is None or known.path != path:
+            known = find_drawings(path, self.dataset.split("all"))
+            _DRAWINGS[self.dataset] = known
+        return known
+
+    @property
+    def makes_cues(self) -> bool:
+        """Whether some training image has cues from the classifier's activation maps."""
+        if self.config.cues.path is not None:
+            return False
+        drawn = self.drawings
+        return drawn is None or any(
+            record.name not in drawn.found for record in self.dataset.split("train")
+        )
 
     @property
     def is_rank_zero(self) -> bool:
@@ -145,14 +174,14 @@ class Run:
             raise ValueError(f"{self.dataset.root}: the split '{split}' has no images")
         return records
 
-    def shown_records(self, most: int | None = None) -> list[Record]:
+    def shown_records(self, most: int | None = None, wanted: int | None = None) -> list[Record]:
         """Training images for people to look at: evenly spread, with a foreground label if any.
 
-        As many as ``evaluate.pictures`` says, and at most `most`.
+        As many as `wanted`, by default as ``evaluate.pictures`` says, and at most `most`.
         """
         records = self.dataset.split("train")
         labelled = [record for record in records if record.labels] or records
-        wanted = self.config.evaluate.pictures
+        wanted = self.config.evaluate.pictures if wanted is None else wanted
         count = min(wanted if most is None else min(wanted, most), len(labelled))
         return [labelled[index * len(labelled) // count] for index in range(count)]
 
@@ -260,6 +289,8 @@ def open_run(
     FileNotFoundError
         The data set, or a part of it, is not there.
     """
+    if not reads_only:
+        require_logger(config.runtime.logger)
     fabric = fabric or make_fabric(config.runtime)
     console = console or Console(quiet=not fabric.is_global_zero)
     lock = None if reads_only else _locked(config.out, fabric)
@@ -287,6 +318,7 @@ def open_run(
         remove_partials(config.out)
         save_config(config, config.out)
         _check_once(run)
+        _mention_new(run)
     fabric.barrier()
     return run
 
@@ -333,6 +365,25 @@ def digest(records: Sequence[Record]) -> str:
     """Short hash of the names and labels of some images."""
     lines = [f"{record.name} {' '.join(map(str, record.labels))}" for record in records]
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
+
+
+def _mention_new(run: Run) -> None:
+    """Say which pictures lie in the folder and are not used."""
+    dataset = run.dataset
+    if not isinstance(dataset, FolderDataset):
+        return
+    if dataset.unlabelled:
+        run.console.line(
+            f"data: {len(dataset.unlabelled)} images in images/ are not in labels.csv, and not "
+            f"used, e.g. {dataset.unlabelled[0].name}"
+        )
+    found = new_pictures(dataset)
+    if found:
+        example = found[0].relative_to(dataset.root)
+        run.console.line(
+            f"data: {len(found)} pictures are new since 'dgcn init', and not used, e.g. {example}; "
+            f"'dgcn init {dataset.root} --force' takes them"
+        )
 
 
 def _check_once(run: Run) -> None:

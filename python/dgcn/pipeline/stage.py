@@ -87,6 +87,7 @@ class Stage:
                 forget(folder)
             self._write(folder, False, now)
         run.fabric.barrier()
+        run.console.begin(self.name)
         self.make(run, now)
         run.fabric.barrier()
         if run.is_rank_zero:

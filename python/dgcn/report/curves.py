@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import html
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
 
 __all__ = ["line_chart"]
 
@@ -45,7 +46,8 @@ def line_chart(title: str, series: Mapping[str, Sequence[Point]], *, percent: bo
     points = [point for line in lines.values() for point in line]
     if not points:
         raise ValueError(f"series must hold at least one finite point, in {title!r}")
-    ticks = nice_ticks(min(y for _, y in points), max(y for _, y in points))
+    # From 0, so that heights are in proportion; a negative figure goes below it.
+    ticks = nice_ticks(min(0.0, *(y for _, y in points)), max(0.0, *(y for _, y in points)))
     across = (min(x for x, _ in points), max(x for x, _ in points))
     down = (ticks[0], ticks[-1])
 
@@ -60,8 +62,9 @@ def line_chart(title: str, series: Mapping[str, Sequence[Point]], *, percent: bo
         at = place(x, ticks[0])[0]
         parts.append(f'<text class="tick" x="{at:.1f}" y="{_HEIGHT - 9}" text-anchor="middle">')
         parts.append(f"{x:g}</text>")
-    for number, (name, line) in enumerate(lines.items()):
-        parts.append(_line(number, name, line, [place(*point) for point in line], percent))
+    for number, line in enumerate(lines.values()):
+        parts.append(_line(number, [place(*point) for point in line]))
+    parts += _hovers(lines, lambda x: place(x, down[0])[0], percent)
     label = html.escape(f"{title}: {'; '.join(_said(*item, percent) for item in lines.items())}")
     legend = "".join(
         f'<li><span class="swatch line-{number}"></span>{html.escape(name)}</li>'
@@ -106,15 +109,32 @@ def _grid(ticks: Sequence[float], y: float, value: float, percent: bool) -> str:
     )
 
 
-def _line(
-    number: int, name: str, values: Sequence[Point], places: Sequence[Point], percent: bool
-) -> str:
+def _hovers(
+    lines: Mapping[str, Sequence[Point]], at: Callable[[float], float], percent: bool
+) -> list[str]:
+    """A column for every epoch; the page shows its text, the values of all lines, at the mouse."""
+    epochs = sorted({x for line in lines.values() for x, _ in line})
+    middles = [(before + after) / 2 for before, after in pairwise(epochs)]
+    edges = [_LEFT, *(at(middle) for middle in middles), _WIDTH - _RIGHT]
+    columns = []
+    for epoch, left, right in zip(epochs, edges[:-1], edges[1:], strict=True):
+        values = [
+            f"{name} {_shown(y, percent)}"
+            for name, line in lines.items()
+            for x, y in line
+            if x == epoch
+        ]
+        tip = html.escape(f"epoch {epoch:g}: {'; '.join(values)}")
+        columns.append(
+            f'<rect class="hover" x="{left:.1f}" y="{_TOP}" width="{right - left:.1f}" '
+            f'height="{_HEIGHT - _BOTTOM - _TOP}" data-tip="{tip}"/>'
+        )
+    return columns
+
+
+def _line(number: int, places: Sequence[Point]) -> str:
     path = " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
-    dots = "".join(
-        f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3"><title>'
-        f"{html.escape(name)}, epoch {at:g}: {_shown(value, percent)}</title></circle>"
-        for (x, y), (at, value) in zip(places, values, strict=True)
-    )
+    dots = "".join(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3"/>' for x, y in places)
     return f'<g class="line-{number}"><polyline points="{path}"/>{dots}</g>'
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,11 +9,26 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
+from dgcn.metrics import Confusion
 from dgcn.report.colours import class_colours
+from dgcn.report.tables import (
+    agreement_table,
+    baseline_table,
+    class_table,
+    confusion_tables,
+    labelling_table,
+    percent,
+    text,
+    together_table,
+)
 
 __all__ = ["Layer", "Page", "PageImage", "Scores", "render_page"]
 
 _TEMPLATE = Path(__file__).parent / "template"
+_SCRIPTS = ("order.js", "page.js", "browser.js")
 
 
 @dataclass(frozen=True)
@@ -29,11 +43,14 @@ class Layer:
         Data URI of a transparent PNG; None: the image itself.
     heat : bool, default False
         Whether the image under it is shown grey.
+    role : str, default ""
+        "prediction" and "truth" are shown side by side.
     """
 
     title: str
     uri: str | None = None
     heat: bool = False
+    role: str = ""
 
 
 @dataclass(frozen=True)
@@ -51,7 +68,11 @@ class PageImage:
         Data URI.
     layers : sequence of Layer
     scores : mapping
-        By training: "mean" IoU, None where undefined, and "classes", IoU by class name.
+        By training: "mean" IoU of its objects, None where undefined, and "classes", IoU by class
+        name.
+    agreement : mapping
+        By training: the same of its prediction with its supervision; and "extra", classes that
+        are predicted and not labelled, "missing", classes that are labelled and not predicted.
     """
 
     name: str
@@ -61,6 +82,7 @@ class PageImage:
     uri: str
     layers: Sequence[Layer]
     scores: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    agreement: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -96,6 +118,12 @@ class Page:
         Scores of cues and supervision by name, each as `dgcn.metrics.score`.
     baselines : mapping from str to str
         Titles of the trivial baselines by their key in "baselines" of the scores.
+    agreement : mapping from str to Confusion
+        Supervision (rows) against prediction by training.
+    together : numpy.ndarray, shape (L, L), or None
+        Training images by pairs of labels.
+    confusions : mapping from str to numpy.ndarray, shape (L, L)
+        Pixels by true and predicted class.
     charts : sequence of str
         From `dgcn.report.curves.line_chart`.
     images : sequence of PageImage
@@ -112,6 +140,9 @@ class Page:
     scores: Sequence[Scores] = ()
     labellings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     baselines: Mapping[str, str] = field(default_factory=dict)
+    agreement: Mapping[str, Confusion] = field(default_factory=dict)
+    together: NDArray[np.int64] | None = None
+    confusions: Mapping[str, NDArray[np.int64]] = field(default_factory=dict)
     charts: Sequence[str] = ()
     images: Sequence[PageImage] = ()
     notes: Sequence[str] = ()
@@ -123,25 +154,25 @@ def render_page(page: Page) -> str:
     """The page as HTML text."""
     read = {path.name: path.read_text(encoding="utf-8") for path in _TEMPLATE.iterdir()}
     return Template(read["page.html"]).substitute(
-        title=_text(page.title),
-        subtitle=_text(page.subtitle),
+        title=text(page.title),
+        subtitle=text(page.subtitle),
         style=read["page.css"],
         colours=_class_styles(len(page.classes)),
-        notes="".join(f'<p class="note">{_text(note)}</p>' for note in page.notes),
+        notes="".join(f'<p class="note">{text(note)}</p>' for note in page.notes),
         tiles="".join(_tiles(page)),
         protocols=_verdicts(page.scores) + _protocols(page.scores),
-        tables=_baseline_table(page)
-        + _class_table(page)
-        + _labelling_table(page.labellings, page.baselines),
+        tables=_tables(page),
+        agreement=_agreement(page),
+        together=_together(page),
         charts="".join(page.charts) or "<p>No epoch is finished yet.</p>",
         browser=_browser(page, read["browser.html"]),
         settings="".join(
-            f"<details><summary>{_text(name)}</summary><pre>{_text(text)}</pre></details>"
-            for name, text in page.settings.items()
+            f"<details><summary>{text(name)}</summary><pre>{text(content)}</pre></details>"
+            for name, content in page.settings.items()
         ),
-        footer=_text(page.footer),
+        footer=text(page.footer),
         images=_json([_plain(image) for image in page.images]),
-        script=read["order.js"] + read["browser.js"],
+        script="".join(read[name] for name in _SCRIPTS),
     )
 
 
@@ -149,15 +180,15 @@ def _tiles(page: Page) -> list[str]:
     tiles = []
     for scores in page.scores:
         name = f"{scores.name}, {scores.split}"
-        tiles.append(_tile(_percent(scores.values["miou"]), f"mean IoU ({name})"))
-        tiles.append(_tile(_percent(scores.values["pixel_accuracy"]), f"pixel accuracy ({name})"))
+        tiles.append(_tile(percent(scores.values["miou"]), f"mean IoU ({name})"))
+        tiles.append(_tile(percent(scores.values["pixel_accuracy"]), f"pixel accuracy ({name})"))
     for name, values in page.labellings.items():
-        tiles.append(_tile(_percent(values["miou"]), f"mean IoU of the {name}"))
+        tiles.append(_tile(percent(values["miou"]), f"mean IoU of the {name}"))
     return tiles or ["<p>Nothing is scored: there are no masks, or no predictions yet.</p>"]
 
 
 def _tile(value: str, name: str) -> str:
-    return f'<div class="tile"><b>{value} %</b><span>{_text(name)}</span></div>'
+    return f'<div class="tile"><b>{value} %</b><span>{text(name)}</span></div>'
 
 
 def _protocols(scores: Sequence[Scores]) -> str:
@@ -165,7 +196,7 @@ def _protocols(scores: Sequence[Scores]) -> str:
     for each in scores:
         names.setdefault(each.values["protocol"], []).append(each.name)
     return "".join(
-        f'<p class="quiet"><b>{_text(", ".join(trainings))}</b>: {_text(how)}.</p>'
+        f'<p class="quiet"><b>{text(", ".join(trainings))}</b>: {text(how)}.</p>'
         for how, trainings in names.items()
     )
 
@@ -173,124 +204,34 @@ def _protocols(scores: Sequence[Scores]) -> str:
 def _verdicts(scores: Sequence[Scores]) -> str:
     """What the trivial baselines say of every network, in one sentence each."""
     return "".join(
-        f"<p>{_text(f'{each.name}, {each.split}: {sentence}.')}</p>"
+        f"<p>{text(f'{each.name}, {each.split}: {sentence}.')}</p>"
         for each in scores
         if (sentence := each.values.get("verdict"))
-    )
-
-
-def _baseline_table(page: Page) -> str:
-    """Mean IoU of the networks and of the trivial baselines, a column a split."""
-    columns = {each.split: each.values.get("baselines", {}) for each in page.scores}
-    names = [name for name in page.baselines if any(name in found for found in columns.values())]
-    if not names:
-        return ""
-    head = "".join(f'<th scope="col">mean IoU, {_text(split)}</th>' for split in columns)
-    rows = []
-    for network in dict.fromkeys(each.name for each in page.scores):
-        own = {each.split: each.values for each in page.scores if each.name == network}
-        cells = "".join(f"<td>{_percent(own.get(at, {}).get('miou'))}</td>" for at in columns)
-        rows.append(f'<tr><th scope="row">{_text(network)}</th>{cells}</tr>')
-    for name in names:
-        cells = "".join(
-            f"<td>{_percent(found.get(name, {}).get('miou'))}</td>" for found in columns.values()
-        )
-        title = _text(page.baselines[name])
-        rows.append(f'<tr><th scope="row">no network: {title}</th>{cells}</tr>')
-    return (
-        '<div class="scroll" tabindex="0" role="region" aria-label="Trivial baselines"'
-        f' style="margin-bottom:.8rem"><table><thead><tr><td></td>{head}</tr></thead>'
-        f"<tbody>{''.join(rows)}</tbody></table></div>"
-    )
-
-
-def _class_table(page: Page) -> str:
-    """IoU, precision and recall of every class, side by side for the trainings."""
-    if not page.scores:
-        return ""
-    head = "".join(
-        f'<th scope="colgroup" class="first" colspan="3">{_text(f"{each.name}, {each.split}")}</th>'
-        for each in page.scores
-    )
-    kinds = ("iou", "precision", "recall")
-    names = '<th scope="col" class="first">IoU</th><th scope="col">precision</th>'
-    names = (names + '<th scope="col">recall</th>') * len(page.scores)
-    rows = []
-    for index, name in enumerate(page.classes):
-        cells = "".join(
-            _cell(each.values["classes"].get(name, {}).get(kind), kind)
-            for each in page.scores
-            for kind in kinds
-        )
-        rows.append(
-            f'<tr><th scope="row"><span class="swatch class-{index}"></span>{_text(name)}</th>'
-            f"{cells}</tr>"
-        )
-    means = "".join(
-        _cell(each.values[{"iou": "miou"}.get(kind, kind)], kind)
-        for each in page.scores
-        for kind in kinds
-    )
-    return (
-        '<div class="scroll" tabindex="0" role="region" aria-label="Scores by class"><table>'
-        f'<thead><tr><td></td>{head}</tr><tr><th scope="col">class, percent</th>{names}</tr>'
-        f"</thead><tbody>{''.join(rows)}</tbody>"
-        f'<tfoot><tr><th scope="row">mean</th>{means}</tr></tfoot></table></div>'
-    )
-
-
-def _labelling_table(labellings: Mapping[str, Mapping[str, Any]], titles: Mapping[str, str]) -> str:
-    if not labellings:
-        return ""
-    rows = []
-    for name, values in labellings.items():
-        foreground = values["foreground"]
-        numbers = (
-            values["miou"],
-            values.get("filled_miou"),
-            foreground["precision"],
-            foreground["recall"],
-            values["coverage"],
-        )
-        cells = "".join(f"<td>{_percent(number)}</td>" for number in numbers)
-        rows.append(f'<tr><th scope="row">{_text(name)}</th>{cells}</tr>')
-    floors: Mapping[str, Any] = next(
-        (values.get("baselines", {}) for values in labellings.values()), {}
-    )
-    rows += [
-        f'<tr><th scope="row">no labels: {_text(titles[name])}</th><td></td>'
-        f"<td>{_percent(values['miou'])}</td><td></td><td></td><td></td></tr>"
-        for name, values in floors.items()
-        if name in titles
-    ]
-    heads = "".join(
-        f'<th scope="col">{name}</th>'
-        for name in (
-            "training images, on the grid",
-            "mean IoU",
-            "background elsewhere",
-            "object precision",
-            "object recall",
-            "coverage",
-        )
-    )
-    return (
-        '<div class="scroll" tabindex="0" role="region" aria-label="Scores of cues and supervision"'
-        f' style="margin-top:.8rem"><table><thead><tr>{heads}</tr></thead>'
-        f"<tbody>{''.join(rows)}</tbody></table></div>"
     )
 
 
 def _browser(page: Page, template: str) -> str:
     if not page.images:
         return "<p>There are no images in this report.</p>"
-    trainings = list(dict.fromkeys(name for each in page.images for name in each.scores))
+    trainings = list(
+        dict.fromkeys(name for each in page.images for name in [*each.scores, *each.agreement])
+    )
+    scored = any(each.scores for each in page.images)
+    compared = any(each.agreement for each in page.images)
+    orders = {
+        **({"worst": "worst IoU of objects first", "best": "best first"} if scored else {}),
+        **({"disagree": "least like its supervision first"} if page.agreement else {}),
+        **({"labels": "most unlike its labels first"} if compared else {}),
+        "name": "by name",
+        "list": "as listed",
+    }
     splits = dict.fromkeys(each.split for each in page.images)
     legend = "".join(
-        f'<li><span class="swatch class-{index}"></span>{_text(name)}</li>'
+        f'<li><span class="swatch class-{index}"></span>{text(name)}</li>'
         for index, name in enumerate(page.classes)
     )
     return Template(template).substitute(
+        orders="".join(f'<option value="{k}">{text(name)}</option>' for k, name in orders.items()),
         labels=_options(page.classes[1:]),
         splits=_options(list(splits)),
         trainings=_options(trainings),
@@ -299,8 +240,53 @@ def _browser(page: Page, template: str) -> str:
     )
 
 
+def _tables(page: Page) -> str:
+    """What is known by masks, as tables."""
+    tables = (
+        baseline_table(page.scores, page.baselines)
+        + class_table(page.scores, page.classes)
+        + labelling_table(page.labellings, page.baselines)
+        + confusion_tables(page.confusions, page.classes)
+    )
+    if not tables:
+        return ""
+    return (
+        '<section aria-labelledby="h-classes"><h2 id="h-classes">Classes</h2>'
+        f'<div class="tables">{tables}</div></section>'
+    )
+
+
+def _agreement(page: Page) -> str:
+    """Supervision against prediction, where training images show both."""
+    table = agreement_table(page.agreement, page.classes)
+    if not table:
+        return ""
+    count = sum(any(f["mean"] is not None for f in p.agreement.values()) for p in page.images)
+    return (
+        '<section aria-labelledby="h-agreement">'
+        '<h2 id="h-agreement">Supervision and prediction</h2>'
+        f'<p class="quiet">IoU of the prediction with the supervision that the network was trained '
+        f"on, over the supervised cells of {count} training images. Low values: the network does "
+        f"not follow the supervision: it has learnt too little, or the supervision is wrong. "
+        f"The images can be ordered by it.</p>{table}</section>"
+    )
+
+
+def _together(page: Page) -> str:
+    """Which classes are together in training images."""
+    table = "" if page.together is None else together_table(page.together, page.classes)
+    if not table:
+        return ""
+    return (
+        '<section aria-labelledby="h-together"><h2 id="h-together">Classes together</h2>'
+        '<p class="quiet">Training images by their labels: on the diagonal all that have the '
+        "class, beside it those that have the column's class too. Classes that are always together "
+        f"cannot be told apart.</p>{table}</section>"
+    )
+
+
 def _options(names: Sequence[str]) -> str:
-    return "".join(f"<option>{_text(name)}</option>" for name in names)
+    return "".join(f"<option>{text(name)}</option>" for name in names)
 
 
 def _plain(image: PageImage) -> dict[str, Any]:
@@ -313,6 +299,7 @@ def _plain(image: PageImage) -> dict[str, Any]:
         "uri": image.uri,
         "layers": [vars(layer) for layer in image.layers],
         "scores": image.scores,
+        "agreement": image.agreement,
     }
 
 
@@ -327,18 +314,3 @@ def _class_styles(count: int) -> str:
         f".class-{index} {{ background: rgb({red} {green} {blue}); }}"
         for index, (red, green, blue) in enumerate(class_colours(count).tolist())
     )
-
-
-def _cell(value: float | None, kind: str) -> str:
-    if kind != "iou":
-        return f"<td>{_percent(value)}</td>"
-    share = f"{100 * (value or 0):.1f}%"
-    return f'<td class="share first" style="--share:{share}">{_percent(value)}</td>'
-
-
-def _percent(value: float | None) -> str:
-    return "-" if value is None else f"{100 * value:.1f}"
-
-
-def _text(value: str) -> str:
-    return html.escape(value, quote=True)

@@ -22,7 +22,7 @@ def among_image_labels(probabilities: Tensor, present: Tensor, image_labels_only
     probabilities : Tensor, shape (B, L, h, w)
     present : Tensor of bool, shape (B, L)
     image_labels_only : bool
-        Divide by the sum over the classes that are present; the others get 0.
+        Divide by the sum over the classes that are present, 1e-7 at least; the others get 0.
     """
     probabilities = probabilities.float()
     if not image_labels_only:

@@ -99,7 +99,27 @@ def load_checkpoint(path: Path) -> Checkpoint:
         raise ValueError(f"damaged or foreign checkpoint {path}: {' '.join(reason)}") from error
     if not isinstance(content, dict) or content.pop("format", None) != FORMAT:
         raise ValueError(f"{path} is not a dgcn checkpoint of format {FORMAT}")
+    _check_parts(path, content)
     return Checkpoint(**content)
+
+
+def _check_parts(path: Path, content: dict[Any, Any]) -> None:
+    """Refuse a part that is missing, unknown, or of another type."""
+    types: dict[str, tuple[type, ...]] = {
+        **dict.fromkeys(
+            ("model", "optimizer", "fingerprint", "precision", "network", "sums"), (dict,)
+        ),
+        **{"epoch": (int,), "step": (int,), "history": (list,), "score": (float, int, type(None))},
+    }
+    wrong = [f"no {part}" for part in types if part not in content]
+    wrong += [f"the unknown part {part!r}" for part in content if part not in types]
+    wrong += [
+        f"{part} of type {type(content[part]).__name__}"
+        for part, kinds in types.items()
+        if part in content and not isinstance(content[part], kinds)
+    ]
+    if wrong:
+        raise ValueError(f"{path} is not a dgcn checkpoint of format {FORMAT}: it has {wrong[0]}")
 
 
 def _check_sums(path: Path) -> None:

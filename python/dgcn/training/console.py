@@ -1,14 +1,13 @@
-"""What a run shows meanwhile: lines, bars with the time left, curves for TensorBoard."""
+"""What a run shows meanwhile: lines, bars with the time left, curves."""
 
 from __future__ import annotations
 
 import time
-import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import rich.console
 from rich.progress import (
@@ -21,6 +20,11 @@ from rich.progress import (
 )
 
 from dgcn.text import printable
+from dgcn.training.forecast import Forecast
+from dgcn.training.loggers import make_logger
+
+if TYPE_CHECKING:
+    from dgcn.config.runtime import LoggerName
 
 Advance = Callable[[str], None]
 """Called after every item with a short remark (the loss, a file name), which may be empty."""
@@ -42,12 +46,30 @@ class Console:
         Print nothing.
     rich_console : rich.console.Console or None, default None
         None: standard output.
+
+    Attributes
+    ----------
+    forecast : Forecast
+        How long the run still takes.
     """
 
     def __init__(
         self, *, quiet: bool = False, rich_console: rich.console.Console | None = None
     ) -> None:
         self.rich = rich_console or _Terminal(quiet=quiet, highlight=False, soft_wrap=True)
+        self.forecast = Forecast()
+
+    def begin(self, stage: str) -> None:
+        """A stage of the run begins; say how long the run still takes, where that is known."""
+        self._say(self.forecast.begin(stage))
+
+    def pace(self, images: float, seconds: float) -> None:
+        """The stage has `images` left and takes `seconds` for one; say what that means."""
+        self._say(self.forecast.pace(images, seconds))
+
+    def _say(self, sentence: str) -> None:
+        if sentence:
+            self.line(sentence)
 
     def line(self, text: str) -> None:
         """Print one line as it is."""
@@ -98,7 +120,7 @@ class Console:
 
 
 class Curves:
-    """Writer of ``tensorboard/`` in a training's folder; without TensorBoard it writes nothing.
+    """The curves of a training, by the logger that the settings name.
 
     Parameters
     ----------
@@ -108,16 +130,25 @@ class Curves:
         Whether this process writes at all.
     step : int
         Steps done before: curves of a broken-off training beyond it are dropped.
+    logger : {"auto", "none", "csv", "tensorboard", "wandb", "mlflow"}, default "auto"
+    settings : mapping, optional
+        What the training depends on.
     """
 
-    def __init__(self, folder: Path, writes: bool, step: int) -> None:
-        self._writer: Any = _writer(folder / "tensorboard", step) if writes else None
+    def __init__(
+        self,
+        folder: Path,
+        writes: bool,
+        step: int,
+        logger: LoggerName = "auto",
+        settings: Mapping[str, Any] | None = None,
+    ) -> None:
+        self._logger = make_logger(logger, folder, step, settings or {}) if writes else None
 
     def add(self, step: int, figures: Mapping[str, float]) -> None:
         """Add a point to the curve of each figure."""
-        if self._writer is not None:
-            for name, value in figures.items():
-                self._writer.add_scalar(name, value, step)
+        if self._logger is not None:
+            self._logger.log_metrics(dict(figures), step)
 
     def __enter__(self) -> Curves:
         return self
@@ -128,15 +159,5 @@ class Curves:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._writer is not None:
-            self._writer.close()
-
-
-def _writer(folder: Path, step: int) -> Any:
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            from torch.utils.tensorboard import SummaryWriter
-    except ImportError:
-        return None
-    return SummaryWriter(str(folder), purge_step=step)
+        if self._logger is not None:
+            self._logger.finalize("success" if error is None else "aborted")

@@ -61,8 +61,8 @@ class Training:
 def fit(fabric: Fabric, training: Training, runtime: RuntimeConfig, console: Console) -> Checkpoint:
     """Train to the last epoch, from last.pt in the folder where one of the same fingerprint is.
 
-    Of `runtime` it reads seed, workers and checkpoint_minutes. The state after the last epoch is
-    returned, as it is in last.pt.
+    Of `runtime` it reads seed, workers, checkpoint_minutes and logger. The state after the last
+    epoch is returned, as it is in last.pt.
 
     Raises
     ------
@@ -79,6 +79,9 @@ def fit(fabric: Fabric, training: Training, runtime: RuntimeConfig, console: Con
             if received.interrupt:
                 raise KeyboardInterrupt from error
             raise
+
+
+_SOON = 3  # steps after the first by which the whole is estimated
 
 
 class _Loop:
@@ -122,11 +125,18 @@ class _Loop:
         self.loader: Any = fabric.setup_dataloaders(loader, use_distributed_sampler=False)
         self.rows = read_rows(training.folder, self.state.epoch)
         self.saved = time.monotonic()
+        self.pace: tuple[int, float] | None = None  # a step of this process, and when it ended
 
     def run(self) -> Checkpoint:
         state, training, steps = self.state, self.training, len(self.batches)
         first = state.epoch
-        with Curves(training.folder, self.fabric.is_global_zero, state.done(steps)) as curves:
+        with Curves(
+            training.folder,
+            self.fabric.is_global_zero,
+            state.done(steps),
+            self.runtime.logger,
+            training.fingerprint,
+        ) as curves:
             while state.epoch < self.options.epochs:
                 self.epoch(curves)
                 figures = {name: value / steps for name, value in state.sums.items()}
@@ -139,6 +149,7 @@ class _Loop:
                 best = figures["score"] >= max(row["score"] for row in state.history)
                 # last.pt comes last: a run killed between the two makes the epoch anew.
                 self.save(*(("best.pt",) if best else ()), "last.pt")
+                self.foresee()
                 self.fabric.barrier()
         if self.rows and state.epoch > first:
             self.console.line(f"{training.title}: {sentence(self.rows)}")
@@ -187,6 +198,7 @@ class _Loop:
                     state.sums[name] = state.sums.get(name, 0.0) + value
                 curves.add(at, {**values, "rate": self.options.lr * factor})
                 advance(f"loss {state.sums['loss'] / state.step:.3f}")
+                self.first_steps(at)
                 # Several processes end after the step in which they have told each other.
                 alone = self.fabric.world_size == 1
                 self.pause(self.received.terminate if alone else outcome.terminate)
@@ -198,6 +210,23 @@ class _Loop:
             self.rows.append(Row(state.epoch + 1, images, seconds))
             if self.fabric.is_global_zero:
                 write_rows(training.folder, self.rows)
+
+    def first_steps(self, at: int) -> None:
+        """Note when the first step ended, which may have compiled; soon after it, look ahead."""
+        if self.pace is None:
+            self.pace = at, time.monotonic()
+        elif at == self.pace[0] + _SOON:
+            self.foresee()
+
+    def foresee(self) -> None:
+        """Say how long it still takes, by all that has passed since the first step."""
+        steps, done = len(self.batches), self.state.done(len(self.batches))
+        if self.pace is None or done <= self.pace[0] + 1:
+            return
+        first, since = self.pace
+        seconds = (time.monotonic() - since) / (done - first - 1)
+        left = self.options.epochs * steps - done
+        self.console.pace(left * self.batches.batch, seconds / self.batches.batch)
 
     def pause(self, terminate: bool) -> None:
         """Write a checkpoint where it is time; end where that is asked for."""

@@ -1,0 +1,83 @@
+"""How long a run still takes: sums by hand, and what a training tells of its pace."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from dgcn.options import config_with
+from dgcn.pipeline.chain import CLASSIFIER
+from dgcn.pipeline.foresee import forecast_of
+from dgcn.pipeline.run import open_run
+from dgcn.training.console import Console
+from dgcn.training.forecast import Forecast, duration
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [
+        (0.2, "1 s"),
+        (59.4, "59 s"),
+        (61, "1 min"),
+        (3000, "50 min"),
+        (3700, "1 h"),
+        (12000, "3 h 20 min"),
+        (90000, "1 d 1 h"),
+        (172800, "2 d"),
+    ],
+)
+def test_times_are_said_as_people_say_them(seconds: float, said: str) -> None:
+    assert duration(seconds) == said
+
+
+def test_stages_to_come_are_guessed_from_the_one_that_was_measured() -> None:
+    forecast = Forecast({"classifier": 800, "cues": 100, "segmenter": 700, "prediction": 0})
+    assert forecast.begin("classifier") == ""  # nothing is known yet
+    said = forecast.pace(600, 0.5)
+    # 600 at 0.5 s; 100 at 1.5 times and 700 at 3 times as much.
+    assert forecast.left() == {"classifier": 300, "cues": 75, "segmenter": 1050}
+    assert said == "about 24 min left: classifier 5 min, cues 1 min, segmentation network 18 min"
+    assert forecast.begin("segmenter") == "about 18 min left"
+    assert forecast.pace(700, 0.1) == "about 1 min left"
+    assert forecast.pace(100, 0.1) == ""  # less than a minute
+    alone = Forecast()
+    assert alone.begin("classifier") == ""
+    assert alone.pace(100, 1.0) == "about 2 min left"
+
+
+class Recording(Console):
+    def __init__(self) -> None:
+        super().__init__(quiet=True)
+        self.paces: list[float] = []
+
+    def pace(self, images: float, seconds: float) -> None:
+        assert seconds > 0
+        self.paces.append(images)
+
+
+SETTINGS = {
+    "data": {"size": 41, "synthetic_images": 6, "synthetic_val_images": 2, "synthetic_size": 48},
+    "model": {"backbone": "small"},
+    "classify": {"epochs": 3, "batch_size": 2},
+    "train": {"epochs": 5},
+    "runtime": {"device": "cpu"},
+}
+
+
+def test_a_training_tells_its_pace_soon_and_after_every_epoch(tmp_path: Path) -> None:
+    config = config_with({**SETTINGS, "out": tmp_path / "run"})
+    console = Recording()
+    with open_run(config, console=console) as run:
+        before = forecast_of(run)
+        before.pace(0, 1.0)
+        factor = 0.75**2 + 1 + 1.25**2
+        assert set(before.left()) == {"", "classifier", "cues", "segmenter", "prediction"}
+        assert before.left()["segmenter"] / before.left()["classifier"] == pytest.approx(3 * 5 / 3)
+        assert before.left()["prediction"] == pytest.approx(2 * factor * 1.5)
+        CLASSIFIER.perform(run)
+        # 9 steps of 2 images: after the epochs of 3, and after the fourth step.
+        assert console.paces == [12, 10, 6, 0]
+        after = forecast_of(run)
+        after.pace(0, 1.0)
+        assert set(after.left()) == {"", "cues", "segmenter", "prediction"}
