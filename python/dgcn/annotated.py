@@ -1,4 +1,4 @@
-"""Labels of a folder's pictures from what people have drawn on them: LabelMe's files, CVAT's."""
+"""Labels of a folder's pictures from what people have drawn on them, in several programs."""
 
 from __future__ import annotations
 
@@ -7,9 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from dgcn.annotations.cvat import is_cvat, read_cvat
 from dgcn.annotations.drawing import Drawing
-from dgcn.annotations.read_labelme import is_labelme, read_labelme
+from dgcn.annotations.read_files import read_drawings, written_by
 from dgcn.class_folders import Survey
 from dgcn.data.errors import DataError
 from dgcn.data.lists import require_name
@@ -54,6 +53,7 @@ def read_annotated(found: Survey, names: Iterable[str]) -> Annotated:
     by_stem = {Path(name).stem: name for name in names}
     where: dict[str, str] = {}
     says: list[Path] = []
+    alone = True  # whether no drawing is one of LabelMe's, which are many files
 
     def take(stem: str, drawing: Drawing) -> None:
         name = by_stem[stem]
@@ -67,39 +67,38 @@ def read_annotated(found: Survey, names: Iterable[str]) -> Annotated:
                 raise DataError(f"{drawing.where}: {error}") from error
         result.labels[name] = drawing.labels
 
-    jsons = [path for path in _aside(found, ".json") if is_labelme(path)]
-    mine = [path for path in jsons if path.stem in by_stem]
-    for path in mine:
-        drawing = read_labelme(path)
-        take(path.stem, drawing)
-        says += [path] * any(shape.kind != "other" for shape in drawing.shapes)
-    if says:
-        result.drawn = Path(os.path.commonpath([path.parent for path in says]))
-    xmls = [path for path in _aside(found, ".xml") if is_cvat(path)]
-    for path in xmls:
-        entries = {stem: each for stem, each in read_cvat(path).items() if stem in by_stem}
+    mine, lonely = [], []
+    for path in _aside(found, ".json") + _aside(found, ".xml"):
+        program = written_by(path)
+        if program is None:
+            continue
+        drawings = read_drawings(path) if program != "LabelMe" or path.stem in by_stem else {}
+        entries = {stem: each for stem, each in drawings.items() if stem in by_stem}
+        if not entries:
+            lonely.append(path)
+            continue
+        mine.append(path)
         for stem, drawing in entries.items():
             take(stem, drawing)
         bare = sum(not (drawing.shapes or drawing.tags) for drawing in entries.values())
-        if bare:
+        if bare and program != "LabelMe":
             result.remarks.append(
                 f"{path.name}: {bare} pictures without annotation are taken as background alone"
             )
-        drawn = any(s.kind != "other" for each in entries.values() for s in each.shapes)
-        if drawn and result.drawn is None:
-            result.drawn = path
-        elif drawn:
-            result.remarks.append(f"{path.name}: only its labels are used, not its shapes")
-    _used(found, {*mine, *xmls})
-    lonely = [path for path in jsons if path.stem not in by_stem]
+        if any(shape.kind != "other" for each in entries.values() for shape in each.shapes):
+            says.append(path)
+            alone = alone and program != "LabelMe"
+    if len(says) == 1 and alone:
+        result.drawn = says[0]
+    elif says:
+        result.drawn = Path(os.path.commonpath([path.parent for path in says]))
+    _used(found, set(mine))
     if lonely:
         _used(found, set(lonely))
         found.aside["drawings that belong to no picture"] += lonely
     if result.labels:
-        files = len(mine) + len(xmls)
-        result.remarks.insert(
-            0, f"labels of {len(result.labels)} pictures are those drawn on them ({files} files)"
-        )
+        said = f"labels of {len(result.labels)} pictures are those drawn on them"
+        result.remarks.insert(0, f"{said} ({len(mine)} files)")
     if result.drawn is not None:
         result.remarks.append(
             f"what is drawn is used as cues: cues.drawn is {result.drawn} (null: it is not)"

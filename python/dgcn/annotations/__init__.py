@@ -5,10 +5,14 @@ from dgcn.annotations.drawing import Drawing, Shape
 from dgcn.annotations.formats import FORMATS, Format, Sheet, coco, geojson, labelme, writer_of
 from dgcn.annotations.instances import Instance, instances_of
 from dgcn.annotations.outlines import Polygon, polygons_of
+from dgcn.annotations.read_coco import read_coco
+from dgcn.annotations.read_files import PROGRAMS, read_drawings, written_by
+from dgcn.annotations.read_label_studio import read_label_studio
 from dgcn.annotations.read_labelme import read_labelme
 
 __all__ = [
     "FORMATS",
+    "PROGRAMS",
     "Drawing",
     "Format",
     "Instance",
@@ -21,7 +25,11 @@ __all__ = [
     "instances_of",
     "labelme",
     "polygons_of",
+    "read_coco",
     "read_cvat",
+    "read_drawings",
+    "read_label_studio",
     "read_labelme",
     "writer_of",
+    "written_by",
 ]

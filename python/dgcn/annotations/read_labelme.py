@@ -31,12 +31,8 @@ _KINDS: dict[str, Kind] = {
 _LEAST = {"points": 1, "line": 2, "box": 2, "polygon": 3, "mask": 1}
 
 
-def is_labelme(path: Path) -> bool:
-    """Whether a JSON file is LabelMe's, by what is in it."""
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return False
+def is_labelme(content: Any) -> bool:
+    """Whether what a JSON file holds is LabelMe's."""
     return isinstance(content, dict) and isinstance(content.get("shapes"), list)
 
 

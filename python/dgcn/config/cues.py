@@ -20,8 +20,9 @@ class CuesConfig:
     None: they are made, as the other fields say."""
     drawn: Path | None = None
     """What people have drawn, as cues: a folder of label images NAME.png and LabelMe's NAME.json
-    (points, lines, boxes, polygons), or an XML file of CVAT. Images without a drawing get cues that
-    are made. Where no background is drawn, it is taken from the saliency, as everywhere."""
+    (points, lines, boxes, polygons), or a file of CVAT, COCO or Label Studio. Images without a
+    drawing get cues that are made. Where no background is drawn, it is taken from the saliency, as
+    everywhere."""
     not_drawn: int = 255
     """Value of label images in that folder where nothing is drawn; 255 never is."""
     foreground: Literal["auto"] | float = "auto"

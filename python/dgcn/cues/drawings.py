@@ -5,13 +5,12 @@ from __future__ import annotations
 import filecmp
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from dgcn.annotations.cvat import read_cvat
 from dgcn.annotations.drawing import Drawing
-from dgcn.annotations.read_labelme import is_labelme, read_labelme
+from dgcn.annotations.read_files import read_drawings, written_by
 from dgcn.data.dataset import Record
 from dgcn.data.errors import DataError
 
@@ -54,8 +53,9 @@ def find_drawings(path: Path, records: Sequence[Record]) -> Drawings:
     Parameters
     ----------
     path : Path
-        A folder, searched to any depth, of label images ``NAME.png`` and LabelMe's ``NAME.json``;
-        or an XML file of CVAT. The pictures themselves may lie in the folder as well.
+        A folder, searched to any depth, of label images ``NAME.png``, LabelMe's ``NAME.json`` and
+        files for many pictures: CVAT's XML, JSON of COCO or Label Studio; or one of these files.
+        The pictures themselves may lie in the folder as well.
     records : sequence of Record
         All images of the data set.
 
@@ -70,36 +70,42 @@ def find_drawings(path: Path, records: Sequence[Record]) -> Drawings:
     found: dict[str, Path | Drawing] = {}
     places: dict[str, Path] = {}
     if path.is_file():
-        entries = read_cvat(path)
-        found = {name: entry for name, entry in entries.items() if _says(entry)}
+        files = [path]
     elif path.is_dir():
-        for file in _files(path):
-            record = known.get(file.stem)
-            if record is not None and _is_picture(file, record):
-                continue
-            if file.suffix.lower() == ".json" and record is None and not is_labelme(file):
-                continue  # something else, as annotations.json of COCO
-            if record is not None and file.stem in places:
-                raise DataError(
-                    f"{file}: image {file.stem!r} has another drawing, {places[file.stem]}"
-                )
-            places[file.stem] = file
-            if record is None or file.suffix.lower() == ".png":
-                found[file.stem] = file
-            elif _says(drawing := read_labelme(file)):
-                found[file.stem] = drawing
+        files = _files(path)
     else:
         raise FileNotFoundError(f"no such file or folder of drawings: {path}")
+    for file in files:
+        for name, entry in _entries(file, known, alone=path.is_file()).items():
+            if name in known and name in places:
+                raise DataError(f"{file}: image {name!r} has another drawing, {places[name]}")
+            places[name] = file
+            if not isinstance(entry, Drawing) or _says(entry):
+                found[name] = entry
     strangers = tuple(sorted(name for name in found if name not in known))
     mine = {name: entry for name, entry in found.items() if name in known}
     if not mine:
         example = f", e.g. {strangers[0]!r} is the name of no image" if strangers else ""
         raise DataError(
             f"{path}: no drawing of an image of this data set{example} (expected are NAME.png, "
-            f"NAME.json of LabelMe, or an XML file of CVAT)"
+            f"NAME.json of LabelMe, or a file of CVAT, COCO or Label Studio)"
         )
-    files = (path,) if path.is_file() else tuple(places[name] for name in mine)
-    return Drawings(path, mine, strangers, files)
+    used = tuple(sorted({places[name] for name in mine}))
+    return Drawings(path, mine, strangers, used)
+
+
+def _entries(
+    file: Path, known: Mapping[str, Record], *, alone: bool
+) -> Mapping[str, Path | Drawing]:
+    """What a file draws, by the name of the image; nothing, where it is something else."""
+    record = known.get(file.stem)
+    if record is not None and _is_picture(file, record):
+        return {}
+    if file.suffix.lower() == ".png":
+        return {file.stem: file}
+    if alone or record is not None or written_by(file) is not None:
+        return read_drawings(file)
+    return {}
 
 
 def _says(drawing: Drawing) -> bool:
@@ -112,7 +118,7 @@ def _files(folder: Path) -> list[Path]:
     for parent, folders, names in os.walk(folder):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         found += [Path(parent, name) for name in sorted(names) if not name.startswith(".")]
-    return [path for path in found if path.suffix.lower() in (".png", ".json")]
+    return [path for path in found if path.suffix.lower() in (".png", ".json", ".xml")]
 
 
 def _is_picture(file: Path, record: Record) -> bool:
