@@ -49,7 +49,7 @@ class Nearby {
   }
 
  private:
-  static constexpr int kSteps = 2;
+  static constexpr int kSteps = 4;
 
   template <class Weigh>
   void enter(std::int32_t i, Weigh& weigh) {
