@@ -76,7 +76,8 @@ class Choice {
   const std::vector<std::int32_t>& nodes() const { return nodes_; }
   bool takes_second(std::int32_t i) const { return state_[place(i)] == State::second; }
 
-  // Calls act(j) for the nodes next to i with which it saves something where both take their second.
+  // Calls act(j) for the nodes next to i with which it saves something where both take their
+  // second.
   template <class Act>
   void each_partner(std::int32_t i, Act&& act) const {
     each_link(i, [&](const Link<Cost>& link, const Entry<Cost>& entry) {
