@@ -76,6 +76,15 @@ class Choice {
   const std::vector<std::int32_t>& nodes() const { return nodes_; }
   bool takes_second(std::int32_t i) const { return state_[place(i)] == State::second; }
 
+  // Calls act(j) for the nodes next to i with which it saves something where both take their
+  // second.
+  template <class Act>
+  void each_partner(std::int32_t i, Act&& act) const {
+    each_link(i, [&](const Link<Cost>& link, const Entry<Cost>& entry) {
+      if (link.weight * entry.product > Cost{0}) act(link.node());
+    });
+  }
+
   // A set of labels that is given up where all its users, which have been added, take their second.
   void add_set(std::int32_t set) {
     const LabelSets<Cost>& sets = labels_.sets();

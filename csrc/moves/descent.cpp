@@ -20,22 +20,35 @@ namespace {
 template <class Kind>
 class Rounds {
  public:
-  explicit Rounds(Kind& kind) : kind_(kind), tried_(kind.count(), -1) {}
+  explicit Rounds(Kind& kind) : kind_(kind), tried_(kind.count(), -1), searched_(tried_) {}
 
-  // Makes the moves in turn, the first or the last first, until none lowers the energy, in at most
-  // `most` rounds; returns how many of these are left.
-  std::int64_t run(std::int64_t most, bool last_first) {
+  // Makes the moves in turn, the first or the last first, until none lowers the energy as far as
+  // quick moves tell, in at most `most` rounds; returns how many of these are left.
+  std::int64_t run(std::int64_t most, bool last_first = false) {
     for (; most > 0; --most) {
       bool any = false;
       for (std::size_t k = 0; k < tried_.size(); ++k) {
         const std::size_t move = last_first ? tried_.size() - 1 - k : k;
         if (!kind_.is_due(move, tried_[move], now_)) continue;
         any = true;
-        interruption_point();
-        if (kind_.make(move, now_ + 1)) ++now_;
-        tried_[move] = now_;
+        make(move, false);
       }
       if (!any) return most;
+    }
+    return 0;
+  }
+
+  // The same until no move at all lowers the energy.
+  std::int64_t run_thoroughly(std::int64_t most) {
+    while ((most = run(most)) > 0) {
+      bool any = false, lower = false;
+      for (std::size_t move = 0; move < tried_.size() && !lower; ++move) {
+        if (!kind_.is_due(move, searched_[move], now_)) continue;
+        any = true;
+        lower = make(move, true);
+      }
+      if (!any) return most;
+      --most;
     }
     return 0;
   }
@@ -43,9 +56,19 @@ class Rounds {
   void labels_changed() { ++now_; }
 
  private:
+  bool make(std::size_t move, bool thorough) {
+    interruption_point();
+    const bool lower = kind_.make(move, now_ + 1, thorough);
+    if (lower) ++now_;
+    tried_[move] = now_;
+    if (kind_.was_thorough()) searched_[move] = now_;
+    return lower;
+  }
+
   Kind& kind_;
-  std::vector<std::int64_t> tried_;  // time of the last try
-  std::int64_t now_ = 0;             // how often labels changed
+  std::vector<std::int64_t> tried_;     // time of the last try
+  std::vector<std::int64_t> searched_;  // the same of those that missed nothing
+  std::int64_t now_ = 0;                // how often labels changed
 };
 
 // Note [Two ways down]: which local minimum is reached is a matter of the order of the labels. So
@@ -57,16 +80,18 @@ void expand(Search<Cost>& search, std::int64_t max_cycles) {
   const std::vector<std::int32_t> start = search.labels.all();
   Expansions<Cost> expansions(search);
   Rounds rounds(expansions);
-  const std::int64_t left = rounds.run(max_cycles, false);
-  if (search.problem.labels < 3 || left <= kSecond || search.labels.all() == start) return;
+  const std::int64_t left = rounds.run(max_cycles);
+  if (search.problem.labels < 3 || left <= kSecond || search.labels.all() == start) {
+    rounds.run_thoroughly(left);
+    return;
+  }
   const std::vector<std::int32_t> found = search.labels.all();
   auto known = expansions.go_on_from(start);
   Rounds(expansions).run(kSecond, true);
   const std::vector<std::int32_t> other = search.labels.all();
-  expansions.go_on_from(found, std::move(known));
-  if (!expansions.fuse(other)) return;
-  rounds.labels_changed();
-  rounds.run(left - kSecond, false);
+  expansions.go_back_to(found, std::move(known));
+  if (expansions.fuse(other)) rounds.labels_changed();
+  rounds.run_thoroughly(left - kSecond);
 }
 
 // The label that costs least if all nodes have it; none where no label is allowed to all.
@@ -99,13 +124,13 @@ std::optional<std::int32_t> one_for_all(const Search<Cost>& search) {
 template <class Cost>
 void expand_with_sets(Search<Cost>& search, std::int64_t max_cycles) {
   Expansions<Cost> expansions(search);
-  const std::int64_t left = Rounds(expansions).run(max_cycles, false);
+  const std::int64_t left = Rounds(expansions).run(max_cycles);
   const std::optional<std::int32_t> one = left > 0 ? one_for_all(search) : std::nullopt;
   if (!one) return;
   const std::vector<std::int32_t> found = search.labels.all();
   const Cost energy = search.labels.energy();
   expansions.go_on_from(std::vector<std::int32_t>(found.size(), *one));
-  Rounds(expansions).run(left, false);
+  Rounds(expansions).run(left);
   if (search.labels.energy() >= energy) expansions.go_on_from(found);
 }
 
@@ -120,7 +145,7 @@ Cost descend(const Problem<Cost>& problem, Moves moves, std::int64_t max_cycles,
     search.labels.sets().empty() ? expand(search, most) : expand_with_sets(search, most);
   } else {
     Swaps<Cost> swaps(search);
-    Rounds(swaps).run(most, false);
+    Rounds(swaps).run(most);
   }
   std::copy_n(search.labels.labels(), problem.nodes, labels);
   return search.labels.energy();

@@ -4,9 +4,12 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
+#include <utility>
 #include <vector>
 
 #include "moves/choice.hpp"
+#include "moves/nearby.hpp"
 #include "moves/search.hpp"
 #include "parallel/parallel_for.hpp"
 
@@ -18,28 +21,42 @@ class Expansions {
   explicit Expansions(Search<Cost>& search)
       : search_(search),
         words_((static_cast<std::size_t>(search.labels.unary().places()) + 63) / 64),
-        settled_(words_ * static_cast<std::size_t>(search.problem.nodes)),
+        nearby_(search.choice, search.problem.nodes),
         chunks_(search.problem.nodes < 2 * kChunk || search.threads < 2
                     ? 1
-                    : static_cast<std::size_t>(search.problem.nodes / kChunk)) {}
+                    : static_cast<std::size_t>(search.problem.nodes / kChunk)) {
+    forget();
+  }
 
   std::size_t count() const { return static_cast<std::size_t>(search_.problem.labels); }
 
   // Makes a move where that lowers the energy, and the time then `next`; returns whether it does.
-  bool make(std::size_t move, std::int64_t /*next*/) {
+  // Unless it is to be `thorough`, it may miss some of the nodes that gain.
+  bool make(std::size_t move, std::int64_t /*next*/, bool thorough) {
     const auto alpha = static_cast<std::int32_t>(move);
-    search_.table.expansion(alpha);
-    find_savings(alpha);
-    find_candidates(alpha);
-    find_sets(alpha);
     auto& choice = search_.choice;
-    choice.solve(search_.method);
+    is_thorough_ = thorough || !suits_nearby(move);
+    search_.table.expansion(alpha, is_thorough_);
+    if (is_thorough_) {
+      find_savings(alpha);
+      find_candidates(alpha);
+      find_sets(alpha);
+      choice.solve(search_.method);
+    } else {
+      nearby_.solve(
+          known_.changes.begin() + static_cast<std::ptrdiff_t>(known_.seen[move]),
+          known_.changes.end(), [&](std::int32_t i) { return weigh(i, alpha); }, search_.method);
+    }
     for (const std::int32_t i : choice.nodes()) {
       if (choice.takes_second(i)) search_.labels.propose(i, alpha);
     }
     choice.clear();
-    return keep_if_better();
+    const bool better = keep_if_better();
+    known_.seen[move] = known_.changes.size();
+    return better;
   }
+  // Whether the last move missed nothing.
+  bool was_thorough() const { return is_thorough_; }
 
   // Takes at every node the label of `other` (nodes) instead of the present one where that makes
   // the energy lower, as far as a cut without costs of sets tells: V. Lempitsky, C. Rother, S.
@@ -64,14 +81,24 @@ class Expansions {
     return keep_if_better();
   }
 
-  // Goes on from other labels, with nothing known of them but what is in `known`; returns what was
-  // known of those before.
-  std::vector<std::uint64_t> go_on_from(const std::vector<std::int32_t>& labels,
-                                        std::vector<std::uint64_t> known = {}) {
+  // What moves have found out about labels.
+  struct Known {
+    std::vector<std::uint64_t> settled;  // (nodes, words_): a bit for every cost of a label
+    std::vector<std::int32_t> changes;   // nodes beside which, or at which, labels changed, in turn
+    std::vector<std::size_t> seen;       // (labels): changes before its last expansion, or kNever
+  };
+
+  // Goes on from other labels, of which nothing is known; returns what was known of those before.
+  Known go_on_from(const std::vector<std::int32_t>& labels) {
     search_.labels.set(labels);
-    known.resize(settled_.size());
-    settled_.swap(known);
-    return known;
+    Known before = std::move(known_);
+    forget();
+    return before;
+  }
+  // Goes back to labels of which that much is known.
+  void go_back_to(const std::vector<std::int32_t>& labels, Known known) {
+    search_.labels.set(labels);
+    known_ = std::move(known);
   }
 
   // Whether a move may lower the energy at time `now` that could not at time `since`.
@@ -82,15 +109,36 @@ class Expansions {
  private:
   using Answer = typename Choice<Cost>::State;
   static constexpr std::int64_t kChunk = 1 << 14;
+  static constexpr std::size_t kNever = std::numeric_limits<std::size_t>::max();
+
+  void forget() {
+    known_.settled.assign(words_ * static_cast<std::size_t>(search_.problem.nodes), 0);
+    forget_changes();
+  }
+  void forget_changes() {
+    known_.changes.clear();
+    known_.seen.assign(count(), kNever);
+  }
+
+  // Whether it is known where labels have changed since this one was last expanded. Costs of sets
+  // change everywhere.
+  bool suits_nearby(std::size_t move) const {
+    return known_.seen[move] != kNever && search_.labels.sets().empty();
+  }
+  // That are worth to be remembered.
+  std::size_t most_changes() const { return static_cast<std::size_t>(search_.problem.nodes); }
 
   bool keep_if_better() {
     if (search_.labels.change() >= 0) {
       search_.labels.reject();
       return false;
     }
-    search_.each_affected([this](std::int32_t i) {
-      std::fill_n(settled_.begin() + static_cast<std::ptrdiff_t>(place(i, 0)), words_, 0);
+    auto& changes = known_.changes;
+    search_.each_affected([&](std::int32_t i) {
+      std::fill_n(known_.settled.begin() + static_cast<std::ptrdiff_t>(place(i, 0)), words_, 0);
+      if (changes.size() <= most_changes()) changes.push_back(i);
     });
+    if (changes.size() > most_changes()) forget_changes();
     search_.labels.accept();
     return true;
   }
@@ -132,23 +180,29 @@ class Expansions {
 
   void weigh(std::int32_t alpha, std::int64_t from, std::int64_t to,
              std::vector<std::int32_t>& found) {
-    const Cost* const own = search_.labels.own();
-    const Cost* const savings = savings_.empty() ? nullptr : savings_.data();
     found.clear();
     search_.labels.unary().each(alpha, from, to, [&](std::int32_t i, std::int32_t at, Cost cost) {
-      std::uint64_t& settled = settled_[place(i, at)];
-      const std::uint64_t bit = std::uint64_t{1} << (at % 64);
-      if ((settled & bit) != 0) return;
-      const std::int32_t label = search_.labels[i];
-      const bool chooses = label != alpha && !is_forbidden(cost);
-      if (chooses &&
-          search_.choice.weigh(i, cost - own[i] + search_.loops(i, label, alpha),
-                               savings == nullptr ? Cost{0} : savings[label]) != Answer::first) {
-        found.push_back(i);
-      } else {
-        settled |= bit;
-      }
+      if (weigh(i, alpha, at, cost) != Answer::first) found.push_back(i);
     });
+  }
+  Answer weigh(std::int32_t i, std::int32_t alpha) {
+    const auto [at, cost] = search_.labels.unary().find_place(i, alpha);
+    return cost == nullptr ? Answer::first : weigh(i, alpha, at, *cost);
+  }
+  // `at`, `cost`: those of alpha at node i.
+  Answer weigh(std::int32_t i, std::int32_t alpha, std::int32_t at, Cost cost) {
+    std::uint64_t& settled = known_.settled[place(i, at)];
+    const std::uint64_t bit = std::uint64_t{1} << (at % 64);
+    if ((settled & bit) != 0) return Answer::first;
+    const std::int32_t label = search_.labels[i];
+    Answer answer = Answer::first;
+    if (label != alpha && !is_forbidden(cost)) {
+      const Cost difference = cost - search_.labels.own()[i] + search_.loops(i, label, alpha);
+      const Cost saved = savings_.empty() ? Cost{0} : savings_[static_cast<std::size_t>(label)];
+      answer = search_.choice.weigh(i, difference, saved);
+    }
+    if (answer == Answer::first) settled |= bit;
+    return answer;
   }
 
   // The sets without alpha whose users all may take it: Note [Label costs].
@@ -172,7 +226,9 @@ class Expansions {
 
   Search<Cost>& search_;
   std::size_t words_;
-  std::vector<std::uint64_t> settled_;  // (nodes, words_): a bit for every cost of a label
+  Known known_;
+  Nearby<Cost> nearby_;
+  bool is_thorough_ = true;
   std::vector<std::vector<std::int32_t>> chunks_;
   std::vector<Cost> savings_;             // (labels) where sets have costs
   std::vector<std::int32_t> candidates_;  // (sets): users that may take alpha

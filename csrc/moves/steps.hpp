@@ -27,7 +27,7 @@ class Steps {
   // Expands a label; returns whether that lowers the energy.
   bool expand(std::int32_t alpha) {
     if (!expansions_) expansions_.emplace(search_);
-    if (!expansions_->make(static_cast<std::size_t>(alpha), 0)) return false;
+    if (!expansions_->make(static_cast<std::size_t>(alpha), 0, true)) return false;
     swaps_.reset();
     return true;
   }

@@ -34,8 +34,10 @@ class Table {
         pays_(problem.tables == nullptr && problem.labels * problem.labels <= problem.edges + 64) {}
 
   // For an expansion of alpha: the first label of a node is its present one, the second is alpha.
-  void expansion(std::int32_t alpha) {
+  // `many`: whether entries of many links will be asked for.
+  void expansion(std::int32_t alpha, bool many) {
     move_ = Move::expansion;
+    many_ = many;
     beta_ = alpha;
     if (!is_looked_up()) return;
     resize(labels_);
@@ -50,6 +52,7 @@ class Table {
   // For a swap: the first label of the nodes that move is alpha, the second beta.
   void swap(std::int32_t alpha, std::int32_t beta) {
     move_ = Move::swap;
+    many_ = true;
     alpha_ = alpha;
     beta_ = beta;
     if (!is_looked_up()) return;
@@ -68,7 +71,7 @@ class Table {
     second_ = second;
   }
 
-  bool is_looked_up() const { return move_ != Move::fusion && pays_; }
+  bool is_looked_up() const { return move_ != Move::fusion && many_ && pays_; }
   // What an end i of an edge sees of it; of the present `labels` (nodes).
   Entry<Cost> of_link(const std::int32_t* labels, std::int32_t i, const Link<Cost>& link) const {
     const std::int32_t j = link.node();
@@ -136,7 +139,8 @@ class Table {
 
   const Problem<Cost>& problem_;
   std::int32_t labels_;
-  bool pays_;  // to look entries up
+  bool pays_;  // to look many entries up
+  bool many_ = true;
   Move move_ = Move::expansion;
   std::int32_t alpha_ = 0, beta_ = 0;
   const std::int32_t* second_ = nullptr;

@@ -28,17 +28,23 @@ class Unary {
 
   // The cost of a label that node i may have; null where it may not.
   const Cost* find(std::int32_t i, std::int32_t label) const {
-    const Cost* cost = nullptr;
+    const Cost* const cost = find_place(i, label).cost;
+    return cost == nullptr || is_forbidden(*cost) ? nullptr : cost;
+  }
+  struct Place {
+    std::int32_t place;
+    const Cost* cost;
+  };
+  // The same with its place, and infinite where it is forbidden.
+  Place find_place(std::int32_t i, std::int32_t label) const {
     if (problem_.candidates == nullptr) {
-      cost = columns_.data() + label * problem_.nodes + i;
-    } else {
-      const std::int64_t* const first = problem_.candidates + i * problem_.columns;
-      const std::int64_t* const last = first + problem_.columns;
-      const std::int64_t* const at = std::find(first, last, std::int64_t{label});
-      if (at == last) return nullptr;
-      cost = problem_.unary + (at - problem_.candidates);
+      return {label, columns_.data() + label * problem_.nodes + i};
     }
-    return is_forbidden(*cost) ? nullptr : cost;
+    const std::int64_t* const first = problem_.candidates + i * problem_.columns;
+    const std::int64_t* const last = first + problem_.columns;
+    const std::int64_t* const at = std::find(first, last, std::int64_t{label});
+    if (at == last) return {0, nullptr};
+    return {static_cast<std::int32_t>(at - first), problem_.unary + (at - problem_.candidates)};
   }
 
   // How many costs there are of a label, numbered by ascending nodes.

@@ -130,12 +130,13 @@ def alpha_expansion(
 
     A cycle takes at most L cuts. Nodes that are sure to keep their label, or to take alpha,
     whatever their neighbours do, are left out of the cut. A label is passed over while nothing has
-    changed. A few cycles are usual; which local minimum is reached depends on the order of the
-    labels. So the search starts again for one cycle, last label first, and the cut of a fusion move
-    takes the better of both labellings place by place. Expansions then go on. With ``label_costs``
-    the second way starts from the one label that costs least if all nodes have it, and the better
-    end is kept. All of it counts as cycles. A set of labels that a move could give up is one more
-    node of its cut, joined to the set's users.
+    changed. Where its last expansion is known, only nodes near later changes are cut; when that
+    lowers the energy no more, a cycle over all nodes follows. A few cycles are usual; which local
+    minimum is reached depends on the order of the labels. So the search starts again for one cycle,
+    last label first, and the cut of a fusion move takes the better of both labellings place by
+    place. Expansions then go on. With ``label_costs`` the second way starts from the one label that
+    costs least if all nodes have it, and the better end is kept. All of it counts as cycles. A set
+    of labels that a move could give up is one more node of its cut, joined to the set's users.
 
     Memory is O(N L + E + K L^2), with ``candidates`` O(N C + E + K L^2); checking ``pairwise``
     takes O(K L^3). CUDA tensors are solved on the host. ``num_threads`` share the nodes of a move

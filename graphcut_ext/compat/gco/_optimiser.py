@@ -41,6 +41,7 @@ class GCO:
     ) -> None:
         """Begin a graph of sites without edges and costs."""
         self.nb_sites = _count("num_sites", num_sites)
+        self.handle = 0  # a number, as there, of no use
         self.nb_labels = _count("num_labels", num_labels)
         self.energy_is_float = bool(energy_is_float)
         self._dtype = np.dtype(np.float64 if energy_is_float else np.int64)

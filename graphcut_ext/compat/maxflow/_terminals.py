@@ -20,6 +20,7 @@ class Terminals:
     def __init__(self, dtype: np.dtype[Any]) -> None:
         self.constant: Any = dtype.type(0).item()
         self._excess: NDArray[Any] = np.zeros(0, dtype)
+        self._limit = INTEGER_LIMIT if dtype.kind == "i" else np.inf
         self._nodes = 0
         self._touched: list[NDArray[np.int64]] = []
         self._touched_one: list[int] = []
@@ -46,7 +47,13 @@ class Terminals:
 
     def add_one(self, node: int, source: Any, sink: Any) -> None:
         """Add the capacities of one node."""
-        before = self._excess[node].item()
+        before = self._excess.item(node)
+        limit = self._limit
+        if before == 0 and 0 <= source < limit and 0 <= sink < limit:
+            self.constant += source if source < sink else sink
+            self._excess[node] = source - sink
+            self._touched_one.append(node)
+            return
         source, sink = source + max(before, 0), sink + max(-before, 0)
         if abs(source) == abs(sink) == np.inf:
             raise ValueError(f"both terminal capacities of node {node} are infinite")

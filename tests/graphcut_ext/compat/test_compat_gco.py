@@ -211,7 +211,9 @@ def test_costs_one_by_one():
     assert found.expansion() == 3
     assert found.get_labels().tolist() == [1, 1, 0]
     assert found.swap() == 3
+    assert found.handle is not None
     found.destroy_graph()
+    assert not hasattr(found, "handle")
 
 
 BAD = [
