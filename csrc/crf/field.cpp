@@ -155,7 +155,7 @@ void Field::slice(const Group& group, const Wide& kernel, std::int64_t chunk, fl
   const std::int64_t corners = kernel.lattice.dimensions + 1;
   const std::int64_t width = labels_.width(chunk);
   const Strip& strip = kernel.lattice.strips[group.strip];
-  loops().slice(kernel.lattice.shares.get() + group.top * width_ * corners, corners, width,
+  loops().slice(kernel.lattice.shares(group.strip, group.top * width_), corners, width,
                 kernel.out.get() + kernel.at(chunk, strip, width), to, pixels(group));
 }
 
@@ -244,7 +244,7 @@ void Field::spread(const Group& group, const float* q, Workspace& space) {
       const std::int64_t width = labels_.width(chunk);
       float* copies = kernel.in.get() + kernel.at(chunk, strip, width);
       if (group.top == strip.top) std::fill_n(copies, strip.copies * width, 0.0F);
-      loops().splat(kernel.lattice.shares.get() + group.top * width_ * corners, corners, width,
+      loops().splat(kernel.lattice.shares(group.strip, group.top * width_), corners, width,
                     values + chunk * kChunk * count, count, copies);
     }
   }
