@@ -105,7 +105,8 @@ void link_neighbours(Lattice& lattice, const VertexTable& table, int threads) {
   const auto none = static_cast<std::int32_t>(lattice.vertices);
   lattice.forward.assign(size, none);
   lattice.backward.assign(size, none);
-  parallel_for(d + 1, threads, [&](int, std::int64_t direction) {
+  constexpr std::int32_t kSmall = 1 << 12;  // vertices that are not worth a thread
+  parallel_for(d + 1, none < kSmall ? 1 : threads, [&](int, std::int64_t direction) {
     std::int32_t* forward = lattice.forward.data() + direction * lattice.vertices;
     std::int32_t* backward = lattice.backward.data() + direction * lattice.vertices;
     std::int32_t key[kMaxDimensions];

@@ -3,15 +3,12 @@
 
 #include <algorithm>
 #include <atomic>
-#include <chrono>
-#include <condition_variable>
 #include <cstdint>
 #include <exception>
-#include <mutex>
-#include <thread>
 #include <vector>
 
 #include "parallel/interruption.hpp"
+#include "parallel/team.hpp"
 
 namespace graphcut {
 
@@ -32,6 +29,7 @@ inline int worker_count(std::int64_t tasks, int threads) {
 //
 // Note [Threads are started per call]: a pool kept between calls would be dead in a forked child
 // (data-loader workers); starting a thread costs some tens of microseconds, a batch milliseconds.
+// A call with many short loops has a Team.
 template <class Body>
 void parallel_for(std::int64_t tasks, int threads, Body&& body) {
   std::atomic<std::int64_t> next{0};
@@ -55,37 +53,14 @@ void parallel_for(std::int64_t tasks, int threads, Body&& body) {
       }
     }
   };
-  std::mutex ending;
-  std::condition_variable ended;
-  int running = 0;
-  auto run_apart = [&](int worker) noexcept {
-    const SharedInterruption shared(call);
-    run(worker);
-    const std::lock_guard<std::mutex> lock(ending);
-    --running;
-    ended.notify_one();
-  };
-
-  std::vector<std::thread> pool;  // joined below on every path; libc++ has no jthread before 20
-  pool.reserve(static_cast<std::size_t>(workers));
-  try {
-    for (int worker = 1; worker < workers; ++worker) {
-      const std::lock_guard<std::mutex> lock(ending);
-      pool.emplace_back(run_apart, worker);
-      ++running;
-    }
-  } catch (const std::exception&) {  // NOLINT(bugprone-empty-catch): fewer do the work
+  if (workers == 1) {
+    run(0);
+  } else if (Team* const team = Team::current(); team != nullptr) {
+    team->run(workers, run);
+  } else {
+    Team own;
+    own.run(workers, run);
   }
-  run(0);
-  if (call != nullptr) {
-    std::unique_lock<std::mutex> lock(ending);
-    while (!ended.wait_for(lock, Interruption::kPause, [&running] { return running == 0; })) {
-      lock.unlock();
-      static_cast<void>(call->requested());
-      lock.lock();
-    }
-  }
-  for (auto& thread : pool) thread.join();
 
   const auto first = std::min_element(failed.begin(), failed.end()) - failed.begin();
   if (errors[static_cast<std::size_t>(first)]) {
