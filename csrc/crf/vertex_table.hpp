@@ -8,7 +8,7 @@ namespace graphcut::crf {
 
 class VertexTable {
  public:
-  explicit VertexTable(std::int64_t dimensions) : dimensions_(dimensions), slots_(1024) {}
+  explicit VertexTable(std::int64_t dimensions) : dimensions_(dimensions), slots_(64) {}
 
   std::int32_t size() const { return size_; }
   const std::int32_t* key(std::int32_t vertex) const { return keys_.data() + vertex * dimensions_; }

@@ -32,23 +32,24 @@ inline int worker_count(std::int64_t tasks, int threads) {
 // A call with many short loops has a Team.
 template <class Body>
 void parallel_for(std::int64_t tasks, int threads, Body&& body) {
+  struct Failure {
+    std::int64_t task;
+    std::exception_ptr error;
+  };
   std::atomic<std::int64_t> next{0};
   Interruption* const call = Interruption::current();
   const int workers = worker_count(tasks, threads);
-  std::vector<std::exception_ptr> errors(static_cast<std::size_t>(workers));
-  std::vector<std::int64_t> failed(static_cast<std::size_t>(workers), tasks);
+  Failure first{tasks, nullptr};  // of the calling thread: one worker needs no memory
+  std::vector<Failure> others(static_cast<std::size_t>(workers - 1), first);
 
   auto run = [&](int worker) noexcept {
-    const auto w = static_cast<std::size_t>(worker);
+    Failure& failure = worker == 0 ? first : others[static_cast<std::size_t>(worker - 1)];
     for (std::int64_t task = next.fetch_add(1); task < tasks; task = next.fetch_add(1)) {
       try {
         if (call != nullptr && call->requested()) throw Interrupted();
         body(worker, task);
       } catch (...) {
-        if (failed[w] == tasks) {
-          errors[w] = std::current_exception();
-          failed[w] = task;
-        }
+        if (failure.task == tasks) failure = {task, std::current_exception()};
         if (call != nullptr && call->requested()) return;
       }
     }
@@ -62,10 +63,10 @@ void parallel_for(std::int64_t tasks, int threads, Body&& body) {
     own.run(workers, run);
   }
 
-  const auto first = std::min_element(failed.begin(), failed.end()) - failed.begin();
-  if (errors[static_cast<std::size_t>(first)]) {
-    std::rethrow_exception(errors[static_cast<std::size_t>(first)]);
+  for (const Failure& failure : others) {
+    if (failure.task < first.task) first = failure;
   }
+  if (first.error) std::rethrow_exception(first.error);
   if (call != nullptr && call->requested()) throw Interrupted();
 }
 
