@@ -226,9 +226,8 @@ Lattice build_lattice(const Image& image, const Kernel& kernel, int threads) {
   lattice.corner.resize(lattice.strips.size());
   std::vector<VertexTable> tables(lattice.strips.size(), VertexTable(d));
   const auto locate = locator(d, positions);
-  parallel_for(static_cast<std::int64_t>(tables.size()), threads, [&](int, std::int64_t i) {
-    locate(image, kernel, i, lattice, tables[i]);
-  });
+  parallel_for(static_cast<std::int64_t>(tables.size()), threads,
+               [&](int, std::int64_t i) { locate(image, kernel, i, lattice, tables[i]); });
   const VertexTable table = merge(tables, d, lattice);
   lattice.vertices = table.size();
   group_copies(lattice);

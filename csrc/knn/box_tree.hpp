@@ -114,8 +114,9 @@ class BoxTree {
     for (int c = 1; c < kChannels; ++c) {
       if (high[c] - low[c] > high[widest] - low[widest]) widest = c;
     }
-    std::nth_element(begin, points_.data() + middle * kSide, end,
-                     [widest](const Point& a, const Point& b) { return a.x[widest] < b.x[widest]; });
+    std::nth_element(
+        begin, points_.data() + middle * kSide, end,
+        [widest](const Point& a, const Point& b) { return a.x[widest] < b.x[widest]; });
     return middle;
   }
 

@@ -148,8 +148,8 @@ GRAPHCUT_INLINE std::int64_t search_of(const BoxTree<kChannels>& tree, const dou
       }
       continue;
     }
-    const Node<kChannels>& node =
-        tree.levels()[static_cast<std::size_t>(next.level - 1)][static_cast<std::size_t>(next.number)];
+    const Node<kChannels>& node = tree.levels()[static_cast<std::size_t>(next.level - 1)]
+                                               [static_cast<std::size_t>(next.number)];
     bound_boxes(node, center, distance);
     const std::int64_t first = waiting;
     for (int i = 0; i < kSide; ++i) {
@@ -162,10 +162,10 @@ GRAPHCUT_INLINE std::int64_t search_of(const BoxTree<kChannels>& tree, const dou
   return measured;
 }
 
-#define GRAPHCUT_TREE_SEARCH(kChannels)                                                       \
-  GRAPHCUT_CLONES std::int64_t search(const BoxTree<kChannels>& tree, const double* center,   \
-                                      std::int64_t self, std::int64_t k, Search& search) {    \
-    return search_of(tree, center, self, k, search);                                          \
+#define GRAPHCUT_TREE_SEARCH(kChannels)                                                     \
+  GRAPHCUT_CLONES std::int64_t search(const BoxTree<kChannels>& tree, const double* center, \
+                                      std::int64_t self, std::int64_t k, Search& search) {  \
+    return search_of(tree, center, self, k, search);                                        \
   }
 GRAPHCUT_TREE_SEARCH(1)
 GRAPHCUT_TREE_SEARCH(2)
@@ -197,7 +197,8 @@ void search_item(const Points<T>& points, std::int64_t item, double rescale,
     placed[static_cast<std::size_t>(i)].index = static_cast<std::int32_t>(i);
   }
   const BoxTree<kChannels> tree(std::move(placed), threads);
-  // Points are searched for leaf by leaf, so that the same boxes come up again; the rest is padding.
+  // Points are searched for leaf by leaf, so that the same boxes come up again; the rest is
+  // padding.
   const bool own = first == 0 && points.points == points.searched;
   const auto row_at = [&](std::int64_t at) {
     if (!own || at >= length) return first + at;

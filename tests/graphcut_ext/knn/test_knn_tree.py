@@ -108,7 +108,8 @@ def test_gradients_flow_through_it(monkeypatch: pytest.MonkeyPatch):
         patch.setattr(tree, "MAX_NEIGHBOURS", 0)
         other = x.detach().clone().requires_grad_()
         gx.knn(other, 4).distances.sum().backward()
-    assert x.grad is not None and other.grad is not None
+    assert x.grad is not None
+    assert other.grad is not None
     assert torch.equal(x.grad, other.grad)
 
 
@@ -120,6 +121,7 @@ def test_values_that_are_not_finite():
     with pytest.raises(ValueError, match=r"query\[0, 1, 0\] is nan"):
         gx.knn(x[:, 8:], 3, query=torch.tensor([[[0.0, 0.0], [torch.nan, 0.0]]]))
     found = gx.knn(x, 3, lengths=torch.tensor([7])).indices[0]  # it is behind these
-    assert found[0].tolist() == [1, 2, 3] and found[7:].max() == -1
+    assert found[0].tolist() == [1, 2, 3]
+    assert found[7:].max() == -1
     with pytest.raises(ValueError, match=r"lengths\[0\] is -1"):
         gx.knn(x, 3, lengths=torch.tensor([-1]))
