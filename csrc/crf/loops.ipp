@@ -36,8 +36,11 @@ struct Rows {
   static constexpr std::int64_t kWidth = kVectors * kSize<V>;
   using Total = Sum<V, kVectors>;
 
+  // kCorners: their number, or 0 where it is known at run time only.
+  template <int kCorners>
   static void splat(const Shares& shares, std::int64_t corners, const float* pixel,
                     std::int64_t pixels, float* copy) {
+    if constexpr (kCorners > 0) corners = kCorners;
     const float* weight = shares.weight;
     for (std::int64_t i = 0; i < pixels; ++i, pixel += kWidth, weight += corners) {
       V value[kVectors];
@@ -52,8 +55,10 @@ struct Rows {
     }
   }
 
+  template <int kCorners>
   static void slice(const Shares& shares, std::int64_t corners, const float* copy, float* pixel,
                     std::int64_t pixels) {
+    if constexpr (kCorners > 0) corners = kCorners;
     const float* weight = shares.weight;
     for (std::int64_t i = 0; i < pixels; ++i, pixel += kWidth, weight += corners) {
       const std::int32_t* at = shares.corner + shares.simplex[i] * corners;
@@ -133,14 +138,35 @@ void with_rows(std::int64_t width, Work&& work) {
   }
 }
 
+// Calls work(std::integral_constant<int, kCorners>{}).
+template <class Work>
+void with_corners(std::int64_t corners, Work&& work) {
+  switch (corners) {
+    case 3:  // positions
+      return work(std::integral_constant<int, 3>{});
+    case 6:  // and colours
+      return work(std::integral_constant<int, 6>{});
+    default:
+      return work(std::integral_constant<int, 0>{});
+  }
+}
+
 void splat(const Shares& shares, std::int64_t corners, std::int64_t width, const float* pixel,
            std::int64_t pixels, float* copy) {
-  with_rows(width, [&](auto rows) { rows.splat(shares, corners, pixel, pixels, copy); });
+  with_rows(width, [&](auto rows) {
+    with_corners(corners, [&](auto n) {
+      decltype(rows)::template splat<n>(shares, corners, pixel, pixels, copy);
+    });
+  });
 }
 
 void slice(const Shares& shares, std::int64_t corners, std::int64_t width, const float* copy,
            float* pixel, std::int64_t pixels) {
-  with_rows(width, [&](auto rows) { rows.slice(shares, corners, copy, pixel, pixels); });
+  with_rows(width, [&](auto rows) {
+    with_corners(corners, [&](auto n) {
+      decltype(rows)::template slice<n>(shares, corners, copy, pixel, pixels);
+    });
+  });
 }
 
 void join(const Lattice& lattice, float weight, std::int64_t width, const float* copy, float* value,
