@@ -37,7 +37,7 @@ void locate_pixels(const Image& image, const Kernel& kernel, std::int64_t index,
         if (!known) *found = static_cast<std::int32_t>(corner.size()) / (d + 1);
         for (std::int32_t i = 0; i <= d && !known; ++i) {
           embedding.key(simplices, p, i, key);
-          corner.push_back(table.add(key));
+          corner.push_back(table.template add<kDimensions>(key));
         }
         number = *found;
       }
