@@ -230,6 +230,15 @@ def knn_search_directly(
     indices: NDArray[np.int64],
     measured: NDArray[np.int64],
 ) -> int: ...
+def knn_search_tree(
+    x: NDArray[Any],
+    searched: int,
+    lengths: NDArray[np.int64] | None,
+    distances: NDArray[Any],
+    indices: NDArray[np.int64],
+    measured: NDArray[np.int64],
+    threads: int,
+) -> int: ...
 def knn_select(
     x: NDArray[Any],
     norm: NDArray[Any],

@@ -32,6 +32,16 @@ def is_transformed() -> bool:
     return torch._C._are_functorch_transforms_active() or forward_ad._current_level >= 0
 
 
+def on_host(*tensors: Tensor | None) -> bool:
+    """Whether a derivative may be computed of NumPy arrays, which costs less for small ones.
+
+    That is where no derivatives of it are wanted, and nobody traces or transforms it.
+    """
+    return not (torch.is_grad_enabled() or is_traced() or is_transformed()) and all(
+        t is None or (type(t) in PLAIN and t.is_cpu and not t.is_neg()) for t in tensors
+    )
+
+
 class Operator:
     """``torch.ops.graphcut_ext.<name>``, and the shortest way to its result.
 

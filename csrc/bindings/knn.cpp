@@ -18,6 +18,7 @@
 #include "knn/panels.hpp"
 #include "knn/rounded_search.hpp"
 #include "knn/select.hpp"
+#include "knn/tree_search.hpp"
 
 namespace py = pybind11;
 
@@ -111,17 +112,9 @@ struct Search {
     const py::ssize_t items = x.shape(0);
     expect(norm, "norm", {items, x.shape(1)});
     expect(rescale, "rescale", {items});
-    if (lengths) {
-      expect(*lengths, "lengths", {items});
-      for (py::ssize_t item = 0; item < items; ++item) {
-        if (lengths->at(item) < 0 || lengths->at(item) > searched) {
-          throw std::invalid_argument("lengths out of range");
-        }
-      }
-    }
+    set_lengths(lengths);
     points.norm = norm.data();
     points.rescale = rescale.data();
-    points.lengths = lengths ? lengths->data() : nullptr;
   }
 
   // Without what is prepared for products.
@@ -140,6 +133,17 @@ struct Search {
     }
     points = {x.data(), nullptr, nullptr, items, x.shape(1), x.shape(2), searched, nullptr};
     nearest = {distances.mutable_data(), indices.mutable_data(), measured.mutable_data(), k};
+  }
+
+  void set_lengths(const std::optional<Dense<std::int64_t>>& lengths) {
+    if (!lengths) return;
+    expect(*lengths, "lengths", {points.items});
+    for (py::ssize_t item = 0; item < points.items; ++item) {
+      if (lengths->at(item) < 0 || lengths->at(item) > points.searched) {
+        throw std::invalid_argument("lengths out of range");
+      }
+    }
+    points.lengths = lengths->data();
   }
 
   knn::Rows<T> rows(const Dense<T>& products, std::int64_t first_row, std::int64_t block,
@@ -163,6 +167,20 @@ std::int64_t search_directly(const Dense<T>& x, py::ssize_t searched, Dense<T>& 
                              Dense<std::int64_t>& indices, Dense<std::int64_t>& measured) {
   const Search<T> search(x, searched, distances, indices, measured);
   return knn::search_directly(search.points, search.nearest);
+}
+
+// Few channels.
+template <class T>
+std::int64_t search_tree(const Dense<T>& x, py::ssize_t searched,
+                         const std::optional<Dense<std::int64_t>>& lengths, Dense<T>& distances,
+                         Dense<std::int64_t>& indices, Dense<std::int64_t>& measured, int threads) {
+  Search<T> search(x, searched, distances, indices, measured);
+  search.set_lengths(lengths);
+  if (x.shape(2) < 1 || x.shape(2) > knn::kMaxTreeChannels ||
+      x.shape(1) > std::numeric_limits<std::int32_t>::max()) {
+    throw std::invalid_argument("x: too many channels or points");
+  }
+  return interruptible([&] { return knn::search_tree(search.points, search.nearest, threads); });
 }
 
 // Returns the items that were given up.
@@ -302,6 +320,9 @@ void bind_type(py::module_& module) {
   module.def("knn_search_directly", &search_directly<T>, py::arg("x").noconvert(),
              py::arg("searched"), py::arg("distances").noconvert(), py::arg("indices").noconvert(),
              py::arg("measured").noconvert());
+  module.def("knn_search_tree", &search_tree<T>, py::arg("x").noconvert(), py::arg("searched"),
+             py::arg("lengths").noconvert(), py::arg("distances").noconvert(),
+             py::arg("indices").noconvert(), py::arg("measured").noconvert(), py::arg("threads"));
   module.def("knn_select", &select<T>, py::arg("x").noconvert(), py::arg("norm").noconvert(),
              py::arg("rescale").noconvert(), py::arg("lengths").noconvert(),
              py::arg("products").noconvert(), py::arg("first_row"), py::arg("block"),

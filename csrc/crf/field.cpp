@@ -40,6 +40,7 @@ Field::Field(std::int64_t height, std::int64_t width, std::int64_t labels,
       threads_(threads),
       strips_(divide(height, width)),
       rows_(std::clamp<std::int64_t>(kPixelsPerGroup / width, 1, height)) {
+  const Team team;
   energy_ = floats(values());
   for (const Potential& potential : potentials) add(potential);
   std::int64_t most = 0;
@@ -74,6 +75,7 @@ void Field::add(const Potential& potential) {
 
 void Field::infer(const float* scores, float floor, const float* start, std::int64_t iterations,
                   float* marginals) {
+  const Team team;
   for_groups([&](int, const Group& group) { arrange(group, scores, floor); });
   if (!narrow_.has_value() && wide_.empty()) iterations = 0;
   for (std::int64_t i = 0; i <= iterations; ++i) {
@@ -87,6 +89,7 @@ void Field::infer(const float* scores, float floor, const float* start, std::int
 }
 
 void Field::message(const float* q, bool transposed, float* sums) {
+  const Team team;
   if (transposed) turn();
   scatter(q);
   filter(transposed);
@@ -155,7 +158,7 @@ void Field::slice(const Group& group, const Wide& kernel, std::int64_t chunk, fl
   const std::int64_t corners = kernel.lattice.dimensions + 1;
   const std::int64_t width = labels_.width(chunk);
   const Strip& strip = kernel.lattice.strips[group.strip];
-  loops().slice(kernel.lattice.shares.get() + group.top * width_ * corners, corners, width,
+  loops().slice(kernel.lattice.shares(group.strip, group.top * width_), corners, width,
                 kernel.out.get() + kernel.at(chunk, strip, width), to, pixels(group));
 }
 
@@ -244,7 +247,7 @@ void Field::spread(const Group& group, const float* q, Workspace& space) {
       const std::int64_t width = labels_.width(chunk);
       float* copies = kernel.in.get() + kernel.at(chunk, strip, width);
       if (group.top == strip.top) std::fill_n(copies, strip.copies * width, 0.0F);
-      loops().splat(kernel.lattice.shares.get() + group.top * width_ * corners, corners, width,
+      loops().splat(kernel.lattice.shares(group.strip, group.top * width_), corners, width,
                     values + chunk * kChunk * count, count, copies);
     }
   }

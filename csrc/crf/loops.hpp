@@ -1,7 +1,7 @@
 // The inner loops of mean field, for the instruction set of this machine.
 //
 // Labels are kept in chunks of at most kChunk; the values of a pixel or vertex in a chunk stand
-// together, padded to a multiple of kVector: `width` floats. An array over n pixels is
+// together, padded to kFew or a multiple of kVector: `width` floats. An array over n pixels is
 // (chunks, n, width), every chunk but the last kChunk wide.
 #pragma once
 
@@ -14,6 +14,7 @@ namespace graphcut::crf {
 
 inline constexpr std::int64_t kVector = 8;
 inline constexpr std::int64_t kChunk = 4 * kVector;
+inline constexpr std::int64_t kFew = 4;
 
 // Energy of the labels that are padding: their marginals are 9e-27 at most.
 inline constexpr float kNever = 1e30F;
@@ -21,7 +22,9 @@ inline constexpr float kNever = 1e30F;
 struct Labels {
   std::int64_t count;
 
-  std::int64_t padded() const { return (count + kVector - 1) / kVector * kVector; }
+  std::int64_t padded() const {
+    return count <= kFew ? kFew : (count + kVector - 1) / kVector * kVector;
+  }
   std::int64_t chunks() const { return (padded() + kChunk - 1) / kChunk; }
   std::int64_t width(std::int64_t chunk) const {
     return chunk + 1 < chunks() ? kChunk : padded() - chunk * kChunk;
@@ -40,10 +43,10 @@ struct Update {
 
 struct Loops {
   // Adds the pixels' values (pixels, width) to the copies of the vertices they share in.
-  void (*splat)(const Share*, std::int64_t corners, std::int64_t width, const float* pixel,
+  void (*splat)(const Shares&, std::int64_t corners, std::int64_t width, const float* pixel,
                 std::int64_t pixels, float* copy);
   // Adds the copies' values to the pixels'.
-  void (*slice)(const Share*, std::int64_t corners, std::int64_t width, const float* copy,
+  void (*slice)(const Shares&, std::int64_t corners, std::int64_t width, const float* copy,
                 float* pixel, std::int64_t pixels);
   // value[vertex] = weight * the sum of its copies, for vertices [begin, end).
   void (*join)(const Lattice&, float weight, std::int64_t width, const float* copy, float* value,

@@ -13,16 +13,20 @@
 namespace graphcut::crf {
 namespace {
 
-// Numbers the vertices of the strip in `table` and writes its pixels' shares.
+// Numbers the vertices of a strip in `table` and its simplices, and writes its pixels' shares.
 template <int kDimensions, int kPositions>
-void locate_pixels(const Image& image, const Kernel& kernel, const Strip& strip,
-                   std::int64_t dimensions, VertexTable& table, Share* share) {
-  const Embedding<kDimensions, kPositions> embedding(image, kernel, dimensions);
+void locate_pixels(const Image& image, const Kernel& kernel, std::int64_t index, Lattice& lattice,
+                   VertexTable& table) {
+  const Strip& strip = lattice.strips[index];
+  std::vector<std::int32_t>& corner = lattice.corner[index];
+  std::int32_t* simplex = lattice.simplex.get() + strip.top * image.width;
+  float* weight = lattice.weight.get() + strip.top * image.width * (lattice.dimensions + 1);
+  const Embedding<kDimensions, kPositions> embedding(image, kernel, lattice.dimensions);
   const std::int32_t d = embedding.d();
   Simplices simplices;
   SimplexCache cache(d + 1, (strip.bottom - strip.top) * image.width);
   std::int32_t key[kMaxDimensions];
-  const std::int32_t* vertex = nullptr;
+  std::int32_t number = 0;
   const std::int64_t end = strip.bottom * image.width;
   for (std::int64_t first = strip.top * image.width; first < end; first += kBlock) {
     const auto count = static_cast<std::int32_t>(std::min<std::int64_t>(kBlock, end - first));
@@ -30,13 +34,15 @@ void locate_pixels(const Image& image, const Kernel& kernel, const Strip& strip,
     for (std::int32_t p = 0; p < count; ++p) {
       if (simplices.differs[p] != 0) {
         const auto [found, known] = cache.find(simplices, p);
+        if (!known) *found = static_cast<std::int32_t>(corner.size()) / (d + 1);
         for (std::int32_t i = 0; i <= d && !known; ++i) {
           embedding.key(simplices, p, i, key);
-          found[i] = table.add(key);
+          corner.push_back(table.template add<kDimensions>(key));
         }
-        vertex = found;
+        number = *found;
       }
-      for (std::int32_t i = 0; i <= d; ++i) *share++ = {vertex[i], simplices.weight[i][p]};
+      *simplex++ = number;
+      for (std::int32_t i = 0; i <= d; ++i) *weight++ = simplices.weight[i][p];
     }
   }
 }
@@ -99,7 +105,8 @@ void link_neighbours(Lattice& lattice, const VertexTable& table, int threads) {
   const auto none = static_cast<std::int32_t>(lattice.vertices);
   lattice.forward.assign(size, none);
   lattice.backward.assign(size, none);
-  parallel_for(d + 1, threads, [&](int, std::int64_t direction) {
+  constexpr std::int32_t kSmall = 1 << 12;  // vertices that are not worth a thread
+  parallel_for(d + 1, none < kSmall ? 1 : threads, [&](int, std::int64_t direction) {
     std::int32_t* forward = lattice.forward.data() + direction * lattice.vertices;
     std::int32_t* backward = lattice.backward.data() + direction * lattice.vertices;
     std::int32_t key[kMaxDimensions];
@@ -124,9 +131,13 @@ std::vector<float> filtered_ones(const Lattice& lattice, std::int64_t width, int
                [&](int, std::int64_t index) {
                  const Strip& strip = lattice.strips[index];
                  float* own = copies.data() + strip.first_copy;
-                 const Share* share = lattice.shares.get() + strip.top * width * corners;
-                 const Share* end = lattice.shares.get() + strip.bottom * width * corners;
-                 for (; share != end; ++share) own[share->at] += share->weight;
+                 const Shares shares = lattice.shares(index, strip.top * width);
+                 const float* weight = shares.weight;
+                 const std::int64_t pixels = (strip.bottom - strip.top) * width;
+                 for (std::int64_t pixel = 0; pixel < pixels; ++pixel, weight += corners) {
+                   const std::int32_t* at = shares.corner + shares.simplex[pixel] * corners;
+                   for (std::int64_t i = 0; i < corners; ++i) own[at[i]] += weight[i];
+                 }
                });
   std::vector<float> value(static_cast<std::size_t>(lattice.vertices) + 1);
   std::vector<float> blurred(value.size());
@@ -164,15 +175,16 @@ void normalise(Lattice& lattice, Normalization normalization, std::int64_t width
         const Strip& strip = lattice.strips[index];
         const float* own = ones.data() + strip.first_copy;
         for (std::int64_t pixel = strip.top * width; pixel < strip.bottom * width; ++pixel) {
-          Share* share = lattice.shares.get() + pixel * corners;
+          float* weight = lattice.weight.get() + pixel * corners;
+          const std::int32_t* at = lattice.corner[index].data() + lattice.simplex[pixel] * corners;
           float sum = 0;
-          for (std::int64_t i = 0; i < corners; ++i) sum += share[i].weight * own[share[i].at];
+          for (std::int64_t i = 0; i < corners; ++i) sum += weight[i] * own[at[i]];
           if (!symmetric) {
             factors[pixel] = 1 / sum;
             continue;
           }
           const float root = 1 / std::sqrt(sum);
-          for (std::int64_t i = 0; i < corners; ++i) share[i].weight *= root;
+          for (std::int64_t i = 0; i < corners; ++i) weight[i] *= root;
         }
       });
 }
@@ -196,11 +208,12 @@ std::vector<Strip> divide(std::int64_t height, std::int64_t width) {
 Lattice build_lattice(const Image& image, const Kernel& kernel, int threads) {
   const bool positions = kernel.xy > 0;
   const std::int64_t d = image.channels + (positions ? 2 : 0);
-  const auto shares = static_cast<std::size_t>(image.pixels() * (d + 1));
+  const auto pixels = static_cast<std::size_t>(image.pixels());
   Lattice lattice{d,
                   0,
                   1,
-                  std::make_unique_for_overwrite<Share[]>(shares),
+                  std::make_unique_for_overwrite<float[]>(pixels * (d + 1)),
+                  std::make_unique_for_overwrite<std::int32_t[]>(pixels),
                   divide(image.height, image.width),
                   {},
                   {},
@@ -208,14 +221,13 @@ Lattice build_lattice(const Image& image, const Kernel& kernel, int threads) {
                   {},
                   {},
                   {},
+                  {},
                   {}};
+  lattice.corner.resize(lattice.strips.size());
   std::vector<VertexTable> tables(lattice.strips.size(), VertexTable(d));
   const auto locate = locator(d, positions);
-  parallel_for(static_cast<std::int64_t>(tables.size()), threads, [&](int, std::int64_t i) {
-    const Strip& strip = lattice.strips[i];
-    locate(image, kernel, strip, d, tables[i],
-           lattice.shares.get() + strip.top * image.width * (d + 1));
-  });
+  parallel_for(static_cast<std::int64_t>(tables.size()), threads,
+               [&](int, std::int64_t i) { locate(image, kernel, i, lattice, tables[i]); });
   const VertexTable table = merge(tables, d, lattice);
   lattice.vertices = table.size();
   group_copies(lattice);

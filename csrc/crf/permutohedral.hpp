@@ -42,9 +42,11 @@ struct Image {
 
 inline constexpr std::int64_t kMaxDimensions = 16;
 
-struct Share {
-  std::int32_t at;  // a copy of a vertex, counted from the strip's first
-  float weight;
+// How pixels share in the vertices of their simplices.
+struct Shares {
+  const std::int32_t* corner;   // (simplices, corners): copies, counted from the strip's first
+  const std::int32_t* simplex;  // (pixels,)
+  const float* weight;          // (pixels, corners)
 };
 
 // Some rows of the image, with copies of the vertices that they use. Threads take whole strips.
@@ -66,8 +68,11 @@ struct Lattice {
   std::int64_t dimensions;
   std::int64_t vertices;
   float unit;
-  std::unique_ptr<Share[]> shares;   // (pixels, dimensions + 1)
-  std::vector<Strip> strips;         // those of divide()
+  std::unique_ptr<float[]> weight;          // (pixels, dimensions + 1)
+  std::unique_ptr<std::int32_t[]> simplex;  // (pixels,): of those of its strip
+  std::vector<Strip> strips;                // those of divide()
+  // Of each strip, (simplices, dimensions + 1): copies of vertices, counted from the strip's first.
+  std::vector<std::vector<std::int32_t>> corner;
   std::vector<std::int32_t> vertex;  // (copies,)
   std::vector<std::int32_t> first;   // (vertices + 1,): where the copies of a vertex begin in
   std::vector<std::int32_t> copy;    // (copies,), grouped by vertex, ascending
@@ -78,6 +83,10 @@ struct Lattice {
   std::vector<float> after;   // and of what is sliced
 
   std::int64_t copies() const { return static_cast<std::int64_t>(vertex.size()); }
+  // From a pixel of a strip on.
+  Shares shares(std::int64_t strip, std::int64_t pixel) const {
+    return {corner[strip].data(), simplex.get() + pixel, weight.get() + pixel * (dimensions + 1)};
+  }
 };
 
 // The result does not depend on `threads`. One dimension at least: channels or positions.

@@ -1,4 +1,4 @@
-// The vertices of a lattice's simplices, as far as they are remembered.
+// The numbers of a lattice's simplices, as far as they are remembered.
 #pragma once
 
 #include <algorithm>
@@ -11,7 +11,7 @@
 
 namespace graphcut::crf {
 
-// The vertices of simplices that came by lately. Pictures come back to the same few, and to look
+// The numbers of simplices that came by lately. Pictures come back to the same few, and to look
 // one up here is faster than to look its vertices up one by one.
 class SimplexCache {
  public:
@@ -19,12 +19,12 @@ class SimplexCache {
       : corners_(corners),
         slots_(
             std::bit_ceil(static_cast<std::uint32_t>(std::clamp<std::int64_t>(pixels, 1, kMost)))),
-        entries_(static_cast<std::size_t>(slots_) * 3 * corners, -1) {}
+        entries_(static_cast<std::size_t>(slots_) * (2 * corners + 1), -1) {}
 
-  // The vertices of pixel p's simplex, and whether they are known; if not, the caller writes them.
+  // The number of pixel p's simplex, and whether it is known; if not, the caller writes it.
   std::pair<std::int32_t*, bool> find(const Simplices& simplices, std::int32_t p) {
     const std::uint32_t hash = simplices.hash[p] ^ (simplices.hash[p] >> 15U);
-    std::int32_t* corner = entries_.data() + std::size_t{hash & (slots_ - 1)} * 3 * corners_;
+    std::int32_t* corner = entries_.data() + std::size_t{hash & (slots_ - 1)} * (2 * corners_ + 1);
     std::int32_t* rank = corner + corners_;
     std::int32_t different = 0;
     for (std::int32_t i = 0; i < corners_; ++i) {
@@ -44,7 +44,7 @@ class SimplexCache {
 
   std::int32_t corners_;
   std::uint32_t slots_;                // a power of two
-  std::vector<std::int32_t> entries_;  // corner, rank and vertices of each; no rank is -1
+  std::vector<std::int32_t> entries_;  // corner, rank and number of each; no rank is -1
 };
 
 }  // namespace graphcut::crf

@@ -8,15 +8,17 @@ namespace graphcut::crf {
 
 class VertexTable {
  public:
-  explicit VertexTable(std::int64_t dimensions) : dimensions_(dimensions), slots_(1024) {}
+  explicit VertexTable(std::int64_t dimensions) : dimensions_(dimensions), slots_(64) {}
 
   std::int32_t size() const { return size_; }
   const std::int32_t* key(std::int32_t vertex) const { return keys_.data() + vertex * dimensions_; }
 
   // The vertex with these coordinates (the first `dimensions` ones tell), added if it is new.
+  // kDimensions: their number, or 0 where it is known at run time only.
+  template <int kDimensions = 0>
   std::int32_t add(const std::int32_t* key) {
     std::uint32_t tag = 0;
-    const std::size_t slot = find_slot(key, tag);
+    const std::size_t slot = find_slot<kDimensions>(key, tag);
     if (slots_[slot].vertex >= 0) return slots_[slot].vertex;
     slots_[slot] = {tag, size_};
     keys_.insert(keys_.end(), key, key + dimensions_);
@@ -37,25 +39,28 @@ class VertexTable {
     std::int32_t vertex = -1;
   };
 
+  template <int kDimensions = 0>
   std::size_t find_slot(const std::int32_t* key, std::uint32_t& tag) const {
+    const std::int64_t dimensions = kDimensions > 0 ? kDimensions : dimensions_;
     std::uint64_t hash = 0;
-    for (std::int64_t i = 0; i < dimensions_; ++i) {
+    for (std::int64_t i = 0; i < dimensions; ++i) {
       hash = (hash + static_cast<std::uint32_t>(key[i])) * 0x9E3779B97F4A7C15U;
     }
     hash ^= hash >> 32U;
     tag = static_cast<std::uint32_t>(hash >> 32U);
     std::size_t slot = hash & (slots_.size() - 1);
     while (slots_[slot].vertex >= 0 &&
-           (slots_[slot].tag != tag || !same(key, this->key(slots_[slot].vertex)))) {
+           (slots_[slot].tag != tag ||
+            !same(key, keys_.data() + slots_[slot].vertex * dimensions, dimensions))) {
       slot = (slot + 1) & (slots_.size() - 1);
     }
     return slot;
   }
 
   // std::equal would call memcmp for these few numbers.
-  bool same(const std::int32_t* a, const std::int32_t* b) const {
+  static bool same(const std::int32_t* a, const std::int32_t* b, std::int64_t dimensions) {
     std::int32_t different = 0;
-    for (std::int64_t i = 0; i < dimensions_; ++i) different |= a[i] ^ b[i];
+    for (std::int64_t i = 0; i < dimensions; ++i) different |= a[i] ^ b[i];
     return different == 0;
   }
 

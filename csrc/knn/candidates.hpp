@@ -52,7 +52,7 @@ class Allowance {
 template <class T>
 T kth_upper(const Bounds<T>& bounds, const T* norm, const T* product, std::int64_t points,
             std::int64_t k, std::vector<T>& upper) {
-  if (points >= 4 * loops::kGroups && 2 * k <= loops::kGroups) {
+  if (points <= loops::kGroups || 2 * k <= loops::kGroups) {
     upper.assign(loops::kGroups, std::numeric_limits<T>::infinity());
     loops::group_minima(bounds, norm, product, points, upper.data());
     return loops::kth_least(upper.data(), k);

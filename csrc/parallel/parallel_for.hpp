@@ -3,15 +3,12 @@
 
 #include <algorithm>
 #include <atomic>
-#include <chrono>
-#include <condition_variable>
 #include <cstdint>
 #include <exception>
-#include <mutex>
-#include <thread>
 #include <vector>
 
 #include "parallel/interruption.hpp"
+#include "parallel/team.hpp"
 
 namespace graphcut {
 
@@ -32,65 +29,44 @@ inline int worker_count(std::int64_t tasks, int threads) {
 //
 // Note [Threads are started per call]: a pool kept between calls would be dead in a forked child
 // (data-loader workers); starting a thread costs some tens of microseconds, a batch milliseconds.
+// A call with many short loops has a Team.
 template <class Body>
 void parallel_for(std::int64_t tasks, int threads, Body&& body) {
+  struct Failure {
+    std::int64_t task;
+    std::exception_ptr error;
+  };
   std::atomic<std::int64_t> next{0};
   Interruption* const call = Interruption::current();
   const int workers = worker_count(tasks, threads);
-  std::vector<std::exception_ptr> errors(static_cast<std::size_t>(workers));
-  std::vector<std::int64_t> failed(static_cast<std::size_t>(workers), tasks);
+  Failure first{tasks, nullptr};  // of the calling thread: one worker needs no memory
+  std::vector<Failure> others(static_cast<std::size_t>(workers - 1), first);
 
   auto run = [&](int worker) noexcept {
-    const auto w = static_cast<std::size_t>(worker);
+    Failure& failure = worker == 0 ? first : others[static_cast<std::size_t>(worker - 1)];
     for (std::int64_t task = next.fetch_add(1); task < tasks; task = next.fetch_add(1)) {
       try {
         if (call != nullptr && call->requested()) throw Interrupted();
         body(worker, task);
       } catch (...) {
-        if (failed[w] == tasks) {
-          errors[w] = std::current_exception();
-          failed[w] = task;
-        }
+        if (failure.task == tasks) failure = {task, std::current_exception()};
         if (call != nullptr && call->requested()) return;
       }
     }
   };
-  std::mutex ending;
-  std::condition_variable ended;
-  int running = 0;
-  auto run_apart = [&](int worker) noexcept {
-    const SharedInterruption shared(call);
-    run(worker);
-    const std::lock_guard<std::mutex> lock(ending);
-    --running;
-    ended.notify_one();
-  };
+  if (workers == 1) {
+    run(0);
+  } else if (Team* const team = Team::current(); team != nullptr) {
+    team->run(workers, run);
+  } else {
+    Team own;
+    own.run(workers, run);
+  }
 
-  std::vector<std::thread> pool;  // joined below on every path; libc++ has no jthread before 20
-  pool.reserve(static_cast<std::size_t>(workers));
-  try {
-    for (int worker = 1; worker < workers; ++worker) {
-      const std::lock_guard<std::mutex> lock(ending);
-      pool.emplace_back(run_apart, worker);
-      ++running;
-    }
-  } catch (const std::exception&) {  // NOLINT(bugprone-empty-catch): fewer do the work
+  for (const Failure& failure : others) {
+    if (failure.task < first.task) first = failure;
   }
-  run(0);
-  if (call != nullptr) {
-    std::unique_lock<std::mutex> lock(ending);
-    while (!ended.wait_for(lock, Interruption::kPause, [&running] { return running == 0; })) {
-      lock.unlock();
-      static_cast<void>(call->requested());
-      lock.lock();
-    }
-  }
-  for (auto& thread : pool) thread.join();
-
-  const auto first = std::min_element(failed.begin(), failed.end()) - failed.begin();
-  if (errors[static_cast<std::size_t>(first)]) {
-    std::rethrow_exception(errors[static_cast<std::size_t>(first)]);
-  }
+  if (first.error) std::rethrow_exception(first.error);
   if (call != nullptr && call->requested()) throw Interrupted();
 }
 

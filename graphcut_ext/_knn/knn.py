@@ -142,7 +142,7 @@ def knn(
         Whether to tell how many distances were recomputed for each row. A row with more than k was
         not settled by the product and its bounds: ``(measured > k).sum()`` rows had to be redone,
         and the count shows what ``"fast"`` costs there. The numbers depend on how the product
-        rounds; where no product is stored (SciPy's tree, the CUDA kernel for few channels) points
+        rounds; where no product is stored (the tree, the CUDA kernel for few channels) points
         are measured as they come, and nearly every row counts more than k.
 
     Returns
@@ -176,8 +176,8 @@ def knn(
     products are float32, or float64 ones, whatever the ``precision``). A product costs N^2 C
     multiplications per item; on the CPU about half of them where the item's matrix fits in 32 MB,
     by symmetry. CPUs with AVX512-VNNI multiply points rounded to 16-bit integers, but for float64,
-    and repeat items that these do not settle in float32. Many points of few channels on the CPU are
-    searched with SciPy's k-d tree, if SciPy is installed, with the same result. Where thousands of
+    and repeat items that these do not settle in float32. Many points of few channels (from 500 of 1
+    or 2 on) on the CPU are searched by a tree of boxes, with the same result. Where thousands of
     points lie within the rounding of the product of each other, though not on each other, their
     distances are all recomputed. Of few points on the CPU every pair is measured.
 

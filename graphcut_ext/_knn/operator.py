@@ -23,8 +23,8 @@ def _kernel(
         return (*search_cuda(clouds, k, precision),)
     if suits_direct(clouds):
         return (*search_directly(clouds, k),)
-    found = search_tree(clouds, k) if suits_tree(clouds) else None
-    return (*(search_cpu(clouds, k) if found is None else found),)
+    search = search_tree if suits_tree(clouds, k) else search_cpu
+    return (*search(clouds, k),)
 
 
 def _fake(

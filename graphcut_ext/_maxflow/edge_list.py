@@ -12,7 +12,7 @@ from torch import Tensor
 from graphcut_ext import _core
 from graphcut_ext._arguments import check_sizes
 from graphcut_ext._maxflow.cut import thread_count, to_numpy, value_dtype
-from graphcut_ext._operator import Operator, is_traced, is_transformed
+from graphcut_ext._operator import Operator, is_traced, is_transformed, on_host
 
 
 def leading_shape(*tensors: Tensor | None) -> torch.Size:
@@ -207,6 +207,8 @@ def _backward(ctx: Any, grad_value: Tensor, *_: Tensor | None) -> tuple[Any, ...
     """Return the indicators of the arcs in the cut, times the gradient of its value."""
     edge_index, ptr, side = ctx.saved_tensors
     needed = ctx.needs_input_grad
+    if ptr is None and on_host(grad_value, edge_index, side):
+        return _host_backward(ctx, grad_value, edge_index, side)
     if ptr is None:
         of_node = of_edge = grad_value.unsqueeze(-1)
     else:
@@ -234,6 +236,38 @@ def _paid(like: tuple[torch.Size, torch.dtype], grad: Tensor, arcs: Tensor) -> T
     shape, dtype = like
     found = torch.where(arcs, grad, 0.0)
     return (found if found.shape == shape else found.sum_to_size(shape)).to(dtype)
+
+
+def _host_backward(ctx: Any, grad_value: Tensor, edge_index: Tensor, side: Tensor) -> Any:
+    """The same for one topology on the CPU."""
+    needed = ctx.needs_input_grad
+    grad, at_source = grad_value.numpy()[..., None], side.numpy()
+    grads: list[Tensor | None] = [None] * 9
+
+    def pay(argument: int, arcs: Any) -> None:
+        shape, dtype = ctx.like[argument - 1]
+        paid = np.where(arcs, grad, 0)
+        if paid.shape != shape:
+            grads[argument] = torch.from_numpy(paid).sum_to_size(shape).to(dtype)
+        else:
+            single = dtype == torch.float32
+            grads[argument] = torch.from_numpy(paid.astype(np.float32) if single else paid)
+
+    if needed[1] or needed[2]:
+        tail, head = edge_index.numpy()
+        at_tail, at_head = at_source[..., tail], at_source[..., head]
+        if ctx.like[1] is None:  # undirected
+            pay(1, at_tail ^ at_head)
+        else:
+            if needed[1]:
+                pay(1, at_tail & ~at_head)
+            if needed[2]:
+                pay(2, at_head & ~at_tail)
+    if needed[3]:
+        pay(3, ~at_source)
+    if needed[4]:
+        pay(4, at_source)
+    return tuple(grads)
 
 
 def _vmap(info: Any, in_dims: tuple[int | None, ...], *args: Any) -> tuple[Any, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -11,7 +12,7 @@ from graphcut_ext._arguments import check_sizes
 from graphcut_ext._maxflow.cut import thread_count, value_dtype
 from graphcut_ext._maxflow.neighbours_cuda import cut_on_device, solved_on_device
 from graphcut_ext._maxflow.neighbours_host import copy_and_solve, solve
-from graphcut_ext._operator import Operator
+from graphcut_ext._operator import Operator, on_host
 
 
 def _kernel(
@@ -42,6 +43,8 @@ def _backward(ctx: Any, grad_value: Tensor, _grad_side: Tensor | None) -> tuple[
         return (None,) * 6
     indices, side = ctx.saved_tensors  # (B, N, K), (B, L, N)
     items, nodes, k = indices.shape
+    if on_host(grad_value, indices, side):
+        return _host_backward(ctx, grad_value, indices.numpy(), side.numpy())
     grad = grad_value.to(ctx.dtype).unsqueeze(-1)  # (B, L, 1)
     grad_weights = grad_source = grad_sink = None
     if ctx.needs_input_grad[1]:
@@ -54,6 +57,24 @@ def _backward(ctx: Any, grad_value: Tensor, _grad_side: Tensor | None) -> tuple[
     if ctx.needs_input_grad[3]:
         grad_sink = torch.where(side, grad, 0.0)
     return None, grad_weights, grad_source, grad_sink, None, None
+
+
+def _host_backward(ctx: Any, grad_value: Tensor, indices: Any, side: Any) -> tuple[Any, ...]:
+    """The same on the CPU."""
+    grad = grad_value.to(ctx.dtype).numpy()[..., None]
+    grads: list[Tensor | None] = [None] * 6
+    if ctx.needs_input_grad[1]:
+        found = np.zeros(indices.shape, grad.dtype)
+        for item, listed in enumerate(indices):
+            for own, paid in zip(side[item], grad[item], strict=True):
+                cut = (own[np.maximum(listed, 0)] != own[:, None]) & (listed >= 0)
+                found[item] += np.where(cut, paid, 0)
+        grads[1] = torch.from_numpy(found)
+    if ctx.needs_input_grad[2]:
+        grads[2] = torch.from_numpy(np.where(side, 0, grad))
+    if ctx.needs_input_grad[3]:
+        grads[3] = torch.from_numpy(np.where(side, grad, 0))
+    return tuple(grads)
 
 
 def _vmap(info: Any, in_dims: tuple[int | None, ...], *args: Any) -> tuple[Any, Any]:

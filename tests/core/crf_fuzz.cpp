@@ -107,16 +107,23 @@ void check_lattice(const crf::Lattice& lattice, const crf::Image& image,
                    Normalization normalization) {
   const std::int64_t corners = lattice.dimensions + 1;
   std::int64_t pixel = 0, copies = 0;
-  for (const crf::Strip& strip : lattice.strips) {
+  for (std::size_t index = 0; index < lattice.strips.size(); ++index) {
+    const crf::Strip& strip = lattice.strips[index];
+    const std::vector<std::int32_t>& corner = lattice.corner[index];
     require(strip.top * image.width == pixel && strip.first_copy == copies, "strips join");
     copies += strip.copies;
+    require(std::all_of(corner.begin(), corner.end(),
+                        [&](std::int32_t at) { return at >= 0 && at < strip.copies; }),
+            "simplices have copies that are there");
     for (; pixel < strip.bottom * image.width; ++pixel) {
+      const std::int64_t simplex = lattice.simplex[static_cast<std::size_t>(pixel)];
+      require(simplex >= 0 && (simplex + 1) * corners <= static_cast<std::int64_t>(corner.size()),
+              "pixels lie in simplices that are there");
       double sum = 0;
       for (std::int64_t i = 0; i < corners; ++i) {
-        const crf::Share& share = lattice.shares[static_cast<std::size_t>(pixel * corners + i)];
-        require(share.at >= 0 && share.at < strip.copies, "shares are of copies that are there");
-        require(share.weight > -1e-2 && std::isfinite(share.weight), "weights are barycentric");
-        sum += share.weight;
+        const float weight = lattice.weight[static_cast<std::size_t>(pixel * corners + i)];
+        require(weight > -1e-2 && std::isfinite(weight), "weights are barycentric");
+        sum += weight;
       }
       const bool plain = normalization != Normalization::kSymmetric;
       require(!plain || std::abs(sum - 1) < 1e-4, "a pixel is shared out as a whole");
@@ -147,12 +154,14 @@ Plane through_lattice(const crf::Lattice& lattice, std::int64_t width, const Pla
   const auto size = static_cast<std::size_t>(lattice.vertices) + 1;
   Plane value(size), out(in.size());
   const auto each_share = [&](auto&& act) {
-    for (const crf::Strip& strip : lattice.strips) {
+    for (std::size_t index = 0; index < lattice.strips.size(); ++index) {
+      const crf::Strip& strip = lattice.strips[index];
       for (std::int64_t p = strip.top * width; p < strip.bottom * width; ++p) {
+        const crf::Shares shares = lattice.shares(static_cast<std::int64_t>(index), p);
         for (std::int64_t i = 0; i < corners; ++i) {
-          const crf::Share& share = lattice.shares[static_cast<std::size_t>(p * corners + i)];
-          act(static_cast<std::size_t>(p), lattice.vertex[strip.first_copy + share.at],
-              static_cast<double>(share.weight));
+          act(static_cast<std::size_t>(p),
+              lattice.vertex[strip.first_copy + shares.corner[*shares.simplex * corners + i]],
+              static_cast<double>(shares.weight[i]));
         }
       }
     }

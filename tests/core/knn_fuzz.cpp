@@ -16,6 +16,7 @@
 #include "knn/center.hpp"
 #include "knn/rounded_search.hpp"
 #include "knn/select.hpp"
+#include "knn/tree_search.hpp"
 #include "oracle.hpp"
 
 namespace graphcut::test {
@@ -100,6 +101,11 @@ class Search {
       compare("by tiles");
     }
     if constexpr (std::is_same_v<T, float>) search_rounded(nearest, threads);
+    if (channels_ <= knn::kMaxTreeChannels) {
+      forget();
+      require(knn::search_tree(points(), nearest, threads) == -1, "finite points are searched");
+      compare("by a tree");
+    }
   }
 
  private:

@@ -13,6 +13,7 @@
 #include "knn/center.hpp"
 #include "knn/rounded_search.hpp"
 #include "knn/select.hpp"
+#include "knn/tree_search.hpp"
 #include "oracle.hpp"
 
 namespace graphcut::test {
@@ -69,6 +70,51 @@ void check_bounds(Choices& choices) {
       require(lower <= bounds.limit(upper, cloud.norm[row]), "near points are not discarded");
     }
   }
+}
+
+// The tree of boxes, with queries, missing points and more neighbours than there are points.
+template <class T>
+void check_tree(std::uint64_t seed) {
+  context() = "tree, seed " + std::to_string(seed);
+  Choices choices(seed);
+  Cloud<T> cloud(choices, choices.one_in(8) ? 900 : 90, knn::kMaxTreeChannels);
+  const std::int64_t searched =
+      choices.one_in(2) ? cloud.points : choices.between(1, cloud.points - 1);
+  const std::int64_t skipped = searched < cloud.points ? searched : 0;
+  const std::int64_t results = cloud.points - skipped;
+  std::vector<std::int64_t> lengths;
+  for (std::int64_t item = 0; item < cloud.items; ++item) {
+    lengths.push_back(choices.one_in(2) ? choices.between(0, searched) : searched);
+  }
+  const std::int64_t k = choices.one_in(4) ? choices.between(30, 40) : choices.between(1, 9);
+  std::vector<T> distances(Cloud<T>::size(cloud.items, results, k));
+  std::vector<std::int64_t> indices(distances.size(), -2);
+  std::vector<std::int64_t> measured(Cloud<T>::size(cloud.items, results, 1), -2);
+  const knn::Nearest<T> nearest{distances.data(), indices.data(), measured.data(), k};
+  const knn::Points<T> points{cloud.x.data(), nullptr,        nullptr,  cloud.items,
+                              cloud.points,   cloud.channels, searched, lengths.data()};
+  const int threads = static_cast<int>(choices.between(1, 4));
+  require(knn::search_tree(points, nearest, threads) == -1, "finite clouds are searched");
+  for (std::int64_t row = 0; row < cloud.items * results; ++row) {
+    const std::int64_t item = row / results;
+    const std::int64_t point = skipped + row % results;
+    const std::int64_t length = lengths[static_cast<std::size_t>(item)];
+    const bool padding = skipped == 0 && point >= length;
+    const auto expected = cloud.nearest(item, point, padding ? 0 : length, k);
+    require(std::equal(expected.begin(), expected.end(), indices.begin() + row * k),
+            "the neighbours are the nearest");
+    std::int64_t found = 0;
+    for (std::int64_t t = row * k; t < (row + 1) * k; ++t) {
+      const auto at = static_cast<std::size_t>(t);
+      require(std::isinf(distances[at]) == (indices[at] < 0), "what is missing is far");
+      found += indices[at] < 0 ? 0 : 1;
+    }
+    const std::int64_t count = measured[static_cast<std::size_t>(row)];
+    require(count >= found && count <= length, "measured points are there");
+  }
+  cloud.x[choices.below(cloud.x.size())] =
+      choices.of({std::numeric_limits<T>::quiet_NaN(), -std::numeric_limits<T>::infinity()});
+  require(knn::search_tree(points, nearest, threads) >= 0, "NaN and infinity are found");
 }
 
 template <class T>
@@ -161,6 +207,8 @@ int main(int count, char** arguments) {
   for (std::uint64_t seed = 0; seed < clouds; ++seed) {
     graphcut::test::check_seed<float>(seed);
     graphcut::test::check_seed<double>(seed);
+    graphcut::test::check_tree<float>(seed);
+    graphcut::test::check_tree<double>(seed);
   }
   std::printf("%llu clouds of each dtype: the neighbours are the nearest\n",
               static_cast<unsigned long long>(clouds));

@@ -179,7 +179,7 @@ def test_items_that_rounding_does_not_tell_apart(
 def test_too_many_candidates_are_not_kept(watched: list[int]):
     """Of more equal points than a segment has, every one is a candidate of every row."""
     points = 2 * cpu.SEGMENT + 100
-    found = gx.knn(torch.ones(1, points, 3), 3)
+    found = gx.knn(torch.ones(1, points, 9), 3)
     assert found.indices[0, 1:5].tolist() == [[0, 2, 3], [0, 1, 3], [0, 1, 2], [0, 1, 2]]
     assert found.indices[0, -1].tolist() == [0, 1, 2]
     assert watched == [0]

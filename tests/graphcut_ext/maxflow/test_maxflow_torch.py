@@ -81,6 +81,42 @@ def test_gradcheck_knn(seed):
     torch.autograd.gradgradcheck(lambda *f: gx.knn_maxflow(a["indices"], *f).value, floats)
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("rows", [(), (2,), (3, 2)])
+@pytest.mark.parametrize("directed", [False, True])
+def test_gradients_are_the_same_where_they_can_be_differentiated(dtype, rows, directed):
+    problem = edge_list(1, dtype)
+    if not directed:
+        del problem["reverse_capacity"]
+    generator = torch.Generator().manual_seed(0)
+    for name in problem.keys() - {"edge_index"}:
+        leading = rows if name in ("source", "capacity") else ()  # the others are shared
+        scale = torch.rand(*leading, 1, generator=generator, dtype=dtype)
+        problem[name] = (problem[name] * (0.5 + scale)).requires_grad_()
+    leaves = [tensor for name, tensor in problem.items() if name != "edge_index"]
+    value = gx.maxflow(**problem).value
+    weight = torch.rand(value.shape, generator=generator, dtype=value.dtype)
+    plain = torch.autograd.grad(value, leaves, weight, retain_graph=True)
+    for own, other in zip(
+        plain, torch.autograd.grad(value, leaves, weight, create_graph=True), strict=True
+    ):
+        assert own.dtype == dtype
+        torch.testing.assert_close(own, other)
+
+
+def test_knn_gradients_are_the_same_where_they_can_be_differentiated():
+    problem = knn_list(2, torch.float32)
+    leaves = [problem[name].requires_grad_() for name in ("weights", "source", "sink")]
+    value = gx.knn_maxflow(**problem).value
+    weight = torch.rand(value.shape, generator=torch.Generator().manual_seed(0)).double()
+    plain = torch.autograd.grad(value, leaves, weight, retain_graph=True)
+    for own, other in zip(
+        plain, torch.autograd.grad(value, leaves, weight, create_graph=True), strict=True
+    ):
+        assert own.dtype == torch.float32
+        torch.testing.assert_close(own, other)
+
+
 def test_gradient_is_the_indicator_of_the_cut():
     capacity = torch.tensor([3.0, 1.0], requires_grad=True)
     source = torch.tensor([5.0, 0.0, 0.0], requires_grad=True)
