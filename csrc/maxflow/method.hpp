@@ -71,10 +71,12 @@ Sample sample(const Graph<R>& graph, bool sizes) {
       if (sizes) capacities.push_back(arc->residual);
       through += capacity;
       one_way += static_cast<double>(arc->open() != arc->sister_open());
-      const R other = excess[arc->head()];
-      if (!(excess[v] > R{0} && other < R{0} && arc->open())) continue;
-      ++contacts;
-      meets += std::min({size, -static_cast<double>(other), capacity});
+      if (!(excess[v] > R{0})) continue;
+      // No branch on what is random.
+      const auto wanted = std::max(-static_cast<double>(excess[arc->head()]), 0.0);
+      const double met = std::min({size, wanted, capacity});  // 0 where the arc is closed
+      contacts += static_cast<double>(met > 0);
+      meets += met;
     }
     if (size > 0) fill += size < through ? size / through : 1;
   }

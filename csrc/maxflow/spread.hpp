@@ -61,14 +61,19 @@ class Spread {
     Progress progress(total(excess));
     do {
       interruption_point();
-      // Edges that follow each other often share a node and would wait for it: four that do not.
+      // Edges that follow each other often share a node and would wait for it: eight that do not.
+      // They are near enough to be in memory that is fetched ahead.
       std::int64_t e = 0;
-      for (; e + 4 * kApart <= edges; e += 3 * kApart) {
+      for (; e + 8 * kApart <= edges; e += 7 * kApart) {
         for (const std::int64_t end = e + kApart; e < end; ++e) {
           even_out(e);
           even_out(e + kApart);
           even_out(e + 2 * kApart);
           even_out(e + 3 * kApart);
+          even_out(e + 4 * kApart);
+          even_out(e + 5 * kApart);
+          even_out(e + 6 * kApart);
+          even_out(e + 7 * kApart);
         }
       }
       for (; e < edges; ++e) even_out(e);
@@ -89,7 +94,7 @@ class Spread {
 
  private:
   static constexpr double kShare = 0.7;  // of 0.4 to 0.8 the fastest on graphs of neighbours
-  static constexpr std::int64_t kApart = 64;
+  static constexpr std::int64_t kApart = 16;
   static constexpr std::int64_t kSamples = 128;
   static constexpr std::size_t kKept = std::size_t{1} << 18;
 
