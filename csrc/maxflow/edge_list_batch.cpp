@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
-#include <bit>
 #include <cstddef>
 #include <limits>
 #include <optional>
@@ -275,6 +274,8 @@ class Run {
       engine.spread.run(edges.count, ends, capacities, terminals, engine.graph.excess);
     }
     engine.graph.evened_out = engine.spread.little_meets();
+    engine.graph.bounded |=
+        engine.spread.imbalance() <= static_cast<double>(std::numeric_limits<R>::max() / 4);
     if (engine.spread.used()) {
       const R* const flows = engine.spread.flows();
       set_arcs(at, edges.count, ends, degree, engine, [&](std::int64_t e) {
@@ -335,33 +336,28 @@ class Run {
   // `cost` with the capacities of the edges in the cut, which are few, added in order.
   Value<Capacity> add_cut_edges(Value<Capacity> cost, const Edges<Capacity>& edges,
                                 const bool* side) const {
+    const auto add = [&cost](Capacity paid) { cost += static_cast<Value<Capacity>>(paid); };
+    if (!in_chunks(edges.count)) {
+      each_cut_edge(edges, side, 0, edges.count, add);
+      return cost;
+    }
     std::array<std::vector<Capacity>, kChunks> paid;
     each_chunk(edges.count, [&](std::size_t chunk, std::int64_t begin, std::int64_t end) {
-      for (std::int64_t from = begin; from < end; from += 64) {
-        const std::int64_t some = std::min<std::int64_t>(64, end - from);
-        std::uint64_t cut = 0;
-        for (std::int64_t i = 0; i < some; ++i) {
-          const auto [u, v] = edges.ends(from + i);
-          cut |= static_cast<std::uint64_t>(side[u] != side[v]) << i;
-        }
-        for (; cut != 0; cut &= cut - 1) {
-          const std::int64_t e = from + std::countr_zero(cut);
-          const bool forward = side[edges.ends(e).first];
-          paid[chunk].push_back(forward ? edges.capacity[e] : edges.reverse[e]);
-        }
-      }
+      each_cut_edge(edges, side, begin, end,
+                    [&](Capacity capacity) { paid[chunk].push_back(capacity); });
     });
-    for (const auto& some : paid) {
-      for (const Capacity capacity : some) cost += static_cast<Value<Capacity>>(capacity);
-    }
+    for (const auto& some : paid) std::for_each(some.begin(), some.end(), add);
     return cost;
   }
 
   // Calls body(chunk, begin, end) for ranges of [0, count), in threads if the cut has some.
   static constexpr std::int64_t kChunks = 16;
+  bool in_chunks(std::int64_t count) const {
+    return threads_of_cut_ > 1 && count >= (std::int64_t{1} << 18);
+  }
   template <class Body>
   void each_chunk(std::int64_t count, Body&& body) const {
-    if (threads_of_cut_ == 1 || count < (std::int64_t{1} << 18)) {
+    if (!in_chunks(count)) {
       body(std::size_t{0}, std::int64_t{0}, count);
       return;
     }

@@ -79,4 +79,32 @@ bool count_arcs(const Edges<Capacity>& edges, std::int32_t nodes,
   return true;
 }
 
+// Calls pay(capacity) for the edges from `begin` to `end` - 1 in the cut that `side` (nodes) makes,
+// in order. They are few: a mask tells those of every 64, without a branch for the others.
+template <class Capacity, class Pay>
+void each_cut_edge(const Edges<Capacity>& edges, const bool* side, std::int64_t begin,
+                   std::int64_t end, Pay&& pay) {
+  const auto at_tail = [&](std::int64_t e) { return side[edges.tail[e] - edges.base]; };
+  const auto apart = [&](std::int64_t e) {
+    return static_cast<std::uint64_t>(at_tail(e) != side[edges.head[e] - edges.base]);
+  };
+  const auto apart16 = [&](std::int64_t from) {  // unrolled: shifts by constants are fast
+    std::uint64_t cut = 0;
+    for (int i = 0; i < 16; ++i) cut |= apart(from + i) << i;
+    return cut;
+  };
+  std::int64_t e = begin;
+  for (; e + 64 <= end; e += 64) {
+    std::uint64_t cut = apart16(e) | apart16(e + 16) << 16 | apart16(e + 32) << 32;
+    cut |= apart16(e + 48) << 48;
+    for (; cut != 0; cut &= cut - 1) {
+      const std::int64_t in_cut = e + std::countr_zero(cut);
+      pay(at_tail(in_cut) ? edges.capacity[in_cut] : edges.reverse[in_cut]);
+    }
+  }
+  for (; e < end; ++e) {
+    if (apart(e) != 0) pay(at_tail(e) ? edges.capacity[e] : edges.reverse[e]);
+  }
+}
+
 }  // namespace graphcut::maxflow

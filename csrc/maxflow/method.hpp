@@ -46,9 +46,9 @@ struct Sample {
   double one_way = 0;   // arcs open in one direction only, by arcs
 };
 
-// `sizes`: whether `meets` is asked for.
+// `sizes`: whether `meets` is asked for. Where `fill` is `enough`, nothing else is told.
 template <class R>
-Sample sample(const Graph<R>& graph, bool sizes) {
+Sample sample(const Graph<R>& graph, bool sizes, double enough) {
   constexpr std::int32_t kMost = 2048;  // arcs, of a large graph
   const std::int32_t nodes = graph.nodes();
   const std::int32_t all = std::max(graph.arc_count(), 1);
@@ -59,7 +59,8 @@ Sample sample(const Graph<R>& graph, bool sizes) {
   const Arc<R>* const arcs = graph.arcs.data();
   std::vector<R> capacities;
   double fill = 0, meets = 0, contacts = 0, one_way = 0, found = 0, looked = 0;
-  for (std::int32_t v = 0; v < nodes; v += step, ++found) {
+  const double full = enough * ((nodes + step - 1) / step);  // nodes that are looked at
+  for (std::int32_t v = 0; v < nodes && fill < full; v += step, ++found) {
     const Arc<R>* arc = arcs + graph.first[static_cast<std::size_t>(v)];
     const Arc<R>* end = arcs + graph.first[static_cast<std::size_t>(v) + 1];
     if (end - arc > kMost) end = arc + kMost;  // a hub
@@ -71,13 +72,16 @@ Sample sample(const Graph<R>& graph, bool sizes) {
       if (sizes) capacities.push_back(arc->residual);
       through += capacity;
       one_way += static_cast<double>(arc->open() != arc->sister_open());
-      const R other = excess[arc->head()];
-      if (!(excess[v] > R{0} && other < R{0} && arc->open())) continue;
-      ++contacts;
-      meets += std::min({size, -static_cast<double>(other), capacity});
+      if (!(excess[v] > R{0})) continue;
+      // No branch on what is random.
+      const auto wanted = std::max(-static_cast<double>(excess[arc->head()]), 0.0);
+      const double met = std::min({size, wanted, capacity});  // 0 where the arc is closed
+      contacts += static_cast<double>(met > 0);
+      meets += met;
     }
     if (size > 0) fill += size < through ? size / through : 1;
   }
+  if (!(fill < full)) return {enough};
   if (!(looked > 0)) return {};
   if (sizes) {  // an edge is two arcs, and met at one of them
     const auto middle = capacities.begin() + static_cast<std::ptrdiff_t>(capacities.size() / 2);
@@ -92,8 +96,8 @@ Sample sample(const Graph<R>& graph, bool sizes) {
 // - where few nodes have terminal edges: flow networks, scribbled pictures;
 // - where terminals are weak beside arcs that lead both ways, and supply seldom meets demand:
 //   pictures that are regularised strongly;
-// - where Spread could not even out what meets, as terminals are weak: graphs of neighbours with
-//   links of one weight, volumes that are regularised strongly.
+// - where Spread left much that meets beside what it left at all: graphs of neighbours with links
+//   of one weight, random graphs whose terminals are weak.
 // Nothing here is changed by capacities that are infinite or large for infinite, here and there,
 // nor by the type of the capacities. docs/solvers.md has the figures it comes from.
 //
@@ -102,9 +106,11 @@ template <class R>
 Method chosen(Method method, const Graph<R>& graph, std::int64_t terminals, bool spread) {
   if (method != Method::automatic) return method;
   if (5 * terminals < graph.nodes()) return Method::pseudoflow;
-  const Sample found = sample(graph, !spread);
-  const bool far = spread ? found.fill < 0.05 && found.contacts > 0.02
-                          : found.fill < 0.28 && found.meets < 0.0035 && found.one_way < 0.5;
+  const double most_fill = spread ? 0.1 : 0.28;
+  const Sample found = sample(graph, !spread, most_fill);
+  if (!(found.fill < most_fill)) return Method::incremental_bfs;
+  const bool far = spread ? found.contacts > 0.02 && 2 * found.contacts > found.fill
+                          : found.meets < 0.0035 && found.one_way < 0.5;
   return far ? Method::pseudoflow : Method::incremental_bfs;
 }
 
