@@ -163,7 +163,7 @@ def dense_crf(
     array.
 
     The gradient is that of all iterations as they were computed. ``backward`` builds the lattices
-    anew and keeps the marginals of every iteration, (iterations + 1) 4 L bytes a pixel, for every
+    again and keeps the marginals of every iteration, (iterations + 1) 4 L bytes a pixel, for every
     item in work; until then nothing but the arguments is kept. The gradient of ``compatibility`` is
     made symmetric, as the costs are. That of probabilities below ``floor`` is 0.
 

@@ -145,7 +145,7 @@ class Graph:
     def add_nodes(self, n: int) -> NDArray[np.int64]:
         """Add ``n`` nodes without terminals; returns their numbers, (n,) int64.
 
-        The next solve starts afresh.
+        The next solve starts from scratch.
         """
         first = self._core.add_nodes(count("n", n))
         return np.arange(first, first + n, dtype=np.int64)
@@ -159,7 +159,7 @@ class Graph:
     ) -> NDArray[np.int64]:
         """Add edges; returns their numbers, int64, in the shape of the ends.
 
-        The next solve starts afresh.
+        The next solve starts from scratch.
 
         Parameters
         ----------
