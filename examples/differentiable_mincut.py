@@ -34,7 +34,7 @@ parser = argparse.ArgumentParser(description="Train a network through minimum cu
 parser.add_argument("--out", type=Path, default=Path("runs/examples"))
 parser.add_argument("--steps", type=int, default=200)
 options, _ = parser.parse_known_args()
-torch.set_num_threads(1)  # the same figures on every machine
+torch.set_num_threads(1)  # figures do not depend on the number of cores
 here = Path(__file__).parent if "__file__" in globals() else Path()
 
 # %%
