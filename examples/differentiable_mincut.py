@@ -2,16 +2,18 @@
 # # A minimum cut as a loss
 #
 # The value of a minimum cut has a gradient: the arcs that are cut. So a network that makes
-# capacities can be trained *through* the cut. With E(x) the cost of a labelling x and y the right
-# one, the structured hinge loss (Taskar et al. 2003; Tsochantaridis et al. 2005)
+# capacities can be trained *through* the cut. Here it learns from the left part of a photograph and
+# is tested on the right one, beside the same network trained pixel by pixel.
+#
+# With E(x) the cost of a labelling x and y the right one, the structured hinge loss (Taskar et al.
+# 2003; Tsochantaridis et al. 2005)
 #
 #     E(y) - min over x of [E(x) - margin * (number of pixels where x differs from y)]
 #
 # is zero when y is the minimum cut, and cheaper by the margin than any other labelling. The
 # minimum is one call of `gx.maxflow`; what differs from y is paid for by the terminals.
 #
-# The network learns from the left part of a photograph, and is tested on the right one. Photograph:
-# 6246572127 of Flickr, CC BY 2.0; outline: COCO, CC BY 4.0.
+# Photograph: 6246572127 of Flickr, CC BY 2.0; outline: COCO, CC BY 4.0.
 
 # %%
 import argparse
@@ -32,7 +34,7 @@ parser = argparse.ArgumentParser(description="Train a network through minimum cu
 parser.add_argument("--out", type=Path, default=Path("runs/examples"))
 parser.add_argument("--steps", type=int, default=200)
 options, _ = parser.parse_known_args()
-torch.set_num_threads(1)  # the same figures on every machine
+torch.set_num_threads(1)  # figures do not depend on the number of cores
 here = Path(__file__).parent if "__file__" in globals() else Path()
 
 # %%
@@ -149,20 +151,20 @@ for title, mask in masks.items():
 print(f"  {1000 * took:.0f} ms of processor time a step, of {seen.truth.numel()} pixels")
 
 # %%
-figure, axes = plt.subplots(1, 5, figsize=(11, 1.9), layout="constrained")
-axes[0].plot(losses)
-axes[0].set(xlabel="step", title="hinge loss a pixel", ylim=(0, None))
-axes[1].imshow(photograph)
-axes[1].axvline(border, color="w", linestyle="--")
-axes[1].set_title("learnt | tested")
-right = photograph[:, border:]
+layout = [["loss", "photograph", "photograph"], ["first", "second", "third"]]
+figure, axes = plt.subplot_mosaic(layout, figsize=(9, 5), layout="constrained")
+axes["loss"].plot(losses)
+axes["loss"].set(xlabel="step", title="hinge loss a pixel", ylim=(0, None))
+axes["photograph"].imshow(photograph)
+axes["photograph"].axvline(border, color="w", linestyle="--")
+axes["photograph"].set_title("learnt from | tested on")
+right = torch.from_numpy(photograph[:, border:])
 panels = {"truth": unseen.truth, **dict(list(masks.items())[1:])}
-for axis, (title, mask) in zip(axes[2:], panels.items(), strict=True):
-    axis.imshow(
-        torch.where(mask[..., None], torch.from_numpy(right), torch.tensor(right) / 5 + 0.8)
-    )
-    axis.set_title(title if title == "truth" else f"{title}\nIoU {unseen.overlap(mask):.2f}")
-for axis in axes[1:]:
-    axis.set_axis_off()
+for name, (title, mask) in zip(layout[1], panels.items(), strict=True):
+    axes[name].imshow(torch.where(mask[..., None], right, right / 5 + 0.8))
+    overlap = "" if title == "truth" else f": IoU {unseen.overlap(mask):.2f}"
+    axes[name].set_title(title + overlap)
+for name in ("photograph", *layout[1]):
+    axes[name].set_axis_off()
 options.out.mkdir(parents=True, exist_ok=True)
 figure.savefig(options.out / "differentiable_mincut.png", dpi=100)

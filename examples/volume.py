@@ -51,7 +51,7 @@ def overlap(mask: np.ndarray) -> float:
 
 # %% [markdown]
 # The first strokes are in one slice, and in the outermost ones. The cut takes the tissue beside the
-# organ as well. A stroke there teaches the colours anew (`refit`); a last one corrects a detail.
+# organ as well. `refit` learns the colours again from a stroke there; a last one corrects a detail.
 
 # %%
 stroke(1, middle, (0.5, 0.5), (0.22, 0.58))

@@ -1,4 +1,4 @@
-"""The README's walk from pictures to a network runs as printed."""
+"""The README is short, its figures are those of the results, and its walk runs as printed."""
 
 from __future__ import annotations
 
@@ -54,3 +54,38 @@ def test_walk_from_pictures_to_a_network(tmp_path, monkeypatch):
     mask = np.asarray(Image.open(tmp_path / "found" / "masks" / "photo.png"))
     assert mask.shape == (70, 70)
     assert mask.max() <= 2
+
+
+def test_it_is_short_and_begins_with_what_a_reader_looks_for() -> None:
+    lines = README.read_text(encoding="utf-8").splitlines()
+    assert len(lines) <= 150
+    wanted = ("pip install .", "gx.segment(", "times as fast", "requires_grad_", "dgcn run")
+    found = [next(k for k, line in enumerate(lines) if text in line) for text in wanted]
+    assert found == sorted(found)
+    assert found[0] < 12
+    assert found[1] < 30
+
+
+def test_scores_are_those_of_the_results() -> None:
+    """Both networks' scores stand in the results, and so do those of the controls."""
+    readme = " ".join(README.read_text(encoding="utf-8").split())
+    (quoted,) = re.findall(
+        r"reaches (\S+) mIoU .*? PASCAL VOC (\S+)\. .*? is (\S+) below it .*? and (\S+) above it",
+        readme,
+    )
+    photographs, voc, below, above = map(float, quoted)
+    results = (README.parent / "docs" / "results.md").read_text(encoding="utf-8")
+    defaults = results[results.index("**With the default cues**") :]
+    cut, control = (row_after(defaults, name)[0] for name in ("graph_cut_crf", "most_probable"))
+    assert round(cut - control, 1) == below
+    assert f"{cut} becomes {photographs}" in " ".join(results.split())
+    other = results[results.index("## PASCAL VOC") :]
+    cut, control = (row_after(other, name)[1] for name in ("graph_cut_crf", "most_probable"))
+    assert cut == voc
+    assert round(control - cut, 1) == above
+
+
+def row_after(text: str, name: str) -> list[float]:
+    """Figures of the first table row that has the name in brackets."""
+    (row, *_) = re.findall(rf"^\|[^|\n]*\(`{name}`\) \|(.*)$", text, re.MULTILINE)
+    return [float(figure) for figure in re.findall(r"\d+\.\d", row)]

@@ -12,7 +12,6 @@ template <class T>
 using Aligned = pybind11::array_t<T, kDense>;
 
 void bind_crf(pybind11::module_& module);
-void bind_crf_field(pybind11::module_& module);
 void bind_graph(pybind11::module_& module);
 void bind_knn(pybind11::module_& module);
 void bind_maxflow(pybind11::module_& module);

@@ -34,7 +34,6 @@ PYBIND11_MODULE(_core, module, py::mod_gil_not_used()) {
   module.attr("MAX_THREADS") = graphcut::kMaxThreads;
   graphcut::bindings::main_thread();
   graphcut::bindings::bind_crf(module);
-  graphcut::bindings::bind_crf_field(module);
   graphcut::bindings::bind_graph(module);
   graphcut::bindings::bind_knn(module);
   graphcut::bindings::bind_maxflow(module);

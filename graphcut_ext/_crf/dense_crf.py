@@ -99,7 +99,7 @@ def dense_crf(
     image : Tensor, shape (B, C, H, W), (C, H, W) or (B, C, D, H, W), uint8 or floating point
         Colours in the units of ``sigma_rgb``: 0 to 255 for the default. The lattice takes up to 14
         channels of an image, 3 for RGB, and 13 of a volume.
-    unary : Tensor, shape and types as ``probabilities``, optional
+    unary : Tensor, shape and types of the probabilities, optional
         Unary potentials themselves, finite, in place of ``probabilities``, which is None then.
     iterations : int, default 10
         Not negative; 0 gives softmax(-unary).
@@ -128,7 +128,7 @@ def dense_crf(
 
     Returns
     -------
-    Tensor, shape of ``probabilities``, float32 (float64 for float64 input and ``"exact"``)
+    Tensor, shape of the probabilities, float32; float64 for float64 input and method "exact"
         Marginals; they sum to 1 over the labels. On the device of ``image``. Differentiable in
         ``probabilities`` or ``unary``, in weights and in ``compatibility``.
 
@@ -163,7 +163,7 @@ def dense_crf(
     array.
 
     The gradient is that of all iterations as they were computed. ``backward`` builds the lattices
-    anew and keeps the marginals of every iteration, (iterations + 1) 4 L bytes a pixel, for every
+    again and keeps the marginals of every iteration, (iterations + 1) 4 L bytes a pixel, for every
     item in work; until then nothing but the arguments is kept. The gradient of ``compatibility`` is
     made symmetric, as the costs are. That of probabilities below ``floor`` is 0.
 

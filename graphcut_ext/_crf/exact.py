@@ -14,7 +14,7 @@ STORED = 1 << 28  # bytes of kernel matrices in memory at a time
 def exact_parts(image: Tensor, kernels: Kernels) -> Parts:
     """Filters of images (B, C, H, W), of some items at a time.
 
-    Kernel matrices are stored where at least one item's fits into ``STORED`` bytes, and made anew
+    Kernel matrices are stored where at least one item's fits into ``STORED`` bytes, and made again
     by blocks of rows in every iteration where it does not.
     """
     matrix = (image.shape[2] * image.shape[3]) ** 2 * image.element_size()
@@ -75,7 +75,7 @@ def filter_stored(
 def filter_by_rows(
     features: Tensor, weight: float, normalization: str = "symmetric", costs: Tensor | None = None
 ) -> Filter:
-    """The same filter by blocks of rows, which are made anew each time."""
+    """The same filter by blocks of rows, which are made again each time."""
     pixels = features.shape[1]
     step = max(1, STORED // (pixels * features.element_size() * len(features)))
     blocks = [slice(begin, begin + step) for begin in range(0, pixels, step)]

@@ -61,7 +61,7 @@ def dense_crf_features(
         is Potts: w for different labels, 0 for the same. A vector (L,) is a reward for each label
         that meets itself; w and a vector of w are the same. A matrix (L, L), symmetric, gives the
         costs themselves. A tensor without axes is a number that gets a gradient.
-    unary : Tensor, shape and types as ``probabilities``, optional
+    unary : Tensor, shape and types of the probabilities, optional
         Unary potentials themselves, finite, in place of ``probabilities``, which is None then.
     iterations : int, default 10
         Not negative; 0 gives softmax(-unary).
@@ -79,7 +79,7 @@ def dense_crf_features(
 
     Returns
     -------
-    Tensor, shape of ``probabilities``, float32 (float64 for float64 input and ``"exact"``)
+    Tensor, shape of the probabilities, float32; float64 for float64 input and method "exact"
         Marginals; they sum to 1 over the labels. Differentiable in ``probabilities`` or ``unary``
         and in compatibilities that are tensors, as :func:`graphcut_ext.dense_crf` is.
 

@@ -145,7 +145,7 @@ class Graph:
     def add_nodes(self, n: int) -> NDArray[np.int64]:
         """Add ``n`` nodes without terminals; returns their numbers, (n,) int64.
 
-        The next solve starts afresh.
+        The next solve starts from scratch.
         """
         first = self._core.add_nodes(count("n", n))
         return np.arange(first, first + n, dtype=np.int64)
@@ -159,7 +159,7 @@ class Graph:
     ) -> NDArray[np.int64]:
         """Add edges; returns their numbers, int64, in the shape of the ends.
 
-        The next solve starts afresh.
+        The next solve starts from scratch.
 
         Parameters
         ----------
@@ -192,7 +192,7 @@ class Graph:
         nodes : integer array-like, or bool array
             Numbers of nodes; what is given for a repeated one adds up. Or a mask of the shape of
             :attr:`nodes`, which stands for the numbers of the nodes where it is True.
-        source, sink : array-likes that broadcast to the shape of ``nodes``, default 0
+        source, sink : array-likes that broadcast to the shape of the nodes, default 0
             ``source`` is paid when the node ends on the sink side, ``sink`` when it ends on the
             source side. ``inf`` ties a node to its terminal.
         """
@@ -213,7 +213,7 @@ class Graph:
         nodes : integer array-like, or bool array
             Numbers of nodes, or a mask, as in :meth:`add_terminals`. For a repeated number the last
             entry counts.
-        source, sink : array-likes that broadcast to the shape of ``nodes``, optional
+        source, sink : array-likes that broadcast to the shape of the nodes, optional
             As in :meth:`add_terminals`. Default: left as they are.
         """
         ids = self._numbers(nodes)
@@ -232,7 +232,7 @@ class Graph:
         ----------
         edges : integer array-like
             Numbers of edges. For a repeated one the last entry counts.
-        capacity : array-like that broadcasts to the shape of ``edges``
+        capacity : array-like that broadcasts to the shape of the edges
             Capacity from tail to head.
         reverse_capacity : the same, optional
             Capacity from head to tail. Default: equal to ``capacity``, as in :meth:`add_edges`.

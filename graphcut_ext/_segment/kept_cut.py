@@ -20,7 +20,7 @@ class KeptCut:
     """Minimum cuts of one grid, whose costs and seeds may change.
 
     Capacities are whole numbers. So a cut is exact to the bit, and the same whether it was found
-    afresh or from the one before.
+    from scratch or from the one before.
     """
 
     def __init__(self, layout: Grid, weights: Floats, smoothness: float, threads: int | None):

@@ -46,7 +46,7 @@ class Segmentation(Generic[ArrayT]):
             All seeds, those from before too, as in :func:`segment`. What is no longer marked is
             unknown again. A box stays as it was.
         refit : bool, default False
-            Whether colours are learnt anew, from these seeds, with the ``iterations`` of the first
+            Whether colours are learnt again, from these seeds, with the ``iterations`` of the first
             call. Otherwise the probabilities stay, and a few more strokes cost little.
 
         Returns

@@ -120,7 +120,7 @@ def _init_options(parser: ArgumentParser) -> None:
         "--val", type=float, default=0.2, help="Share of every class held out (val.txt); 0: none."
     )
     parser.add_argument(
-        "--force", action="store_true", help="Write files anew that are there already."
+        "--force", action="store_true", help="Replace files that are there already."
     )
     parser.add_argument(
         "--paper",

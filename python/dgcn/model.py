@@ -98,6 +98,7 @@ class Model:
     settings : Config
         What it predicts by: ``settings.data.size``, ``settings.evaluate`` and ``settings.crf``.
     device : torch.device
+        Where it predicts.
     network : torch.nn.Module
         In evaluation mode: (B, 3, S, S) standardised to ``.logits`` (B, C, h, w).
     """
@@ -143,6 +144,7 @@ class Model:
         Returns
         -------
         Prediction or list of Prediction
+            Masks and probabilities, as many as images.
 
         Raises
         ------
@@ -217,6 +219,7 @@ def load(
     Returns
     -------
     Model
+        The network, ready to predict.
 
     Raises
     ------

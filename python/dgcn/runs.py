@@ -82,6 +82,7 @@ class Run:
     Attributes
     ----------
     folder : Path
+        What ``dgcn run`` was given as ``--out``.
     settings : Config
         What it was made with: ``run.settings.train.epochs``.
     """

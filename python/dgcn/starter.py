@@ -81,7 +81,7 @@ def start(
     val : float, default 0.2
         Share of every class to hold out, in [0, 1); 0: no val.txt. VOC and COCO have their own.
     force : bool, default False
-        Write files anew that are there; labels that were filled in for a flat folder stay, and a
+        Replace files that are there; labels that were filled in for a flat folder stay, and a
         former labels.csv is kept as labels.csv.bak, a val.txt that would hold out images where
         none are to be, as val.txt.bak.
     paper : bool, default False
@@ -161,9 +161,7 @@ def start(
 def next_steps(begun: Start, folder: Path, weights: Path | None) -> list[str]:
     """What `start` did and what comes next, as lines for a person."""
     lines = [f"wrote {path}" for path in begun.written]
-    lines += [
-        f"kept {path}, which was there already (--force writes it anew)" for path in begun.kept
-    ]
+    lines += [f"kept {path}, which was there already (--force replaces it)" for path in begun.kept]
     lines += begun.remarks
     lines = [printable(line) for line in lines]
     config = shlex.quote(str(folder / CONFIG))

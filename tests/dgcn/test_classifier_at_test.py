@@ -47,7 +47,7 @@ def test_run_predicts_and_scores_with_its_classifier(
     before = {path.name: read_mask(path) for path in folder.glob("*.png")}
     assert main(["run", "--out", str(out), "--evaluate.classifier=true"]) == 0
     said = capsys.readouterr().out
-    assert "prediction: made anew, settings changed: evaluate.classifier: False -> True" in said
+    assert "prediction: made again, settings changed: evaluate.classifier: False -> True" in said
     scores = json.loads((out / "graph_cut" / "metrics.json").read_text())["val"]
     assert "times the image classifier's probabilities" in scores["protocol"]
     path = out / "graph_cut" / "last.pt"

@@ -183,7 +183,7 @@ def test_changed_setting_is_named_and_its_stage_made_anew(
     printed = capsys.readouterr().out
     assert printed.count("finished before, kept") == 3
     assert (
-        "prediction: made anew, settings changed: evaluate.scales: [0.75, 1.0, 1.25] -> [1.0]"
+        "prediction: made again, settings changed: evaluate.scales: [0.75, 1.0, 1.25] -> [1.0]"
         in (printed)
     )
     scores = json.loads((out / "static" / "metrics.json").read_text())["val"]

@@ -85,7 +85,7 @@ def test_training_on_other_cues_than_the_settings_name_is_not_kept(
     assert read_record(copy / "cues") == (True, known["cues"])  # nothing is lost
     assert main(["run", *out, other, "--overwrite"]) == 0
     printed = capsys.readouterr().out
-    assert "segmenter: made anew, settings changed: cues.foreground: auto -> 0.9" in printed
+    assert "segmenter: made again, settings changed: cues.foreground: auto -> 0.9" in printed
     assert "resumed" not in printed
     assert read_record(copy / "static")[1]["cues"]["cues"]["foreground"] == 0.9
 

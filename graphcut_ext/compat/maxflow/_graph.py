@@ -187,7 +187,7 @@ class _Graph:
         ----------
         nodeids : integer array-like
             The nodes, in the shape of the grid. -1 is no node.
-        weights : array-like that broadcasts to ``nodeids``, default 1
+        weights : array-like that broadcasts to the node numbers, default 1
             Capacity of the edges that start at a node, to be multiplied by ``structure``.
         structure : array-like of odd sizes, optional
             The neighbourhood of the centre: a factor for every neighbour, 0 for none. Fewer axes

@@ -24,7 +24,7 @@ _LISTED = 5
 
 
 class Remark(NamedTuple):
-    """What is amiss with the cues, and what to do."""
+    """What is wrong with the cues, and what to do."""
 
     what: str
     """The fact, with its figure."""
@@ -77,7 +77,7 @@ def judge_cues(
     *,
     sparse: bool = False,
 ) -> list[Remark]:
-    """What is amiss with the cues of a data set; nothing where the list is empty.
+    """What is wrong with the cues of a data set; nothing where the list is empty.
 
     Parameters
     ----------

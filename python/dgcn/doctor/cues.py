@@ -11,7 +11,7 @@ from dgcn.pipeline.cues import VERDICT, read_remarks
 
 
 def check_cues(folder: Path) -> Iterator[Finding]:
-    """What the stage of the cues has found amiss with them; nothing where it has not run.
+    """What the stage of the cues has found wrong with them; nothing where it has not run.
 
     Parameters
     ----------

@@ -16,7 +16,7 @@ from dgcn.doctor.finding import Finding
 _PACKAGES = ("numpy", "scipy", "scikit-image", "pillow", "lightning-fabric", "jsonargparse")
 _REBUILD = (
     "install the CUDA toolkit (nvcc) and build again: pip install --force-reinstall --no-deps "
-    "--no-binary graphcut-ext -C cmake.define.GRAPHCUT_CUDA=ON graphcut-ext"
+    "--no-binary graphcut-ext --config-settings=cmake.define.GRAPHCUT_CUDA=ON graphcut-ext"
 )
 
 

@@ -155,7 +155,7 @@ def _cues_alone(run: Run, split: str) -> Confusion:
         listed = "; ".join(changed[:3])
         raise _NotScored(
             f"{run.cues_folder} was made with other settings ({listed}); 'dgcn cues --overwrite' "
-            f"makes them anew"
+            f"makes them again"
         )
     records = run.masked(split)
     now: dict[str, Any] = {

@@ -39,7 +39,7 @@ THRESHOLDS = "thresholds.json"
 """In the folder of the cues: by class, the automatic threshold and the level of the background."""
 
 VERDICT = "verdict.json"
-"""In the folder of the cues: what they cover, and what is amiss with them."""
+"""In the folder of the cues: what they cover, and what is wrong with them."""
 
 _SAMPLE = 1000  # images that automatic thresholds go by, at most; their maps are kept meanwhile
 
@@ -271,11 +271,11 @@ def _judge(run: Run, cues: dict[str, NDArray[np.bool_]], chosen: Sequence[ClassT
     for each in remarks:
         run.console.line(f"cues: {each.what}; {each.fix}")
     if not remarks:
-        run.console.line("cues: nothing amiss with what they cover")
+        run.console.line("cues: nothing wrong with what they cover")
 
 
 def read_remarks(folder: Path) -> list[Remark]:
-    """What is amiss with the cues in a folder; empty where there is no verdict on them."""
+    """What is wrong with the cues in a folder; empty where there is no verdict on them."""
     path = folder / VERDICT
     if not path.is_file():
         return []

@@ -143,7 +143,7 @@ def record_supervision(run: Run, model: Segmenter, cues: Labels, epoch: int) -> 
         return
     labels = _supervised(run, model, cues, run.shown_records(), epoch)
     folder = run.trained_folder / "supervision"
-    if epoch == 1:  # a training that begins anew leaves nothing of the former one
+    if epoch == 1:  # a training that begins again leaves nothing of the former one
         for former in folder.glob("epoch_*.npz"):
             former.unlink()
     save_cues(folder / f"epoch_{epoch:04}.npz", labels)

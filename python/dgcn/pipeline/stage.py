@@ -61,7 +61,7 @@ class Stage:
     def ensure(self, run: Run) -> None:
         """Make the stage, unless it is finished with the fingerprint that it would have now."""
         known, now = self.record(run), self.fingerprint(run)
-        # Every process must have looked before the first one begins anew.
+        # Every process must have looked before the first one begins again.
         run.fabric.barrier()
         if known == (True, now):
             run.console.line(f"{self.name}: finished before, kept ({self.folder(run)})")
@@ -143,7 +143,7 @@ class Stage:
         more = f" and {len(changed) - 3} more" if len(changed) > 3 else ""
         listed = "; ".join(changed[:3]) + more
         if self.derived or run.overwrite or _only_longer(former, now):
-            run.console.line(f"{self.name}: made anew, settings changed: {listed}")
+            run.console.line(f"{self.name}: made again, settings changed: {listed}")
             return
         beside = "--supervision.name NAME trains beside it, " if self.name == "segmenter" else ""
         raise ValueError(
@@ -167,7 +167,7 @@ def read_record(folder: Path) -> tuple[bool, dict[str, Any]]:
 
 
 def forget(folder: Path) -> None:
-    """Let everything in a folder that is built on it count as not made: it is made anew."""
+    """Let everything in a folder that is built on it count as not made: it is made again."""
     for name in (RECORD, "metrics.json"):
         for path in list(folder.rglob(name)):
             path.unlink()

@@ -177,7 +177,7 @@ def ablate(
 
     The run folder has one run per random seed, ``seed0/`` and so on, in which the cells are
     trainings that share the classifier and the cues. ``study_NAME.json``, ``.md`` and ``.png`` are
-    written anew after every cell.
+    written again after every cell.
 
     Parameters
     ----------
@@ -186,7 +186,7 @@ def ablate(
     study, variant, cells
         As `cells_of`.
     overwrite : bool, default False
-        Whether cells that were made with other settings are made anew.
+        Whether cells that were made with other settings are made again.
     random_seeds : tuple of int, default (0, 1, 2)
     minutes : float or None, default None
         No cell is begun after this time; the same command goes on later.

@@ -147,7 +147,7 @@ class _Loop:
                 state.history.append({"epoch": state.epoch, **figures})
                 curves.add(state.done(steps), figures)
                 best = figures["score"] >= max(row["score"] for row in state.history)
-                # last.pt comes last: a run killed between the two makes the epoch anew.
+                # last.pt comes last: a run killed between the two repeats the epoch.
                 self.save(*(("best.pt",) if best else ()), "last.pt")
                 self.foresee()
                 self.fabric.barrier()
