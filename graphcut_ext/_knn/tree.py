@@ -22,6 +22,8 @@ MIN_POINTS = 20_000
 """The tree is taken from so many points on."""
 CROWD = 64
 """The tree is given up where a ball has more points on average, as with many equal distances."""
+PART = 1 << 16
+"""Points that are looked for at once; between parts Ctrl-C is heard."""
 SLACK = 1e-9
 """By so much, relatively, a ball is larger than the distance it must hold: far above rounding."""
 
@@ -77,7 +79,11 @@ def _search(
     threads = torch.get_num_threads()
     tree = cKDTree(points)
     most = k + own  # a point is found among its own neighbours, at whichever place
-    reach, near = tree.query(queries, min(most + 1, len(points)), workers=threads)
+    parts = [
+        tree.query(queries[at : at + PART], min(most + 1, len(points)), workers=threads)
+        for at in range(0, len(queries), PART)
+    ]
+    reach, near = (np.concatenate(each) for each in zip(*parts, strict=True))
     radius = reach[:, most - 1] * (1 + SLACK)
     # The ball holds only these neighbours where the next one is farther; else it is searched.
     crowded = np.flatnonzero(reach[:, -1] <= radius) if most < len(points) else np.empty(0, int)
