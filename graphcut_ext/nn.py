@@ -232,7 +232,7 @@ class MinCutLoss(torch.nn.Module):
         broadcast with those of the capacities, which are floating point. The others are as in
         :func:`graphcut_ext.maxflow`.
         """
-        _check_target(target, source, capacity)
+        _check_target(target, edge_index=edge_index, capacity=capacity, source=source, sink=sink)
         more = self.margin * target
         raised_source, raised_sink = source + (self.margin - more), sink + more
         lowest = maxflow(
@@ -272,15 +272,16 @@ def _where(paid: Tensor, capacities: Tensor) -> Tensor:
     return torch.where(paid, capacities.double(), 0.0)
 
 
-def _check_target(target: Tensor, source: Tensor, capacity: Tensor) -> None:
-    check_tensor("target", target)
-    check_tensor("source", source)
-    check_tensor("capacity", capacity)
+def _check_target(target: Tensor, **given: Tensor) -> None:
+    tensors = {**given, "target": target}
+    for name, tensor in tensors.items():
+        check_tensor(name, tensor)
     if target.dtype != torch.bool:
         raise TypeError(f"target must be bool, not {dtype_name(target.dtype)}")
+    capacity, source = given["capacity"], given["source"]
     if not capacity.is_floating_point():
         raise TypeError(f"capacity must be floating point, not {dtype_name(capacity.dtype)}")
-    check_devices({"source": source, "target": target})
+    check_devices(tensors)
     if target.dim() == 0 or source.dim() == 0 or target.shape[-1] != source.shape[-1]:
         raise ValueError(
             f"target must have shape (..., {source.shape[-1] if source.dim() else 'N'}), "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mutants import Mutant
+from mutant import Mutant
 
 C = "csrc/"
 
@@ -123,6 +123,20 @@ NEIGHBOURS = [
         "knn_fuzz",
     ),
     Mutant(
+        "a point is its own neighbour where all pairs are measured",
+        f"{C}knn/direct_search.cpp",
+        "if (j != row) found.push_back(j);",
+        "found.push_back(j);",
+        "knn_fuzz",
+    ),
+    Mutant(
+        "points that are measured directly are not scaled",
+        f"{C}knn/direct_search.cpp",
+        "cloud.rescale = rescale.data();",
+        "rescale.assign(rescale.size(), 1.0);\n  cloud.rescale = rescale.data();",
+        "knn_fuzz",
+    ),
+    Mutant(
         "points behind the length are found",
         f"{C}knn/select.hpp",
         "return given < searched ? given : searched;",
@@ -174,6 +188,34 @@ CRF = [
         "-std::log(scores[from])",
         "crf_fuzz",
     ),
+    Mutant(
+        "gradients go through the kernels, not their transposes",
+        f"{C}crf/field_gradient.cpp",
+        "filter(true, gradient.pairs != nullptr);",
+        "filter(false, gradient.pairs != nullptr);",
+        "crf_fuzz",
+    ),
+    Mutant(
+        "normalisations before and after stay as they are in gradients",
+        f"{C}crf/field_gradient.cpp",
+        "values(), 0.0F);\n  turn();",
+        "values(), 0.0F);",
+        "crf_fuzz",
+    ),
+    Mutant(
+        "probabilities below the floor have a gradient",
+        f"{C}crf/field_gradient.cpp",
+        "score >= adjoint.floor ? total[from] / score : 0.0F",
+        "total[from] / score",
+        "crf_fuzz",
+    ),
+    Mutant(
+        "the gradient of a weight lacks all strips but the first",
+        f"{C}crf/field_gradient.cpp",
+        "strip < strips_.size(); ++strip) {",
+        "strip < 1; ++strip) {",
+        "crf_test crf_fuzz",
+    ),
 ]
 
 MOVES = [
@@ -211,6 +253,27 @@ MOVES = [
         "return is_forbidden(*cost) ? nullptr : cost;",
         "return cost;",
         "moves_test moves_fuzz",
+    ),
+    Mutant(
+        "all edges have the first table of costs",
+        f"{C}moves/table.hpp",
+        "pays_(problem.tables == nullptr && ",
+        "pays_(",
+        "moves_test",
+    ),
+    Mutant(
+        "a set of labels counts for each of its users",
+        f"{C}moves/label_sets.hpp",
+        "if (before != after) add(",
+        "if (next_users_[place(set)] != users_[place(set)]) add(",
+        "moves_test",
+    ),
+    Mutant(
+        "a list of candidates is taken for all labels in order",
+        f"{C}moves/unary.hpp",
+        "act(i, column, problem_.unary[i * problem_.columns + column]);",
+        "act(i, column, problem_.unary[i * problem_.columns + label % problem_.columns]);",
+        "moves_test",
     ),
     Mutant(
         "half way between two numbers what is left is forgotten",

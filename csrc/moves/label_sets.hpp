@@ -52,13 +52,6 @@ class LabelSets {
   void accept() { users_ = next_users_; }
   void reject() { next_users_ = users_; }
 
-  // Whether the changes that are tried take a set into use or out of it.
-  bool use_changes() const {
-    for (std::int32_t set = 0; set < count(); ++set) {
-      if (is_used(users_, set) != is_used(next_users_, set)) return true;
-    }
-    return false;
-  }
   template <class Add>
   void each_change(Add&& add) const {
     for (std::int32_t set = 0; set < count(); ++set) {

@@ -105,13 +105,24 @@ class Swaps {
     }
   }
 
+  // What a swap saves of the costs of sets depends on which other labels use them.
   void touch(std::int64_t next) {
-    if (search_.labels.sets().use_changes()) {
+    if (!search_.labels.sets().empty() && use_changes()) {
       touched_.assign(touched_.size(), next);
       return;
     }
     touched_[place(alpha_)] = touched_[place(beta_)] = next;
     search_.each_affected([&](std::int32_t i) { touched_[place(search_.labels[i])] = next; });
+  }
+
+  // Whether the changes that are tried take one of the two labels into use or out of it.
+  bool use_changes() {
+    auto alphas = static_cast<std::ptrdiff_t>(of(alpha_).size());
+    for (const std::int32_t i : search_.labels.changed()) {
+      alphas += search_.labels[i] == alpha_ ? -1 : 1;
+    }
+    const auto betas = static_cast<std::ptrdiff_t>(both_.size()) - alphas;
+    return (alphas == 0) != of(alpha_).empty() || (betas == 0) != of(beta_).empty();
   }
 
   Search<Cost>& search_;

@@ -112,6 +112,8 @@ def knn_edges(
     if x.dim() not in (2, 3):
         raise ValueError(f"x must have shape (B, N, C) or (N, C), not {tuple(x.shape)}")
     clouds, sizes, numbers = _clouds(x, batch, ptr, lengths)
+    if sizes.shape != clouds.shape[:1]:
+        raise ValueError(f"lengths must have shape ({len(clouds)},), not {tuple(sizes.shape)}")
     neighbours = _neighbours(clouds.detach(), sizes, k - loop, loop)
     centres = numbers.unsqueeze(-1).expand(neighbours.shape)
     found = neighbours >= 0

@@ -52,7 +52,7 @@ def cut_directly(
             for t, needs in zip(inputs, requires_grad, strict=True)
         ]
         ends, forward, backward, from_source, to_sink = arrays
-        if forward.ndim != 1 or from_source.ndim != 1:
+        if any(array is not None and array.ndim != 1 for array in arrays[1:]):
             return None
         value = np.empty((1, 1), np.float64 if forward.dtype.kind == "f" else np.int64)
         source_side = np.empty((1, len(from_source)), np.bool_)

@@ -25,10 +25,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        Exit status: 0 done; 1 the training diverged, or 'dgcn doctor' found an error; 2 an option
-        or an input file is wrong, or a file cannot be written (one line on standard error says
-        which); 130 interrupted; 141 the reader of standard output has left; 143 terminated after
-        a checkpoint.
+        Exit status: 0 done; 1 the training diverged, another process of a parallel run has ended,
+        or 'dgcn doctor' found an error; 2 an option or an input file is wrong, or a file cannot be
+        written (one line on standard error says which); 130 interrupted; 141 the reader of standard
+        output has left; 143 terminated after a checkpoint.
     """
     try:
         status = _run(list(sys.argv[1:] if arguments is None else arguments))
@@ -60,6 +60,7 @@ def _run(arguments: list[str]) -> int:
         return 0
     # Imported late: help and a mistyped command need not wait for torch.
     from dgcn.options import OptionError, parse
+    from dgcn.training.fabric import lost_peer
     from dgcn.training.loop import Terminated
 
     try:
@@ -78,6 +79,10 @@ def _run(arguments: list[str]) -> int:
         return _interrupted(arguments)
     except Terminated as error:
         return _fail(f"{error}; the same command goes on from there", 143)
+    except RuntimeError as error:
+        if os.environ.get("DGCN_TRACEBACK") or not lost_peer(error):
+            raise
+        return _stopped("another process of this run has ended", arguments, 1)
 
 
 def _help() -> str:
@@ -100,11 +105,16 @@ def _interrupted(arguments: Sequence[str]) -> int:
     """Say how to go on, once for all processes of a parallel run."""
     if os.environ.get("LOCAL_RANK", "0") != "0":
         return 130
+    return _stopped("interrupted", arguments, 130)
+
+
+def _stopped(why: str, arguments: Sequence[str], status: int) -> int:
+    """Say how to go on with a command."""
     command = f"dgcn {shlex.join(arguments)}"
     images = any(argument.startswith("--images") for argument in arguments)
     if images or not COMMANDS[arguments[0]].resumes:
-        return _fail(f"interrupted; to begin again: {command}", 130)
-    return _fail(f"interrupted; finished stages and epochs are kept, go on with: {command}", 130)
+        return _fail(f"{why}; to begin again: {command}", status)
+    return _fail(f"{why}; finished stages and epochs are kept, go on with: {command}", status)
 
 
 def _in_words(error: ValueError | OSError) -> str:

@@ -11,6 +11,7 @@ from jsonargparse import ArgumentParser, Namespace
 
 from dgcn.command import Command, CommandError, config_of
 from dgcn.predict_command import add_prediction_options, predict
+from dgcn.text import say
 
 CONFIGS = Path(__file__).parent / "configs"
 
@@ -101,9 +102,9 @@ def _report(options: Namespace) -> int:
         against=options.get("against"),
     )
     for note in written.notes:
-        print(note)
+        say(note)
     size = written.path.stat().st_size / 1e6
-    print(f"report: {written.path} ({written.images} images, {size:.1f} MB; open it in a browser)")
+    say(f"report: {written.path} ({written.images} images, {size:.1f} MB; open it in a browser)")
     return 0
 
 
@@ -140,7 +141,7 @@ def _init(options: Namespace) -> int:
         force=options.get("force", False),
         paper=options.get("paper", False),
     )
-    print("\n".join(next_steps(begun, folder, weights)))
+    say(*next_steps(begun, folder, weights))
     return 0
 
 
@@ -180,8 +181,8 @@ def _export(options: Namespace) -> int:
             options.get("file"),
             backbone=options.get("backbone"),
         )
-    print(f"network: {path} ({path.stat().st_size / 1e6:.1f} MB)")
-    print(f"checked on batches of 1 and 3: logits differ by {difference:.1g} of the largest")
+    say(f"network: {path} ({path.stat().st_size / 1e6:.1f} MB)")
+    say(f"checked on batches of 1 and 3: logits differ by {difference:.1g} of the largest")
     return 0
 
 

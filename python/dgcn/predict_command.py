@@ -9,6 +9,7 @@ from typing import Literal
 from jsonargparse import ArgumentParser, Namespace
 
 from dgcn.command import CommandError, config_of
+from dgcn.text import say
 
 __all__ = ["add_prediction_options", "predict"]
 
@@ -119,4 +120,4 @@ def _pack(options: Namespace, masks: Sequence[Path]) -> None:
 
     archive = options.get("archive")
     if archive is not None:
-        print(f"archive: {write_voc_archive(archive, masks)} masks in {archive}")
+        say(f"archive: {write_voc_archive(archive, masks)} masks in {archive}")

@@ -19,7 +19,7 @@ from dgcn.data.voc import find_voc
 from dgcn.folder_labels import class_warnings, folder_labels
 from dgcn.placing import place_images, place_masks
 from dgcn.starter_config import CONFIG, configuration
-from dgcn.text import counted, printable
+from dgcn.text import counted
 
 LABELS, VAL = "labels.csv", "val.txt"
 
@@ -163,7 +163,6 @@ def next_steps(begun: Start, folder: Path, weights: Path | None) -> list[str]:
     lines = [f"wrote {path}" for path in begun.written]
     lines += [f"kept {path}, which was there already (--force replaces it)" for path in begun.kept]
     lines += begun.remarks
-    lines = [printable(line) for line in lines]
     config = shlex.quote(str(folder / CONFIG))
     if folder / LABELS in begun.kept:
         lines.append(f"next: dgcn doctor --config {config}")

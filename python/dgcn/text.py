@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["counted", "printable"]
+__all__ = ["counted", "printable", "printable_lines", "say"]
 
 
 def printable(text: str) -> str:
@@ -13,6 +13,16 @@ def printable(text: str) -> str:
         else letter.encode("unicode_escape", "backslashreplace").decode("ascii")
         for letter in text
     )
+
+
+def printable_lines(text: str) -> str:
+    """The same line by line: lines stay apart."""
+    return "\n".join(map(printable, text.split("\n")))
+
+
+def say(*lines: str) -> None:
+    """Print lines that may name files."""
+    print(*map(printable, lines), sep="\n")
 
 
 def counted(classes: int) -> str:

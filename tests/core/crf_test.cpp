@@ -169,6 +169,31 @@ bool check_gradient(std::int64_t labels, bool matrix) {
   return false;
 }
 
+// The gradient in a weight against its slope, in an image that is divided into strips.
+bool check_strips() {
+  constexpr float kStep = 1e-2F;
+  Scene s = scene(1, 2, 9000, 2, false, 11);
+  s.problem.smoothness = {1.2F, 1, 2};
+  s.problem.appearance = {0, 0, 0};
+  const Scene upstream = scene(1, 2, 9000, 2, false, 12);
+  std::vector<float> found(s.energy.size());
+  std::vector<double> pairs(2 * 2 * 2);
+  graphcut::crf::differentiate(s.problem, upstream.energy.data(), found.data(), pairs.data(), 2);
+  const auto loss = [&](float step) {
+    MeanField moved = s.problem;
+    moved.smoothness.weight += step;
+    graphcut::crf::infer(moved, found.data(), 2);
+    double total = 0;
+    for (std::size_t i = 0; i < found.size(); ++i) total += double{found[i]} * upstream.energy[i];
+    return total;
+  };
+  const double slope = pairs[0] + pairs[3];
+  const double expected = (loss(kStep) - loss(-kStep)) / (2 * kStep);
+  if (std::abs(slope - expected) < 1 + 1e-2 * std::abs(expected)) return true;
+  std::printf("strips: a slope of %g, not %g\n", slope, expected);
+  return false;
+}
+
 bool check_threads_of_gradients(std::int64_t items, std::int64_t height, std::int64_t width,
                                 bool matrix) {
   Scene s = scene(items, 34, height, width, matrix, 6);
@@ -202,6 +227,7 @@ int main() {
   for (const std::int64_t labels : {1, 3, 33}) {
     for (const bool matrix : {false, true}) right = check_gradient(labels, matrix) && right;
   }
+  right = check_strips() && right;
   right = check_threads_of_gradients(1, 100, 90, false) && right;
   right = check_threads_of_gradients(3, 20, 15, true) && right;
   right = check_threads(1, 100, 90, false) && right;

@@ -14,6 +14,7 @@
 
 #include "choices.hpp"
 #include "knn/center.hpp"
+#include "knn/direct_search.hpp"
 #include "knn/rounded_search.hpp"
 #include "knn/select.hpp"
 #include "knn/tree_search.hpp"
@@ -22,7 +23,8 @@
 namespace graphcut::test {
 namespace {
 
-constexpr std::int64_t kMostPoints = 40, kManyPoints = 600, kMostNeighbours = 9;
+constexpr std::int64_t kMostPoints = 40, kManyPoints = 600;
+constexpr std::int64_t kFewNeighbours = 9, kMostNeighbours = 70;
 
 std::size_t size(std::int64_t a, std::int64_t b, std::int64_t c) {
   return static_cast<std::size_t>(a * b * c);
@@ -45,7 +47,7 @@ class Search {
                                     : choices.between(1, kMostPoints)),
         channels_(choices.one_in(8) ? choices.between(30, 70) : choices.between(1, 6)),
         searched_(choices.one_in(3) ? choices.between(1, points_) : points_),
-        k_(choices.between(1, kMostNeighbours)) {
+        k_(choices.between(1, choices.one_in(8) ? kMostNeighbours : kFewNeighbours)) {
     make_points(choices);
     if (choices.one_in(3)) {
       // Whatever is there: values that nobody has looked at count as the nearest allowed ones.
@@ -95,7 +97,7 @@ class Search {
       knn::select_emulated(points(), rows, nearest, descending);
     });
     compare("by warps");
-    if (channels_ <= knn::kMaxTileChannels) {
+    if (channels_ <= knn::kMaxTileChannels && k_ <= knn::kMaxTileNeighbours) {
       forget();
       knn::search_tiles_emulated(points(), y.data(), nearest, descending);
       compare("by tiles");
@@ -106,6 +108,7 @@ class Search {
       require(knn::search_tree(points(), nearest, threads) == -1, "finite points are searched");
       compare("by a tree");
     }
+    search_directly(nearest, choices);
   }
 
  private:
@@ -247,6 +250,21 @@ class Search {
     require(knn::search_rounded(cloud, panels, rounded, nearest, points_, threads).empty(),
             "none is given up");
     compare("by rounded points");
+  }
+
+  // Every pair is measured; what the other ways prepare is not there.
+  void search_directly(const knn::Nearest<T>& nearest, Choices& choices) {
+    knn::Points<T> cloud = points();
+    cloud.norm = nullptr;
+    cloud.rescale = nullptr;
+    forget();
+    require(knn::search_directly(cloud, nearest) == -1, "finite points are searched");
+    compare("directly");
+    const std::size_t at = choices.below(x_.size());
+    x_[at] = choices.of({std::numeric_limits<T>::quiet_NaN(), std::numeric_limits<T>::infinity()});
+    require(knn::search_directly(cloud, nearest) ==
+                static_cast<std::int64_t>(at) / (points_ * channels_),
+            "the first item that is not finite is told");
   }
 
   void forget() {

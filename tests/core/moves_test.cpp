@@ -1,5 +1,6 @@
 // Expansions and swaps on small graphs against all labellings one move away, and exact sums.
 #include <algorithm>
+#include <array>
 #include <cstdint>
 #include <cstdio>
 #include <limits>
@@ -193,6 +194,28 @@ bool grids_need_no_list() {
   return false;
 }
 
+// A swap that did not pay may do so once a label that it does not touch is out of use: node 0 gives
+// up the set {0, 2} for label 3 after node 1 has left label 2.
+bool swaps_see_labels_leave_sets() {
+  const std::vector<std::int64_t> unary{0, 99, 99, 1, 99, -5, 0, 99}, costs{10};
+  const std::array<bool, 4> members{true, false, true, false};
+  Problem<std::int64_t> p;
+  p.nodes = 2;
+  p.labels = p.columns = 4;
+  p.edge_index = unary.data();  // of no edges
+  p.unary = unary.data();
+  p.sets = 1;
+  p.set_costs = costs.data();
+  p.set_members = members.data();
+  std::vector<std::int64_t> labels{0, 2};
+  const auto method = graphcut::maxflow::Method::automatic;
+  const std::int64_t found =
+      graphcut::moves::descend(p, Moves::swaps, -1, method, 1, labels.data());
+  if (found == -4 && labels == std::vector<std::int64_t>{3, 1}) return true;
+  std::printf("a swap that pays off is passed over\n");
+  return false;
+}
+
 // One thread and several, on a graph that is large enough for them.
 bool threads_do_not_matter() {
   const auto s = scene<double>(40000, 5, 7);
@@ -228,7 +251,8 @@ bool sums_are_exact() {
 }  // namespace
 
 int main() {
-  bool right = sums_are_exact() && threads_do_not_matter() && grids_need_no_list();
+  bool right = sums_are_exact() && threads_do_not_matter() && grids_need_no_list() &&
+               swaps_see_labels_leave_sets();
   for (unsigned seed = 0; seed < 240; ++seed) {
     right = no_move_improves<double>(seed) && no_move_improves<std::int64_t>(seed) && right;
   }

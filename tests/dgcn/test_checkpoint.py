@@ -7,11 +7,14 @@ import pickle
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+from torch import Tensor
 
-from dgcn.atomic import remove_partials
+from dgcn.atomic import atomic_file, remove_partials
+from dgcn.models.weights import WeightsError, load_weights
 from dgcn.training.checkpoint import Checkpoint, load_checkpoint, load_network, save_checkpoint
 
 
@@ -50,6 +53,7 @@ DISK_FULL = """
 import resource, sys
 from pathlib import Path
 import torch
+from dgcn.models.weights import WeightsError, load_weights
 from dgcn.training.checkpoint import load_checkpoint, save_checkpoint
 
 path = Path(sys.argv[1])
@@ -122,6 +126,17 @@ def test_what_killed_runs_leave_is_removed_when_it_is_old(tmp_path: Path) -> Non
     assert set(path.parent.iterdir()) == {young, *kept}
 
 
+def test_two_writers_of_one_file_do_not_meet(tmp_path: Path) -> None:
+    """Processes of two hosts that share a folder may have the same number."""
+    path = tmp_path / "last.pt"
+    with atomic_file(path) as first, atomic_file(path) as second:
+        assert first.name != second.name
+        first.write(b"of the first")
+        second.write(b"of the second")
+    assert path.read_bytes() == b"of the first"
+    assert list(tmp_path.iterdir()) == [path]
+
+
 def test_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"no such checkpoint: .*last\.pt"):
         load_checkpoint(tmp_path / "last.pt")
@@ -141,6 +156,46 @@ def test_foreign_content_is_refused(tmp_path: Path) -> None:
     torch.save({"state_dict": {}}, path)
     with pytest.raises(ValueError, match=r"last\.pt is not a dgcn checkpoint of format 1"):
         load_checkpoint(path)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"model": None}, "it has no model"),
+        ({"sums": None}, "it has no sums"),
+        ({"scheduler": {}}, "it has the unknown part 'scheduler'"),
+        ({3: {}}, "it has the unknown part 3"),
+        ({"epoch": "3"}, "it has epoch of type str"),
+        ({"history": {}}, "it has history of type dict"),
+    ],
+)
+def test_parts_that_are_missing_unknown_or_of_another_type_are_named(
+    tmp_path: Path, change: dict[Any, Any], message: str
+) -> None:
+    path = tmp_path / "last.pt"
+    content: dict[Any, Any] = {"format": 1, **vars(example()), **change}
+    torch.save({key: value for key, value in content.items() if value is not None}, path)
+    # A checkpoint without a score has None there.
+    if "score" not in change:
+        content = torch.load(path, weights_only=True)
+        torch.save({**content, "score": None}, path)
+    with pytest.raises(ValueError, match=rf"last\.pt is not a dgcn checkpoint .*{message}"):
+        load_checkpoint(path)
+
+
+def test_tensor_that_spans_terabytes_is_refused_by_its_shape(tmp_path: Path) -> None:
+    """Strides of 0 make a shape of any size from one number."""
+    path, checkpoint = tmp_path / "last.pt", example()
+    huge = torch.zeros(1).expand(1 << 21, 1 << 21)
+    checkpoint.model = {**checkpoint.model, "weight": huge}
+    save_checkpoint(path, checkpoint)
+    assert path.stat().st_size < 1 << 14
+    with pytest.raises(ValueError, match=r"last\.pt does not fit the network .*2097152"):
+        load_network(path, torch.nn.Linear(3, 2))
+    weights: dict[str, Tensor] = {"weight": huge, "bias": torch.zeros(2)}
+    torch.save(weights, tmp_path / "weights.pth")
+    with pytest.raises(WeightsError, match=r"wrong shape \(1\): weight \(2097152, 2097152\)"):
+        load_weights(torch.nn.Linear(3, 2), tmp_path / "weights.pth")
 
 
 def test_checkpoint_of_another_network_is_refused(tmp_path: Path) -> None:

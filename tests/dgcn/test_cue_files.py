@@ -6,6 +6,7 @@ import contextlib
 import gzip
 import os
 import pickle
+import re
 import struct
 from collections.abc import Callable
 from pathlib import Path
@@ -298,6 +299,20 @@ def test_npz_with_pickled_objects_is_refused(
     np.savez("d.npz", names=["a"], shape=np.array([9, 9, 9]), cues=np.zeros((1, 1), np.uint8))
     with pytest.raises(DataError, match=r"d\.npz cannot be read as cues: .* packed bytes"):
         load_cues("d.npz")
+
+
+@pytest.mark.parametrize("fault", ["compressed by an unknown method", "encrypted"])
+def test_npz_that_python_cannot_unpack_is_refused(fault: str, tmp_path: Path) -> None:
+    path = tmp_path / "c.npz"
+    save_cues(path, random_cues())
+    content = bytearray(path.read_bytes())
+    for signature, flags in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        for match in re.finditer(signature, content):
+            at = match.start() + flags  # the method stands behind the flags
+            content[at : at + 4] = b"\0\0\x61\0" if "method" in fault else b"\1\0\x08\0"
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=r"c\.npz cannot be read as cues"):
+        load_cues(path)
 
 
 def test_saving_errors_name_the_argument(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -216,3 +217,53 @@ def test_names_of_files_do_not_command_the_terminal(
     assert r"\x1b[2Ja.png" in printed
     assert "\x1b" not in printed
     assert "\x07" not in printed
+
+
+@pytest.mark.parametrize("name", ["report", "export", "doctor", "init", "classify"])
+def test_names_of_folders_do_not_command_the_terminal(
+    name: str, tiny_run: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    out = shutil.copytree(tiny_run, tmp_path / "run\x1b[2J\x07")
+    write_synthetic(tmp_path / "set\x1b[2J\x07", images=2, val_images=0, size=48)
+    root = tmp_path / "set\x1b[2J\x07"
+    if name in ("doctor", "classify"):
+        next((root / "images").iterdir()).write_bytes(b"damaged")
+    command = {
+        "report": [str(out)],
+        "export": [str(out)],
+        "init": [str(root)],
+        "doctor": ["--data.root", str(root)],
+        "classify": ["--data.root", str(root), "--out", str(tmp_path / "new"), *TINY],
+    }[name]
+    main([name, *command])
+    printed = "".join(capfd.readouterr())
+    assert r"\x1b[2J\x07" in printed
+    assert "\x1b[2J" not in printed
+    assert "\x07" not in printed
+
+
+def test_process_that_ends_is_one_line_of_the_others(tmp_path: Path) -> None:
+    write_synthetic(tmp_path / "set", images=4, val_images=0, size=48)
+    arguments = ["classify", "--data.root", str(tmp_path / "set"), "--out", str(tmp_path / "run")]
+    arguments += [*TINY, "--classify.epochs=100000", "--runtime.devices=2"]
+    first = subprocess.Popen(
+        [sys.executable, "-m", "dgcn", *arguments],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        deadline = time.monotonic() + 200
+        while not (tmp_path / "run" / "classifier" / "last.pt").is_file():
+            assert first.poll() is None, first.communicate()
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        others = Path(f"/proc/{first.pid}/task/{first.pid}/children").read_text().split()
+        os.kill(int(others[0]), signal.SIGKILL)
+        _, errors = first.communicate(timeout=100)
+    finally:
+        os.killpg(first.pid, signal.SIGKILL)
+    assert first.returncode == 1
+    assert errors.count("\n") == 1
+    assert "dgcn: error: another process of this run has ended; finished stages and" in errors

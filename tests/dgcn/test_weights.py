@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -136,6 +137,25 @@ def test_damaged_and_malicious_files(tmp_path: Path, monkeypatch: pytest.MonkeyP
         with pytest.raises(WeightsError, match=name):
             load_weights(tiny(), name)
     assert not Path("owned").exists()
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        lambda weight: weight.to_sparse(),
+        lambda weight: weight.to_sparse_csr(),
+        lambda weight: torch.quantize_per_tensor(weight, 0.1, 0, torch.qint8),
+    ],
+)
+@pytest.mark.filterwarnings("ignore")
+def test_tensors_of_other_kinds_are_refused_by_name(
+    kind: Callable[[Tensor], Tensor], tmp_path: Path
+) -> None:
+    path = tmp_path / "a.pth"
+    layer = torch.nn.Linear(3, 2)
+    torch.save({**layer.state_dict(), "weight": kind(layer.weight.detach())}, path)
+    with pytest.raises(WeightsError, match=r"a\.pth: 'weight' is not a dense tensor|more than"):
+        load_weights(layer, path)
 
 
 def test_missing_file(tmp_path: Path) -> None:

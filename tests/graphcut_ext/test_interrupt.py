@@ -53,12 +53,51 @@ edge_index, weights, *_ = problem(100_000)
 unary = torch.randint(0, 20_000, (100_000, 150), generator=torch.Generator().manual_seed(1))
 interrupt_soon(4)  # the arguments are checked by then
 try:
-    gx.alpha_expansion(edge_index, unary, weights)
+    gx.OPERATOR(edge_index, unary, weights)
+except KeyboardInterrupt:
+    print("interrupted")
+"""
+KNN_MAXFLOW = """
+ends, capacity, source, sink = problem(20_000)
+sources, sinks = source.expand(1, 5000, -1), sink.expand(1, 5000, -1)
+interrupt_soon()
+try:
+    gx.knn_maxflow(ends[0].view(1, 20_000, 20), capacity.view(1, 20_000, 20), sources, sinks)
+except KeyboardInterrupt:
+    print("interrupted")
+"""
+GRADIENT = """
+image = torch.rand(1, 3, 300, 400) * 255
+probabilities = torch.rand(1, 21, 300, 400).softmax(1).requires_grad_()
+marginals = gx.dense_crf(probabilities, image.byte(), iterations=100)
+interrupt_soon()
+try:
+    while True:
+        marginals.square().sum().backward(retain_graph=True)
+except KeyboardInterrupt:
+    print("interrupted")
+"""
+SEGMENT = """
+image = np.random.default_rng(0).integers(0, 256, (600, 800, 3), dtype=np.uint8)
+interrupt_soon()
+try:
+    gx.segment(image, box=(100, 100, 500, 700), iterations=10**6)
+except KeyboardInterrupt:
+    print("interrupted")
+"""
+MIN_MARGINALS = """
+graph = gx.Graph.grid((400, 400), 3, connectivity=8, dtype="int64")
+draw = np.random.default_rng(0)
+graph.add_terminals(graph.nodes, draw.integers(0, 30, (400, 400)), draw.integers(0, 30, (400, 400)))
+graph.solve()
+interrupt_soon()
+try:
+    gx.min_marginals(graph)
 except KeyboardInterrupt:
     print("interrupted")
 """
 KNN = """
-x = torch.randn(1, 400_000, 64)
+x = torch.randn(1, POINTS, CHANNELS)
 interrupt_soon()
 try:
     gx.knn(x, 9)
@@ -107,12 +146,23 @@ def test_dense_crf(batch: int, threads: int) -> None:
     run(DENSE_CRF, BATCH=batch, THREADS=threads)
 
 
-def test_moves() -> None:
-    run(MOVES)
+@pytest.mark.parametrize("operator", ["alpha_expansion", "alpha_beta_swap"])
+def test_moves(operator: str) -> None:
+    run(MOVES.replace("OPERATOR", operator))
 
 
-def test_knn() -> None:
-    run(KNN)
+@pytest.mark.parametrize(("points", "channels"), [(400_000, 64), (4_000_000, 3)])
+def test_knn(points: int, channels: int) -> None:
+    run(KNN, POINTS=points, CHANNELS=channels)
+
+
+@pytest.mark.parametrize(
+    "code",
+    [KNN_MAXFLOW, GRADIENT, SEGMENT, MIN_MARGINALS],
+    ids=["knn_maxflow", "gradient of dense_crf", "segment", "min_marginals"],
+)
+def test_other_calls(code: str) -> None:
+    run(code)
 
 
 def test_graph_is_solved_from_scratch_after_it() -> None:

@@ -190,6 +190,10 @@ def test_refused():
         gx.nn.MinCutLoss()(*graph, torch.tensor([0, 1]))
     with pytest.raises(ValueError, match=r"target must have shape \(\.\.\., 2\), not \(3,\)"):
         gx.nn.MinCutLoss()(*graph, torch.ones(3, dtype=torch.bool))
+    with pytest.raises(ValueError, match="sink is on meta but edge_index is on cpu"):
+        gx.nn.MinCutLoss()(*graph[:3], graph[3].to("meta"), torch.ones(2, dtype=torch.bool))
+    with pytest.raises(TypeError, match="sink must be a strided tensor"):
+        gx.nn.MinCutLoss()(*graph[:3], graph[3].to_sparse(), torch.ones(2, dtype=torch.bool))
     with pytest.raises(TypeError, match="capacity must be floating point, not int64"):
         gx.nn.MinCutLoss()(*(t.long() for t in graph), torch.ones(2, dtype=torch.bool))
     with pytest.raises(ValueError, match="k must be at least 1, not 0"):

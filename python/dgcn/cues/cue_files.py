@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import lzma
 import os
 import zipfile
 import zlib
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 from dgcn.atomic import write_bytes
 from dgcn.cues.field_pickle import FieldCues, read_field_cues, read_list, write_field_cues
 from dgcn.cues.make import resolve_conflicts
+from dgcn.data.array_unpickler import DAMAGE
 from dgcn.data.errors import DataError
 
 __all__ = ["load_cues", "save_cues"]
@@ -130,15 +132,8 @@ def load_cues(
         bits = np.unpackbits(packed, axis=1, count=size).astype(np.bool_)
         arrays = bits.reshape(-1, classes_, height, width)
         return {str(name): array for name, array in zip(names_, arrays, strict=True)}
-    except (
-        zipfile.BadZipFile,
-        zlib.error,
-        OSError,
-        EOFError,
-        KeyError,
-        ValueError,
-        TypeError,
-    ) as e:
+    # RuntimeError: an archive that is encrypted, or compressed in a way that Python does not know.
+    except (*DAMAGE, OSError, RuntimeError, zipfile.BadZipFile, zlib.error, lzma.LZMAError) as e:
         raise DataError(f"{path} cannot be read as cues: {e}") from e
 
 

@@ -13,6 +13,7 @@ from dgcn.doctor.finding import Finding
 from dgcn.doctor.kernels import check_kernels
 from dgcn.doctor.machine import check_machine
 from dgcn.models import build_backbone
+from dgcn.text import printable_lines
 from dgcn.training.console import Console
 
 _COLOURS = {"ok": "green", "warning": "yellow", "error": "red"}
@@ -92,9 +93,10 @@ def _sections(
 
 def _show(finding: Finding, console: Console) -> None:
     level = (f"{finding.level:<8}", _COLOURS[finding.level])
-    console.rich.print(Text.assemble("  ", level, finding.what))
-    if finding.fix:
-        console.rich.print(Text.assemble("          ", ("fix: ", "bold"), finding.fix))
+    what, fix = printable_lines(finding.what), printable_lines(finding.fix)
+    console.rich.print(Text.assemble("  ", level, what))
+    if fix:
+        console.rich.print(Text.assemble("          ", ("fix: ", "bold"), fix))
 
 
 def _number(count: int, noun: str) -> str:

@@ -110,6 +110,8 @@ def _tensors(path: Path, content: Any) -> dict[str, Tensor]:
     for name, value in content.items():
         if not isinstance(name, str) or not isinstance(value, Tensor):
             raise WeightsError(f"{path}: {name!r} is a {type(value).__name__}, not a named tensor")
+        if value.layout != torch.strided or value.is_quantized or value.is_nested:
+            raise WeightsError(f"{path}: {name!r} is not a dense tensor of plain numbers")
     return dict(content)
 
 

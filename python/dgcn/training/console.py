@@ -19,7 +19,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from dgcn.text import printable
+from dgcn.text import printable, printable_lines
 from dgcn.training.forecast import Forecast
 from dgcn.training.loggers import make_logger
 
@@ -73,8 +73,7 @@ class Console:
 
     def line(self, text: str) -> None:
         """Print one line as it is."""
-        lines = (printable(each) for each in text.split("\n"))
-        self.rich.print("\n".join(lines), markup=False)
+        self.rich.print(printable_lines(text), markup=False)
 
     @contextmanager
     def bar(self, title: str, total: int, *, brief: bool = False) -> Iterator[Advance]:

@@ -89,3 +89,11 @@ def seed_step(fabric: Fabric, seed: int, epoch: int, step: int) -> None:
     """
     state = np.random.SeedSequence([seed, epoch, step, fabric.global_rank]).generate_state(2)
     torch.manual_seed(int(state[0]) << 31 ^ int(state[1]))
+
+
+def lost_peer(error: RuntimeError) -> bool:
+    """Whether an error says that another process of a parallel run has ended."""
+    if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
+        return False
+    told = ("closed by peer", "reset by peer", "Broken pipe", "Timed out waiting", "onnect timeout")
+    return isinstance(error, torch.distributed.DistError) or any(t in str(error) for t in told)

@@ -335,3 +335,21 @@ def test_turned_round_the_cut_is_the_maximal_source_set(solver):
     assert cut.value == turned.value == 1
     assert cut.source_side.tolist() == [True, False, False, False]
     assert (~turned.source_side).tolist() == [True, True, True, False]
+
+
+@pytest.mark.parametrize("batched", ["capacity", "reverse_capacity", "source", "sink"])
+def test_one_argument_with_a_dimension_for_cuts_gives_it_to_the_results(batched: str) -> None:
+    """Even where it holds one cut."""
+    given = {
+        name: torch.rand(4 if name in ("source", "sink") else 7, dtype=torch.float64)
+        for name in ("capacity", "reverse_capacity", "source", "sink")
+    }
+    given[batched] = given[batched][None]
+    tensors = {name: tensor.requires_grad_() for name, tensor in given.items()}
+    cut = gx.maxflow(torch.randint(4, (2, 7)), **tensors)
+    assert cut.value.shape == (1,)
+    assert cut.source_side.shape == (1, 4)
+    cut.value.sum().backward()
+    for tensor in tensors.values():
+        assert tensor.grad is not None
+        assert tensor.grad.shape == tensor.shape

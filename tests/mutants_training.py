@@ -1,11 +1,10 @@
-"""Errors for the Python packages; see mutants.py."""
+"""Errors for the trainer: losses, scores, prediction, training; see mutants.py."""
 
 from __future__ import annotations
 
-from mutants import Mutant
+from mutant import Mutant
 
-D, S, T = "python/dgcn/", "python/dgcn/supervision/", "tests/dgcn/"
-G, GT = "graphcut_ext/", "tests/graphcut_ext/"
+D, T = "python/dgcn/", "tests/dgcn/"
 
 LOSSES = [
     Mutant(
@@ -139,114 +138,6 @@ METRICS = [
     ),
 ]
 
-SUPERVISION = [
-    Mutant(
-        "theta itself is enough for a cut's label",
-        f"{S}graph_cut.py",
-        "(p > self.theta)",
-        "(p >= self.theta)",
-        f"{T}test_supervision.py",
-    ),
-    Mutant(
-        "theta is not asked",
-        f"{S}graph_cut.py",
-        "cut.source_side & (p > self.theta)",
-        "cut.source_side",
-        f"{T}test_supervision.py",
-    ),
-    Mutant(
-        "the cut is not asked",
-        f"{S}graph_cut.py",
-        "cut.source_side & (p > self.theta)",
-        "(p > self.theta)",
-        f"{T}test_supervision.py",
-    ),
-    Mutant(
-        "cues of the background do not hold",
-        f"{S}graph_cut.py",
-        "cues.any(1).flatten(1)",
-        "cues[:, 1:].any(1).flatten(1)",
-        f"{T}test_supervision.py",
-    ),
-    Mutant(
-        "t-links are natural logarithms",
-        f"{S}graph_cut.py",
-        "-torch.log10((1 - p)",
-        "-torch.log((1 - p)",
-        f"{T}test_supervision.py",
-    ),
-    Mutant(
-        "cues of other classes are not tied to the sink",
-        f"{S}graph_cut.py",
-        "torch.where(of_other, held, torch.where(of_class, zero, sink))",
-        "torch.where(of_class, zero, sink)",
-        f"{T}test_supervision.py",
-    ),
-    Mutant(
-        "cues are lost where nothing is accepted",
-        f"{S}graph_cut.py",
-        "torch.where(accepted, grown, cues.flatten(2))",
-        "(accepted & grown)",
-        f"{T}test_supervision.py",
-    ),
-    Mutant(
-        "hard cues look at outgoing edges alone",
-        f"{S}feature_graph.py",
-        "sums.scatter_add_(1, indices.clamp(min=0).flatten(1), weights.flatten(1))",
-        "pass",
-        f"{T}test_supervision.py",
-    ),
-    Mutant(
-        "edge_sum is the weight of each edge",
-        f"{S}feature_graph.py",
-        "(self.edge_sum / self.k)",
-        "self.edge_sum",
-        f"{T}test_schedules.py::test_unit_weights_of_a_cell_add_up_to_edge_sum_for_every_k",
-    ),
-    Mutant(
-        "one diagonal of the grid is listed twice",
-        f"{S}feature_graph.py",
-        "(1, 1), (1, -1))",
-        "(1, 1), (1, 1))",
-        f"{T}test_joint_cut.py",
-    ),
-    Mutant(
-        "probabilities among the image's labels are not divided by their sum",
-        f"{S}probabilities.py",
-        "possible / possible.sum(1, keepdim=True).clamp_min(FLOOR)",
-        "possible",
-        f"{T}test_supervision.py {T}test_most_probable.py",
-    ),
-    Mutant(
-        "the network overrules cues",
-        f"{S}most_probable.py",
-        "torch.where(cues.any(1, keepdim=True), cues, guessed)",
-        "torch.where(guessed.any(1, keepdim=True), guessed, cues)",
-        f"{T}test_most_probable.py",
-    ),
-    Mutant(
-        "regions grow in four directions",
-        f"{S}region_growing.py",
-        "np.ones((3, 3))",
-        "np.array([[0, 1, 0], [1, 1, 1], [0, 1, 0]])",
-        f"{T}test_region_growing.py",
-    ),
-    Mutant(
-        "the two thresholds of region growing are swapped",
-        f"{S}region_growing.py",
-        "label == 0, self.background, self.foreground",
-        "label != 0, self.background, self.foreground",
-        f"{T}test_region_growing.py",
-    ),
-    Mutant(
-        "a joint cut pays for the cue's own class",
-        f"{S}joint_cut.py",
-        "torch.where(cues, torch.zeros_like(costs), cue_capacity)",
-        "torch.where(cues, cue_capacity, torch.zeros_like(costs))",
-        f"{T}test_joint_cut.py",
-    ),
-]
-
 PREDICTION = [
     Mutant(
         "widths of the CRF on the grid are those of the image",
@@ -351,6 +242,55 @@ TRAINING = [
         f"{T}test_checkpoint.py",
     ),
     Mutant(
+        "temporary files are named by the process alone",
+        f"{D}atomic.py",
+        "{uuid.uuid4().hex}",
+        "{os.getpid():032x}",
+        f"{T}test_checkpoint.py",
+    ),
+    Mutant(
+        "parts of a checkpoint are not looked at",
+        f"{D}training/checkpoint.py",
+        "    _check_parts(path, content)\n    return",
+        "    return",
+        f"{T}test_checkpoint.py",
+    ),
+    Mutant(
+        "sparse weights are read",
+        f"{D}models/weights.py",
+        "value.layout != torch.strided or",
+        "False or",
+        f"{T}test_weights.py",
+    ),
+    Mutant(
+        "a process that has lost another ends in a traceback",
+        f"{D}training/fabric.py",
+        "any(t in str(error) for t in told)",
+        "False",
+        f"{T}test_manners.py::test_process_that_ends_is_one_line_of_the_others",
+    ),
+    Mutant(
+        "the doctor shows names as they are",
+        f"{D}doctor/examination.py",
+        "printable_lines(finding.what), printable_lines(finding.fix)",
+        "finding.what, finding.fix",
+        f"{T}test_manners.py::test_names_of_folders_do_not_command_the_terminal",
+    ),
+    Mutant(
+        "a class may be a formula",
+        f"{D}data/lists.py",
+        "    if name[0] in _COMPUTED:\n        raise",
+        "    if False:\n        raise",
+        f"{T}test_coco.py {T}test_tables.py",
+    ),
+    Mutant(
+        "two categories may become one class",
+        f"{D}data/coco.py",
+        "        if name in names:\n",
+        "        if False:\n",
+        f"{T}test_coco.py",
+    ),
+    Mutant(
         "what a failed write leaves stays",
         f"{D}atomic.py",
         "partial.unlink(missing_ok=True)",
@@ -373,70 +313,4 @@ TRAINING = [
     ),
 ]
 
-OPERATORS = [
-    Mutant(
-        "a seed's tie is weaker than its edges",
-        f"{G}_segment/kept_cut.py",
-        "bound = 2.0 * smoothness",
-        "bound = 0.2 * smoothness",
-        f"{GT}segment tests/properties/test_segment_properties.py",
-    ),
-    Mutant(
-        "a box overrules seeds",
-        f"{G}_segment/problem.py",
-        "self.outside & (seeds == UNKNOWN)",
-        "self.outside",
-        f"{GT}segment",
-    ),
-    Mutant(
-        "contrast counts twice",
-        f"{G}_segment/contrast.py",
-        "exponent *= -0.5 / variance",
-        "exponent *= -1.0 / variance",
-        f"{GT}segment",
-    ),
-    Mutant(
-        "diagonal edges weigh as straight ones",
-        f"{G}_segment/contrast.py",
-        "EIGHT / (2 * distances * (1 / distances).sum())",
-        "EIGHT / (2 * (1 / distances).sum()) * np.ones_like(distances)",
-        f"{GT}segment",
-    ),
-    Mutant(
-        "seeds that were taken away stay",
-        f"{G}_segment/kept_cut.py",
-        "changed = seeds != self._seeds",
-        "changed = seeds != UNKNOWN",
-        f"{GT}segment",
-    ),
-    Mutant(
-        "the condition on expansions is that of the transposed costs",
-        f"{G}_moves/conditions.py",
-        "moved = column[:, :, None] + row[:, None]\n",
-        "moved = row[:, :, None] + column[:, None]\n",
-        f"{GT}moves",
-    ),
-    Mutant(
-        "sigma counts neighbours that are not there",
-        f"{G}_knn/weights.py",
-        "(~missing).sum((-2, -1), keepdim=True)",
-        "torch.ones_like(known).sum((-2, -1), keepdim=True)",
-        f"{GT}knn/test_knn_weights.py",
-    ),
-    Mutant(
-        "self-tuning takes one end's scale twice",
-        f"{G}_knn/weights.py",
-        "scale.unsqueeze(-1) * scale.gather(-1, listed).view(indices.shape)",
-        "(scale.unsqueeze(-1) ** 2).expand(indices.shape)",
-        f"{GT}knn/test_knn_weights.py",
-    ),
-    Mutant(
-        "one point of padding is a neighbour",
-        f"{G}_knn/clouds.py",
-        "torch.where(_positions(self.x)[:, None] < lengths, points, some)",
-        "torch.where(_positions(self.x)[:, None] <= lengths, points, some)",
-        f"{GT}knn/test_knn.py {GT}knn/test_knn_query.py {GT}test_bad_input.py",
-    ),
-]
-
-PYTHON = [*LOSSES, *METRICS, *SUPERVISION, *PREDICTION, *TRAINING, *OPERATORS]
+DGCN = [*LOSSES, *METRICS, *PREDICTION, *TRAINING]
