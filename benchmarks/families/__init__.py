@@ -31,11 +31,13 @@ FAMILIES: dict[str, Generate] = {
     "scribbles8": scenes.scribbles,
     "mesh": scenes.mesh,
     "matching": sparse.matching,
+    "hubs": sparse.hubs,
     "volume26": scenes.volume,
     "surface": scenes.surface,
     "visibility": scenes.visibility,
     "roof-duality": sparse.roof_duality,
+    "scribbles3d": scenes.scribbles_in_volume,
 }
 
 # Not for tuning: no rule and no constant of the core may be chosen by what these show.
-HELD_OUT = frozenset({"volume26", "surface", "visibility", "roof-duality"})
+HELD_OUT = frozenset({"volume26", "surface", "visibility", "roof-duality", "scribbles3d"})

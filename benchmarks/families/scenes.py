@@ -66,6 +66,21 @@ def scribbles(scale: float, graphs: int) -> Batch:
     return Batch((single_precision(tail, head, capacity, 1000.0 * inside, 1000.0 * border),))
 
 
+def scribbles_in_volume(scale: float, graphs: int) -> Batch:
+    """A volume with seeds alone: a small ball inside against the border, 6-connected."""
+    side = max(8, round(VOLUME_SIDE * scale))
+    rng = np.random.default_rng(0)
+    shape = (side, side, side)
+    values = (blobs(shape, rng) + 0.3 * rng.standard_normal(shape)).ravel()
+    tail, head, _ = lattice(shape, [(0, 0, 1), (0, 1, 0), (1, 0, 0)])
+    contrast = np.square(values[tail] - values[head])
+    capacity = np.exp(-contrast / (2 * contrast.mean())) + 1e-3
+    axes = np.indices(shape) - (side - 1) / 2
+    inside = (np.square(axes).sum(axis=0) < 9).ravel()
+    border = (np.abs(axes).max(axis=0) > (side - 2) / 2).ravel()
+    return Batch((single_precision(tail, head, capacity, 1000.0 * inside, 1000.0 * border),))
+
+
 def surface(scale: float, graphs: int) -> Batch:
     """The best surface through a volume, as a closure (Li, Wu, Chen, Sonka, PAMI 2006).
 

@@ -9,6 +9,7 @@ from benchmarks.problem import Batch, Problem
 
 NODES, LARGEST_LINK, LARGEST_TERMINAL = 50_000, 20, 40
 MATCHED, DOUBLED_SIDE = 10_000, 200
+HUB_NODES, HUBS = 10_000, 6
 
 
 def uniform(edges_per_node: int, scale: float, graphs: int) -> Batch:
@@ -21,6 +22,20 @@ def uniform(edges_per_node: int, scale: float, graphs: int) -> Batch:
     terminals = rng.integers(LARGEST_TERMINAL, size=(2, nodes), endpoint=True, dtype=np.int32)
     source, sink = terminals * (rng.random((2, nodes)) < 0.5).astype(np.int32)
     return Batch((Problem(tail, head, forward, backward, source, sink),))
+
+
+def hubs(scale: float, graphs: int) -> Batch:
+    """A random graph of degree 6 in which a few nodes are joined to a third of all others."""
+    nodes = max(HUBS, round(HUB_NODES * scale))
+    rng = np.random.default_rng(0)
+    tail, head = rng.integers(nodes, size=(2, 3 * nodes))
+    hub = np.repeat(rng.choice(nodes, HUBS, replace=False), nodes // 3)
+    tail, head = np.append(tail, hub), np.append(head, rng.integers(nodes, size=len(hub)))
+    capacity = rng.integers(1, 1000, size=len(tail), dtype=np.int32)
+    capacity[3 * nodes :] //= 20
+    supply = rng.integers(-2000, 2000, size=nodes, endpoint=True, dtype=np.int32)
+    source, sink = np.maximum(supply, 0), np.maximum(-supply, 0)
+    return Batch((Problem(tail, head, capacity, None, source, sink),))
 
 
 def matching(scale: float, graphs: int) -> Batch:
