@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from dgcn.atomic import write_text
 from dgcn.cues import (
     ClassThreshold,
+    check_saliency,
     drawn_cues,
     external_cues,
     find_saliency,
@@ -50,6 +51,9 @@ def _options(run: Run) -> dict[str, Any]:
         return {"data": dataset_fingerprint(run), "cues": given_fingerprint(given)}
     data = {"saliency": as_plain(run.config.data.saliency)}
     own = as_plain(run.config.cues)
+    network = check_saliency(run.config.cues.saliency)
+    if network is not None:
+        own["saliency"] = file_fingerprint(network)
     drawn = run.drawings
     if drawn is None:
         for name in ("drawn", "not_drawn"):
