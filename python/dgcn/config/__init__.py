@@ -71,6 +71,12 @@ class Config:
                     f"{section}.batch_size must be a multiple of runtime.devices "
                     f"({self.runtime.devices}), got {batch}"
                 )
+        if self.classify.frozen and self.classifier_model.weights is None:
+            where = "model.weights" if self.classify.backbone is None else "classify.weights"
+            raise ValueError(
+                f"classify.frozen must be false for a backbone that starts at random: {where} is "
+                f"not given"
+            )
         own = self.classify.backbone
         if own is None or own == self.model.backbone:
             return

@@ -58,6 +58,9 @@ class ClassifyConfig(Optimisation):
     paper takes vgg16 for the classifier and another for the segmentation network."""
     weights: Path | None = None
     """.safetensors or .pth file of weights for classify.backbone. None: random initialisation."""
+    frozen: bool = False
+    """Whether the backbone stays as its weights are, and the last layer alone is trained. Features
+    of an image are computed once, and an epoch takes seconds: give it more of them."""
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -116,7 +116,7 @@ def _warped(image: NDArray[np.uint8], side: int) -> NDArray[np.float32]:
     small = Image.fromarray(image).resize((side, side), Image.Resampling.BILINEAR)
     values = np.asarray(small, dtype=np.float32)
     values = values / max(values.max(), np.float32(1))  # of a black image nothing is divided
-    values = (values - np.float32(IMAGENET_MEAN)) / np.float32(IMAGENET_STD)
+    values = (values - np.asarray(IMAGENET_MEAN, np.float32)) / np.asarray(IMAGENET_STD, np.float32)
     return np.ascontiguousarray(values.transpose(2, 0, 1))[None]
 
 

@@ -21,6 +21,7 @@ class _Always(TypedDict):
     rgb: torch.Tensor
     present: torch.Tensor
     index: int
+    mirrored: bool
 
 
 class Sample(_Always, total=False):
@@ -34,6 +35,7 @@ class Sample(_Always, total=False):
     present   (L,)            bool     classes in the image, the background always
     cues      (L, h, w)       bool     cues on the grid; absent without cues
     index     int             int      position of the record
+    mirrored  bool            bool     whether left and right are exchanged
     ========  ==============  =======  =============================================
     """
 
@@ -148,7 +150,11 @@ class TrainingSet(Dataset[Sample]):
         present = torch.zeros(self.classes, dtype=torch.bool)
         present[[0, *record.labels]] = True
         sample = Sample(
-            image=normalise(rgb), rgb=torch.from_numpy(rgb), present=present, index=index
+            image=normalise(rgb),
+            rgb=torch.from_numpy(rgb),
+            present=present,
+            index=index,
+            mirrored=flipped,
         )
         if self._cues is not None:
             grid = self._cues[record.name]
