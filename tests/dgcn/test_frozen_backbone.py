@@ -96,9 +96,7 @@ def test_a_resumed_training_ends_with_the_same_weights(
 
 
 def test_a_backbone_that_starts_at_random_is_not_frozen() -> None:
-    with pytest.raises(
-        ValueError, match=r"frozen must be false .* model\.weights is not"
-    ):
+    with pytest.raises(ValueError, match=r"frozen must be false .* model\.weights is not"):
         Config(classify=ClassifyConfig(frozen=True))
     own = ClassifyConfig(frozen=True, backbone="small")
     with pytest.raises(ValueError, match=r"classify\.weights is not given"):

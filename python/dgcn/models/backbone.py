@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
 import torch
@@ -39,6 +41,9 @@ class Backbone(nn.Module, ABC):
     left_out : tuple of str
         Prefixes of the names in published files of ImageNet weights that the backbone does not
         have: the layers that lead to the 1000 classes.
+    rates : mapping from str to float
+        Settings of the trainings, as "classify.lr", that suit the backbone where the defaults do
+        not; `dgcn init` writes them.
     """
 
     channels: tuple[int, ...]
@@ -48,6 +53,7 @@ class Backbone(nn.Module, ABC):
     head: HeadKind = "conv"
     hidden_head: bool = False
     left_out: tuple[str, ...] = ()
+    rates: Mapping[str, float] = MappingProxyType({})
 
     _frozen_norm = False
 
@@ -105,6 +111,17 @@ def initialise(backbone: nn.Module) -> None:
             nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
             if module.bias is not None:
                 nn.init.zeros_(module.bias)
+
+
+def channels_last(network: nn.Module) -> None:
+    """Lay the weights of 2-D convolutions out as `checked_images` does the images.
+
+    Otherwise they are laid out anew at every pass: a training step of EfficientNet-Lite0 at
+    161 x 161 took one core 5.3 s with them channels first, 3.9 s with them last.
+    """
+    for parameter in network.parameters():
+        if parameter.dim() == 4:
+            parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
 
 
 def checked_images(x: Tensor) -> Tensor:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from dgcn.models.backbone import Backbone, HeadKind
+from dgcn.models.backbone import Backbone, HeadKind, channels_last
 from dgcn.models.heads import make_head
 
 
@@ -78,6 +78,7 @@ class Segmenter(nn.Module):
             dilation=dilation,
             hidden=backbone.hidden_head,
         )
+        channels_last(self)
 
     def forward(self, x: Tensor) -> SegmenterOutput:
         """Logits and features of a batch.
