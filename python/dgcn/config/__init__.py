@@ -93,7 +93,9 @@ class Config:
         own = self.classify
         if own.backbone is None:
             return self.model
-        return replace(self.model, backbone=own.backbone, weights=own.weights, head="conv")
+        return replace(
+            self.model, backbone=own.backbone, weights=own.weights, head="conv", taps=None
+        )
 
 
 SECTIONS: dict[str, type] = {

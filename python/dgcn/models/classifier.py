@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from torch import Tensor, nn
 from torch.nn import functional
 
-from dgcn.models.backbone import Backbone, channels_last
+from dgcn.models.backbone import Backbone
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -46,7 +46,6 @@ class Classifier(nn.Module):
         nn.init.normal_(self.head.weight, std=0.01)
         assert self.head.bias is not None
         nn.init.zeros_(self.head.bias)
-        channels_last(self)
 
     def freeze_backbone(self) -> Self:
         """Leave the backbone as it is now: no gradients, batch normalisation as in evaluation."""

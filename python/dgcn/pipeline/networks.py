@@ -26,6 +26,7 @@ from dgcn.pipeline.run import Run
 from dgcn.training.checkpoint import load_network
 from dgcn.training.fabric import seed_stage
 from dgcn.training.loop import Losses, Training, fit
+from dgcn.training.teacher import Teacher
 from dgcn.training.throughput import Stopwatch
 
 CACHE_BYTES = 512 * 2**20
@@ -45,6 +46,7 @@ def train_network(
     after_epoch: Callable[[int], dict[str, float]],
     clock: Stopwatch | None = None,
     before_epoch: Callable[[int], None] = lambda epoch: None,
+    teacher: Teacher | None = None,
 ) -> None:
     """Train a network of a run on its training images and leave it in a folder.
 
@@ -62,7 +64,7 @@ def train_network(
         Name on the console.
     cues : mapping from name to numpy.ndarray, shape (L, h, w), bool, optional
         Of every training image, for a segmentation network.
-    after_epoch, clock, before_epoch
+    after_epoch, clock, before_epoch, teacher
         As `dgcn.training.loop.Training`.
     """
     config = run.config
@@ -88,6 +90,7 @@ def train_network(
         network=describe(config, run.dataset.classes, kind),
         clock=clock or Stopwatch(run.fabric.device),
         before_epoch=before_epoch,
+        teacher=teacher,
     )
     last = fit(run.fabric, training, config.runtime, run.console)
     if run.is_rank_zero:
@@ -125,7 +128,12 @@ def new_segmenter(run: Run, init: Literal["classifier", "weights"], dropout: flo
     else:
         backbone = _backbone(options)
     return Segmenter(
-        backbone, run.classes, head=options.head, dropout=dropout, dilation=options.dilation
+        backbone,
+        run.classes,
+        head=options.head,
+        dropout=dropout,
+        dilation=options.dilation,
+        taps=options.taps,
     )
 
 

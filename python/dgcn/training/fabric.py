@@ -6,6 +6,7 @@ import logging
 import os
 import warnings
 import zlib
+from typing import Literal
 
 import numpy as np
 import torch
@@ -47,11 +48,29 @@ def make_fabric(runtime: RuntimeConfig) -> Fabric:
         devices=runtime.devices // machines,
         num_nodes=machines,
         strategy="ddp" if runtime.devices > 1 else "auto",
-        precision=runtime.precision,
+        precision=precision_of(runtime),
     )
     fabric.launch()
     seed_everything(runtime.seed, workers=False, verbose=False)
     return fabric
+
+
+def precision_of(runtime: RuntimeConfig) -> Literal["32-true", "bf16-mixed", "16-mixed"]:
+    """The precision of a run: what "auto" comes to on this machine."""
+    if runtime.precision != "auto":
+        return runtime.precision
+    if runtime.device != "cpu" and torch.cuda.is_available():
+        # Before Ampere, bf16 is emulated.
+        found = torch.cuda.get_device_capability() >= (8, 0)
+    else:
+        found = any(_processor_has(name) for name in ("amx_tile", "avx512_bf16"))
+    return "bf16-mixed" if found else "32-true"
+
+
+def _processor_has(instructions: str) -> bool:
+    """Whether the processor has some instructions, by torch's names; False where it cannot say."""
+    supported = getattr(torch.cpu, f"_is_{instructions}_supported", None)
+    return supported is not None and bool(supported())
 
 
 def _machines(devices: int) -> int:
