@@ -107,7 +107,8 @@ def test_workers_that_outlive_an_epoch_draw_the_same(dataset, cues):
         alone.set_epoch(epoch)
         shared.set_epoch(epoch)
         for one, other in zip(here, there, strict=True):
-            assert one.keys() == other.keys() == {"image", "rgb", "present", "cues", "index"}
+            named = {"image", "rgb", "present", "cues", "index", "mirrored"}
+            assert one.keys() == other.keys() == named
             for key in one:
                 assert torch.equal(one[key], other[key])
         pictures.append(torch.cat([batch["rgb"] for batch in here]))
@@ -179,3 +180,59 @@ def test_bad_arguments_are_named(dataset, cues):
     double[[0, 2], 3, 1] = True
     with pytest.raises(ValueError, match="cues: those of '00' have two classes at row 3, column 1"):
         TrainingSet(records, 3, SIZE, cues={**cues, "00": double})
+
+
+def test_random_windows_and_colours_depend_on_seed_epoch_and_index_alone(dataset, cues):
+    changed = {"scale": (0.5, 2.0), "colour": 0.3, "cues": cues, "seed": 4, "cache_bytes": 10**7}
+    first, second = training_set(dataset, **changed), training_set(dataset, **changed)
+    for epoch in (0, 1):
+        for each in (first, second):
+            each.set_epoch(epoch)
+        there = {index: first[index] for index in range(COUNT)}
+        for index in reversed(range(COUNT)):
+            for key, value in second[index].items():
+                assert torch.equal(torch.as_tensor(there[index][key]), torch.as_tensor(value))
+    assert not torch.equal(first[0]["rgb"], first[2]["rgb"])
+    later = first[0]["rgb"]
+    first.set_epoch(0)
+    assert not torch.equal(first[0]["rgb"], later)
+
+
+def test_colours_change_for_the_network_alone_and_mirrors_stay(dataset, cues):
+    plain = training_set(dataset, cues=cues, seed=4)
+    changed = training_set(dataset, cues=cues, seed=4, colour=0.5)
+    for index in range(COUNT):
+        before, after = plain[index], changed[index]
+        assert torch.equal(before["rgb"], after["rgb"])
+        assert torch.equal(before["cues"], after["cues"])
+        assert before["mirrored"] == after["mirrored"]
+        assert not torch.equal(before["image"], after["image"])
+
+
+def test_mirrored_windows_keep_cues_and_image_together(dataset, cues):
+    """The sample that is mirrored shows the window of the one that is not, turned round."""
+    straight = training_set(dataset, cues=cues, seed=4, scale=(0.6, 1.7), mirror=False)
+    turned = training_set(dataset, cues=cues, seed=4, scale=(0.6, 1.7))
+    flags = [turned[index]["mirrored"] for index in range(COUNT)]
+    assert len(set(flags)) == 2
+    for index, flipped in enumerate(flags):
+        before, after = straight[index], turned[index]
+        for key, side in (("image", 2), ("rgb", 1), ("cues", 2)):
+            expected = before[key].flip(side) if flipped else before[key]
+            assert torch.equal(after[key], expected)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (
+            {"scale": (0.0, 1.0)},
+            r"scale must be two ascending positive factors, got \(0\.0, 1\.0\)",
+        ),
+        ({"scale": (1.5, 1.0)}, r"scale must be two ascending"),
+        ({"colour": 1.5}, r"colour must be in \[0, 1\], got 1\.5"),
+    ],
+)
+def test_changes_out_of_range(dataset, options, message):
+    with pytest.raises(ValueError, match=message):
+        training_set(dataset, **options)

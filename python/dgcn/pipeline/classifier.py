@@ -30,7 +30,7 @@ def _make(run: Run, fingerprint: dict[str, Any]) -> None:
     features = None
     if run.config.classify.frozen:
         features = KeptFeatures(model.freeze_backbone(), run.fabric.autocast)
-        losses = FrozenLosses(features, repeats=True)
+        losses = FrozenLosses(features, repeats=run.config.data.repeats)
     train_network(
         run,
         model,

@@ -19,7 +19,7 @@ from dgcn.cues import cam_multiscale
 from dgcn.data.batches import TrainingSet
 from dgcn.data.images import read_image, read_mask, to_tensor, write_mask
 from dgcn.metrics import Confusion
-from dgcn.models import Backbone, Classifier, Segmenter, build_backbone
+from dgcn.models import Backbone, Classifier, Segmenter, aggregate, build_backbone
 from dgcn.models.inference import image_logits, predict_image
 from dgcn.pipeline.portable import build_segmenter, describe
 from dgcn.pipeline.run import Run
@@ -79,6 +79,8 @@ def train_network(
             config.data.size,
             cues=cues,
             mirror=config.data.mirror,
+            scale=(config.data.scale[0], config.data.scale[1]),
+            colour=config.data.colour,
             seed=config.runtime.seed,
             cache_bytes=CACHE_BYTES,
         ),
@@ -175,6 +177,13 @@ def activation(run: Run, model: Classifier, image: NDArray[np.uint8]) -> NDArray
     maps = cam_multiscale(model, batch, scales=options.scales, flip=options.flip)
     result: NDArray[np.float32] = maps[0].float().cpu().numpy()
     return result
+
+
+@torch.no_grad()
+def stage_features(run: Run, model: Classifier, image: NDArray[np.uint8]) -> torch.Tensor:
+    """Features (C, h, w) of the classifier's backbone that make the neighbour graph."""
+    batch = to_tensor(image, run.config.data.size)[None].to(run.fabric.device)
+    return aggregate(model.backbone(batch), model.backbone.taps)[0]
 
 
 @dataclass(frozen=True)
