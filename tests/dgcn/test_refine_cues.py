@@ -81,10 +81,8 @@ def test_a_run_trains_on_refined_cues(tiny_run: Path, tmp_path: Path) -> None:
     shutil.copytree(tiny_run, out)
     before = load_cues(out / "cues" / "cues.npz")
     # The grid of the little run has 11 x 11 cells.
-    assert (
-        main(["cues", *OPTIONS, "--cues.refine=random_walker", "--overwrite", "--out", str(out)])
-        == 0
-    )
+    refined = ["--cues.refine=random_walker", "--overwrite"]
+    assert main(["cues", *OPTIONS, *refined, "--out", str(out)]) == 0
     after = load_cues(out / "cues" / "cues.npz")
     assert before.keys() == after.keys()
     for name, cues in before.items():
