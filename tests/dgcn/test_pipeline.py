@@ -25,7 +25,7 @@ from dgcn.cues import load_cues
 from dgcn.data import read_image, read_mask, to_tensor, write_synthetic
 from dgcn.data.epoch_batches import EpochBatches
 from dgcn.data.images import mask_to_grid
-from dgcn.models import Classifier, SmallNet
+from dgcn.models import Classifier, EfficientNetLite0, SmallNet
 from dgcn.models.inference import image_logits, predict_image, scaled_size
 from dgcn.options import load_config, save_config
 from dgcn.pipeline.classifier import CLASSIFIER
@@ -418,6 +418,10 @@ def test_precision_is_chosen_by_what_computes(
     older = "32-true" if cuda else expected
     assert precision_of(RuntimeConfig(precision="auto")) == older
     assert precision_of(RuntimeConfig(precision="32-true")) == "32-true"
+    # A processor gains nothing by it in depthwise convolutions.
+    both = precision_of(RuntimeConfig(precision="auto"), [SmallNet, EfficientNetLite0])
+    assert both == "32-true"
+    assert precision_of(RuntimeConfig(precision="auto"), [SmallNet]) == older
 
 
 def test_random_state_of_a_step_depends_on_seed_epoch_and_step_alone() -> None:

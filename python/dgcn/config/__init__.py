@@ -88,6 +88,12 @@ class Config:
                 )
 
     @property
+    def trained(self) -> list[str]:
+        """Names of the backbones that are trained: the classifier's may be frozen."""
+        frozen = self.classify.frozen
+        return [self.model.backbone, *([] if frozen else [self.classifier_model.backbone])]
+
+    @property
     def classifier_model(self) -> ModelConfig:
         """The classifier's backbone, weights and batch normalisation."""
         own = self.classify

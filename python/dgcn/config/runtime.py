@@ -21,7 +21,8 @@ class RuntimeConfig:
     """
     precision: Literal["auto", "32-true", "bf16-mixed", "16-mixed"] = "32-true"
     """Arithmetic of the networks; graph cuts, CRF and losses are always in 32 bit or more. "auto":
-    bf16-mixed where the processor (AMX, AVX512-BF16) or the GPU computes in it, else 32-true."""
+    bf16-mixed where the GPU computes in it, or the processor (AMX, AVX512-BF16) does and gains by
+    it, which EfficientNet-Lite0 does not; else 32-true."""
     seed: int = 0
     """Seed of every random draw."""
     workers: int = 0

@@ -106,6 +106,7 @@ class EfficientNetLite0(Backbone):
     taps = (2, 3, 4)
     normalised = True
     left_out = ("_fc.",)
+    gains_in_bf16 = False
     # At the defaults, 1e-3 and 10, it names no class after an epoch (docs/results.md).
     rates = MappingProxyType({"classify.lr": 3e-3, "classify.head_lr_factor": 30})
 

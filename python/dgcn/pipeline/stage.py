@@ -12,7 +12,8 @@ from typing import Any
 
 from dgcn.atomic import write_text
 from dgcn.options import as_plain
-from dgcn.pipeline.run import Run, digest
+from dgcn.pipeline.opening import digest
+from dgcn.pipeline.run import Run
 
 RECORD = "stage.json"
 """In a stage's folder: whether the stage is finished, and its fingerprint."""
