@@ -236,3 +236,28 @@ def test_mirrored_windows_keep_cues_and_image_together(dataset, cues):
 def test_changes_out_of_range(dataset, options, message):
     with pytest.raises(ValueError, match=message):
         training_set(dataset, **options)
+
+
+def test_cues_go_with_the_window_of_the_image(tmp_path):
+    """Red is class 1, blue class 2: whatever part is shown, cells have their colour's cue."""
+    (tmp_path / "images").mkdir()
+    pixels = np.zeros((66, 66, 3), np.uint8)
+    pixels[:, :24, 0] = pixels[:, 24:, 2] = 255
+    Image.fromarray(pixels).save(tmp_path / "images" / "a.png")
+    (tmp_path / "labels.csv").write_text("image,labels\na.png,cat dog\n")
+    cues = np.zeros((3, 5, 5), bool)
+    cues[1, :, :2] = cues[2, :, 2:] = True
+    training = training_set(FolderDataset(tmp_path), cues={"a": cues}, scale=(0.5, 3.0), seed=1)
+    moved = 0
+    for epoch in range(30):
+        training.set_epoch(epoch)
+        sample = training[0]
+        found = sample["cues"].numpy()
+        moved += not np.array_equal(found, cues)
+        colours = sample["rgb"].numpy()[::8, ::8].astype(int)
+        sure = np.abs(colours[..., 0] - colours[..., 2]) > 240  # not on the border of the two
+        red = colours[..., 0] > 128
+        assert (found[1] & sure & ~red).sum() + (found[2] & sure & red).sum() <= 5
+        beyond = np.abs(colours - [124, 116, 104]).max(2) <= 1
+        assert not found[:, beyond].any()
+    assert moved > 20
