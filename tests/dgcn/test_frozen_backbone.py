@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import shutil
 from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 import torch
+import yaml
 from conftest import OPTIONS
 from safetensors.torch import load_file, save_file
 
 from dgcn.cli import main
 from dgcn.config import ClassifyConfig, Config
 from dgcn.models import Classifier, SmallNet
+from dgcn.pipeline.report import opened
 from dgcn.training.checkpoint import load_checkpoint
 from dgcn.training.frozen import FrozenLosses, KeptFeatures
 from dgcn.training.objective import classification_losses
@@ -101,3 +104,17 @@ def test_a_backbone_that_starts_at_random_is_not_frozen() -> None:
     own = ClassifyConfig(frozen=True, backbone="small")
     with pytest.raises(ValueError, match=r"classify\.weights is not given"):
         Config(classify=own)
+
+
+def test_a_run_is_looked_at_without_the_files_it_was_made_from(
+    tiny_run: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "run"
+    shutil.copytree(tiny_run, out)
+    settings = yaml.safe_load((out / "config.yaml").read_text())
+    settings["model"]["weights"] = settings["classify"]["weights"] = "gone.safetensors"
+    settings["classify"] |= {"backbone": "small", "frozen": True}
+    settings["cues"]["saliency"] = "gone.onnx"
+    settings["train"]["init"] = "weights"
+    (out / "config.yaml").write_text(yaml.safe_dump(settings))
+    assert opened(out).dataset.split("train")

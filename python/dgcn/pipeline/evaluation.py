@@ -107,7 +107,8 @@ def evaluate(run: Run) -> dict[str, Any]:
         f"{100 * confusion.pixel_accuracy():.1f} %, boundary IoU "
         f"{100 * outlines.miou():.1f} % [{how}]"
     )
-    run.console.line(_lost(scores["miou"], scores["lost"]))
+    if scores["miou"] is not None:
+        run.console.line(_lost(scores["miou"], scores["lost"]))
     run.console.line(baseline_table(scores["baselines"]))
     if scores["verdict"]:
         run.console.line(scores["verdict"])
@@ -117,9 +118,10 @@ def evaluate(run: Run) -> dict[str, Any]:
 def _lost(miou: float, lost: dict[str, Any]) -> str:
     """One line on what is lost by naming, and at borders between objects."""
     renamed, between = lost["miou_renamed"], lost["places"]["between_objects"]
-    line = f"with every strange class renamed rightly: mIoU {100 * renamed:.1f} %"
-    if miou is not None:
-        line += f" ({100 * (renamed - miou):+.1f} by naming)"
+    line = (
+        f"with every strange class renamed rightly: mIoU {100 * renamed:.1f} % "
+        f"({100 * (renamed - miou):+.1f} by naming)"
+    )
     if between["lost"] is not None:
         line += (
             f"; {100 * between['lost']:.1f} % wrong near borders between classes, "
