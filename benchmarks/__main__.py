@@ -16,6 +16,7 @@ BENCHMARKS = (
     "knn",
     "maxflow",
     "memory",
+    "precision",
     "rules",
     "segment",
     "supervision",

@@ -81,7 +81,7 @@ def run(arguments: argparse.Namespace) -> None:
         sample = samples[index]
         cued, present = sample["cues"][None], sample["present"][None]
         output = model(sample["image"][None])
-        features = aggregate(output.features, model.backbone.taps)
+        features = aggregate(output.features, model.taps)
         probabilities = output.logits.float().softmax(1)
         crf = opened.config.crf.on_grid()
         marginals = CRFMarginals(floored_softmax(output.logits.float()), sample["rgb"][None], crf)

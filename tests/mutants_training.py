@@ -70,6 +70,27 @@ LOSSES = [
         "logits.softmax(1), features",
         f"{T}test_background.py::test_clean_pass_is_what_the_supervision_goes_by",
     ),
+    Mutant(
+        "the teacher forgets instead of remembering",
+        f"{D}training/teacher.py",
+        "mean.lerp_(theirs[name], 1 - keep)",
+        "mean.lerp_(theirs[name], keep)",
+        f"{T}test_teacher.py::test_the_average_is_the_one_of_the_formula",
+    ),
+    Mutant(
+        "mirrored images count as the image itself",
+        f"{D}training/frozen.py",
+        "self._features(key if self._repeats else None",
+        "self._features(key[0] if self._repeats else None",
+        f"{T}test_frozen_backbone.py",
+    ),
+    Mutant(
+        "cues stay where the image's window moves",
+        f"{D}data/batches.py",
+        "grid = cut_cues(grid, window, self.size)",
+        "grid = self._cues[record.name]",
+        f"{T}test_batches.py::test_cues_go_with_the_window_of_the_image",
+    ),
 ]
 
 METRICS = [

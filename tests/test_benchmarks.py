@@ -14,6 +14,7 @@ import torch
 from PIL import Image
 
 pytest.importorskip("skimage")
+from safetensors.torch import save_file
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import maximum_bipartite_matching
 
@@ -28,6 +29,7 @@ from benchmarks.plot import plot
 from benchmarks.probe import probe
 from benchmarks.problem import Batch, Problem
 from benchmarks.report import family_result, rows
+from dgcn.models import SmallNet
 from graphcut_ext import SOLVERS
 
 SCALE, GRAPHS = 0.07, 2
@@ -272,6 +274,23 @@ def test_the_supervision_command_runs(tmp_path):
     rows = content["results"]
     assert {"knn", "knn_weights", "t-links", "knn_maxflow", "rule of theta", "whole"} <= set(rows)
     assert rows["knn_weights"]["bytes"] == 2 * 2 * 144 * 9 * 4
+
+
+def test_the_precision_command_compares_both(tmp_path):
+    torch.manual_seed(0)
+    save_file(SmallNet().state_dict(), tmp_path / "small.safetensors")
+    pixels = np.random.default_rng(0).integers(0, 256, (2, 50, 60, 3)).astype(np.uint8)
+    images = [tmp_path / "one.png", tmp_path / "two.png"]
+    for path, each in zip(images, pixels, strict=True):
+        Image.fromarray(each).save(path)
+    stored = tmp_path / "results.json"
+    options = ["--weights", tmp_path / "small.safetensors", "--images", *images, "--size", 41]
+    done = run_benchmark("precision", *options, "--repeats", 1, "--json", stored)
+    assert done.returncode == 0, done.stderr
+    assert "small: 32 bits" in done.stdout
+    (row,) = json.loads(stored.read_text())
+    assert 0 < row["logits"] < 0.2
+    assert 0 < row["gradients"] < 0.5
 
 
 def test_crf_contenders_agree_and_others_are_refused():

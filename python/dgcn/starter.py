@@ -6,7 +6,7 @@ import itertools
 import shlex
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -17,6 +17,7 @@ from dgcn.data.lists import labels_csv, quoted, read_classes
 from dgcn.data.open import Layout, detect_layout, open_dataset
 from dgcn.data.voc import find_voc
 from dgcn.folder_labels import class_warnings, folder_labels
+from dgcn.models import BACKBONES, recognise
 from dgcn.placing import place_images, place_masks
 from dgcn.starter_config import CONFIG, configuration
 from dgcn.text import counted
@@ -91,6 +92,8 @@ def start(
     ------
     FileNotFoundError
         There is no such folder, or no such weights.
+    WeightsError
+        The file of weights is damaged.
     ValueError
         It holds no image, a folder's name cannot be that of a class, or `val` is out of range.
     DataError
@@ -103,8 +106,12 @@ def start(
         raise FileNotFoundError(f"weights: no such file: {weights}")
     if not 0 <= val < 1:
         raise ValueError(f"val must be in [0, 1), got {val}")
+    backbone, about = (None, []) if weights is None else _backbone_of(weights)
     if find_voc(folder) is not None or find_year(folder) is not None:
-        return _start_layout(folder, detect_layout(folder), weights, force=force, paper=paper)
+        begun = _start_layout(
+            folder, detect_layout(folder), weights, backbone, force=force, paper=paper
+        )
+        return replace(begun, remarks=(*begun.remarks, *about))
     found = survey(folder)
     if not found.sources and not found.placed:
         none = f"no jpg, png, webp, bmp or tif picture in {folder}"
@@ -116,7 +123,8 @@ def start(
     named = folder / "classes.txt"
     ids = read_classes(named)[1:] if named.is_file() else tuple(classes)
     place_masks(found, placed, {**placed.labels, **labels}, ids)
-    remarks = [*found.remarks, *known.remarks, *class_warnings(labels), *found.left_aside()]
+    remarks = [*about, *found.remarks, *known.remarks]
+    remarks += [*class_warnings(labels), *found.left_aside()]
     if placed.linked:
         remarks.append(f"{placed.linked} images linked into {folder / 'images'}; nothing was moved")
     held_out = hold_out(labels, val)
@@ -125,7 +133,12 @@ def start(
     contents = {
         LABELS: labels_csv(labels),
         CONFIG: configuration(
-            folder, len(labels) - len(held_out), weights, paper=paper, drawn=known.drawn
+            folder,
+            len(labels) - len(held_out),
+            weights,
+            paper=paper,
+            drawn=known.drawn,
+            backbone=backbone,
         ),
     }
     if held_out:
@@ -194,8 +207,28 @@ def _unused(path: Path) -> Path:
     return next(each for each in itertools.chain([path], numbered) if not each.exists())
 
 
+def _backbone_of(weights: Path) -> tuple[str | None, list[str]]:
+    """The backbone that a file of weights is of, and what to say about it."""
+    found = recognise(weights, BACKBONES)
+    if found is None:
+        known = ", ".join(BACKBONES)
+        return None, [
+            f"{weights} fits none of the backbones {known}: set model.backbone to timm:NAME or to "
+            f"a class of your own"
+        ]
+    suited = [f"{name} {value:g}" for name, value in BACKBONES[found].rates.items()]
+    said = f" with {' and '.join(suited)}, which suit it" if suited else ""
+    return found, [f"{weights.name} has the weights of {found}: model.backbone is set to it{said}"]
+
+
 def _start_layout(
-    folder: Path, layout: Layout, weights: Path | None, *, force: bool, paper: bool
+    folder: Path,
+    layout: Layout,
+    weights: Path | None,
+    backbone: str | None,
+    *,
+    force: bool,
+    paper: bool,
 ) -> Start:
     """Write config.yaml for a folder that has lists and labels of its own."""
     voc, remarks = find_voc(folder), []
@@ -219,7 +252,9 @@ def _start_layout(
     if not val:
         remarks.append("no validation images: set data.val_list to score masks")
     path = folder / CONFIG
-    text = configuration(folder, len(train), weights, layout, train_list, labels, paper=paper)
+    text = configuration(
+        folder, len(train), weights, layout, train_list, labels, paper=paper, backbone=backbone
+    )
     kept = path.exists() and not force
     if not kept:
         write_text(path, text)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 from dgcn.data.open import Layout
+from dgcn.models import find_backbone
 
 CONFIG = "config.yaml"
 TEMPLATE = Path(__file__).parent / "configs" / "folder.yaml"
@@ -48,6 +49,7 @@ def configuration(
     *,
     paper: bool = False,
     drawn: Path | None = None,
+    backbone: str | None = None,
 ) -> str:
     """The shipped configuration with its comments, filled in for a folder.
 
@@ -64,6 +66,8 @@ def configuration(
         The paper's supervision and retraining instead of those that are best on photographs.
     drawn : Path or None, default None
         What people have drawn on the pictures.
+    backbone : str or None, default None
+        The one that the weights are of, with the rates that suit it. None: the default.
     """
     steps = max(1, math.ceil(images / 16))
     classify = min(_MOST_EPOCHS, max(8, math.ceil(_CLASSIFY_STEPS / steps)))
@@ -79,6 +83,8 @@ def configuration(
         "train.step_size": max(3, math.ceil(train / 2)),
         "cues.drawn": None if drawn is None else str(drawn.resolve()),
     }
+    if backbone is not None:
+        values |= {"model.backbone": backbone, **find_backbone(backbone).rates}
     if layout != "folder":
         values["data.train_list"] = None if train_list is None else str(train_list.resolve())
         values["data.labels"] = labels

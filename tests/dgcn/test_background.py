@@ -20,8 +20,8 @@ from dgcn.models import Segmenter, SegmenterOutput, aggregate, build_backbone
 from dgcn.supervision import GraphCut
 from dgcn.training import objective
 from dgcn.training.background import BackgroundThread
-from dgcn.training.loop import _signals
 from dgcn.training.objective import CRFMarginals, SupervisedLosses
+from dgcn.training.signals import noted_signals
 from dgcn.training.throughput import Stopwatch
 
 CPU = torch.device("cpu")
@@ -131,7 +131,7 @@ def test_crf_and_supervision_are_under_way_at_the_same_time(
 @pytest.mark.parametrize("unary", ["network", "crf"])
 def test_clean_pass_is_what_the_supervision_goes_by(unary: str) -> None:
     """The losses are still those of the training pass, the marginals those of each."""
-    config = Config(train=TrainConfig(clean_pass=True))
+    config = Config(train=TrainConfig(probabilities="clean_pass"))
     model = Segmenter(build_backbone("small"), 4, head="conv", dropout=0.5, dilation=1).train()
     seen: dict[str, Tensor] = {}
 
@@ -219,7 +219,7 @@ def test_signals_reach_who_waits_for_the_result(background: BackgroundThread) ->
 
         return background.start(signalled, torch.zeros(1))().result
 
-    with _signals() as received:
+    with noted_signals() as received:
         with pytest.raises(KeyboardInterrupt):
             wait_for(signal.SIGINT)
         assert received.interrupt

@@ -107,7 +107,8 @@ def test_workers_that_outlive_an_epoch_draw_the_same(dataset, cues):
         alone.set_epoch(epoch)
         shared.set_epoch(epoch)
         for one, other in zip(here, there, strict=True):
-            assert one.keys() == other.keys() == {"image", "rgb", "present", "cues", "index"}
+            named = {"image", "rgb", "present", "cues", "index", "mirrored"}
+            assert one.keys() == other.keys() == named
             for key in one:
                 assert torch.equal(one[key], other[key])
         pictures.append(torch.cat([batch["rgb"] for batch in here]))
@@ -179,3 +180,84 @@ def test_bad_arguments_are_named(dataset, cues):
     double[[0, 2], 3, 1] = True
     with pytest.raises(ValueError, match="cues: those of '00' have two classes at row 3, column 1"):
         TrainingSet(records, 3, SIZE, cues={**cues, "00": double})
+
+
+def test_random_windows_and_colours_depend_on_seed_epoch_and_index_alone(dataset, cues):
+    changed = {"scale": (0.5, 2.0), "colour": 0.3, "cues": cues, "seed": 4, "cache_bytes": 10**7}
+    first, second = training_set(dataset, **changed), training_set(dataset, **changed)
+    for epoch in (0, 1):
+        for each in (first, second):
+            each.set_epoch(epoch)
+        there = {index: first[index] for index in range(COUNT)}
+        for index in reversed(range(COUNT)):
+            for key, value in second[index].items():
+                assert torch.equal(torch.as_tensor(there[index][key]), torch.as_tensor(value))
+    assert not torch.equal(first[0]["rgb"], first[2]["rgb"])
+    later = first[0]["rgb"]
+    first.set_epoch(0)
+    assert not torch.equal(first[0]["rgb"], later)
+
+
+def test_colours_change_for_the_network_alone_and_mirrors_stay(dataset, cues):
+    plain = training_set(dataset, cues=cues, seed=4)
+    changed = training_set(dataset, cues=cues, seed=4, colour=0.5)
+    for index in range(COUNT):
+        before, after = plain[index], changed[index]
+        assert torch.equal(before["rgb"], after["rgb"])
+        assert torch.equal(before["cues"], after["cues"])
+        assert before["mirrored"] == after["mirrored"]
+        assert not torch.equal(before["image"], after["image"])
+
+
+def test_mirrored_windows_keep_cues_and_image_together(dataset, cues):
+    """The sample that is mirrored shows the window of the one that is not, turned round."""
+    straight = training_set(dataset, cues=cues, seed=4, scale=(0.6, 1.7), mirror=False)
+    turned = training_set(dataset, cues=cues, seed=4, scale=(0.6, 1.7))
+    flags = [turned[index]["mirrored"] for index in range(COUNT)]
+    assert len(set(flags)) == 2
+    for index, flipped in enumerate(flags):
+        before, after = straight[index], turned[index]
+        for key, side in (("image", 2), ("rgb", 1), ("cues", 2)):
+            expected = before[key].flip(side) if flipped else before[key]
+            assert torch.equal(after[key], expected)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (
+            {"scale": (0.0, 1.0)},
+            r"scale must be two ascending positive factors, got \(0\.0, 1\.0\)",
+        ),
+        ({"scale": (1.5, 1.0)}, r"scale must be two ascending"),
+        ({"colour": 1.5}, r"colour must be in \[0, 1\], got 1\.5"),
+    ],
+)
+def test_changes_out_of_range(dataset, options, message):
+    with pytest.raises(ValueError, match=message):
+        training_set(dataset, **options)
+
+
+def test_cues_go_with_the_window_of_the_image(tmp_path):
+    """Red is class 1, blue class 2: whatever part is shown, cells have their colour's cue."""
+    (tmp_path / "images").mkdir()
+    pixels = np.zeros((66, 66, 3), np.uint8)
+    pixels[:, :24, 0] = pixels[:, 24:, 2] = 255
+    Image.fromarray(pixels).save(tmp_path / "images" / "a.png")
+    (tmp_path / "labels.csv").write_text("image,labels\na.png,cat dog\n")
+    cues = np.zeros((3, 5, 5), bool)
+    cues[1, :, :2] = cues[2, :, 2:] = True
+    training = training_set(FolderDataset(tmp_path), cues={"a": cues}, scale=(0.5, 3.0), seed=1)
+    moved = 0
+    for epoch in range(30):
+        training.set_epoch(epoch)
+        sample = training[0]
+        found = sample["cues"].numpy()
+        moved += not np.array_equal(found, cues)
+        colours = sample["rgb"].numpy()[::8, ::8].astype(int)
+        sure = np.abs(colours[..., 0] - colours[..., 2]) > 240  # not on the border of the two
+        red = colours[..., 0] > 128
+        assert (found[1] & sure & ~red).sum() + (found[2] & sure & red).sum() <= 5
+        beyond = np.abs(colours - [124, 116, 104]).max(2) <= 1
+        assert not found[:, beyond].any()
+    assert moved > 20

@@ -25,7 +25,7 @@ from dgcn.cues import load_cues
 from dgcn.data import read_image, read_mask, to_tensor, write_synthetic
 from dgcn.data.epoch_batches import EpochBatches
 from dgcn.data.images import mask_to_grid
-from dgcn.models import Classifier, SmallNet
+from dgcn.models import Classifier, EfficientNetLite0, SmallNet
 from dgcn.models.inference import image_logits, predict_image, scaled_size
 from dgcn.options import load_config, save_config
 from dgcn.pipeline.classifier import CLASSIFIER
@@ -36,8 +36,8 @@ from dgcn.pipeline.segmenter import SEGMENTER
 from dgcn.pipeline.stage import Stage
 from dgcn.training.checkpoint import load_checkpoint
 from dgcn.training.console import Console
-from dgcn.training.fabric import make_fabric, seed_step
-from dgcn.training.loop import make_optimizer, rate_factor
+from dgcn.training.fabric import make_fabric, precision_of, seed_step
+from dgcn.training.optimizer import make_optimizer, rate_factor
 
 SIZE = 81
 OPTIONS = (
@@ -375,6 +375,53 @@ def test_layers_outside_the_backbone_learn_faster() -> None:
         assert rates[id(parameter)] == pytest.approx(expected)
     assert {group["momentum"] for group in optimizer.param_groups} == {0.8}
     assert {group["weight_decay"] for group in optimizer.param_groups} == {1e-3}
+
+
+def test_adamw_takes_the_same_groups() -> None:
+    """One step from zero moments: a share of the weight, and a step of lr against the gradient."""
+    torch.manual_seed(0)
+    model = Classifier(SmallNet(), 2)
+    options = Optimisation(
+        optimizer="adamw", lr=0.01, head_lr_factor=10, momentum=0.8, weight_decay=0.1
+    )
+    optimizer = make_optimizer(model, options)
+    before = {name: parameter.detach().clone() for name, parameter in model.named_parameters()}
+    for parameter in model.parameters():
+        parameter.grad = torch.where(torch.rand_like(parameter) > 0.5, 1.0, -2.0)
+    optimizer.step()
+    assert {group["betas"] for group in optimizer.param_groups} == {(0.8, 0.999)}
+    for name, parameter in model.named_parameters():
+        assert parameter.grad is not None
+        rate = 0.1 if name.startswith("head.") else 0.01
+        wanted = before[name] * (1 - rate * 0.1) - rate * parameter.grad.sign()
+        torch.testing.assert_close(parameter.detach(), wanted, atol=1e-6, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("has", "cuda", "expected"),
+    [
+        ((), False, "32-true"),
+        (("amx_tile",), False, "bf16-mixed"),
+        (("avx512_bf16",), False, "bf16-mixed"),
+        ((), True, "bf16-mixed"),
+    ],
+)
+def test_precision_is_chosen_by_what_computes(
+    monkeypatch: pytest.MonkeyPatch, has: tuple[str, ...], cuda: bool, expected: str
+) -> None:
+    for name in ("amx_tile", "avx512_bf16"):
+        monkeypatch.setattr(torch.cpu, f"_is_{name}_supported", lambda name=name: name in has)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: cuda)
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda: (8, 0))
+    assert precision_of(RuntimeConfig(precision="auto")) == expected
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda: (7, 5))
+    older = "32-true" if cuda else expected
+    assert precision_of(RuntimeConfig(precision="auto")) == older
+    assert precision_of(RuntimeConfig(precision="32-true")) == "32-true"
+    # A processor gains nothing by it in depthwise convolutions.
+    both = precision_of(RuntimeConfig(precision="auto"), [SmallNet, EfficientNetLite0])
+    assert both == "32-true"
+    assert precision_of(RuntimeConfig(precision="auto"), [SmallNet]) == older
 
 
 def test_random_state_of_a_step_depends_on_seed_epoch_and_step_alone() -> None:

@@ -117,6 +117,18 @@ def test_batch_without_supervision_is_reported_and_left_out(cued: Path, tmp_path
     assert optimizer["state"] == {}, "a step was taken"
 
 
+def test_adamw_goes_on(cued: Path, tmp_path: Path) -> None:
+    states, adam = [], ("--train.optimizer=adamw", "--train.lr=1e-4", "--train.weight_decay=1e-2")
+    for name, lengths in (("whole", (2,)), ("parts", (1, 2))):
+        out = tmp_path / name
+        shutil.copytree(cued, out)
+        for epochs in lengths:
+            assert main(["train", "--out", str(out), f"--train.epochs={epochs}", *adam]) == 0
+        states.append(load_checkpoint(out / "static" / "last.pt").model)
+    for name, tensor in states[0].items():
+        assert torch.equal(states[1][name], tensor), name
+
+
 def test_mixed_precision_training_goes_on(cued: Path, tmp_path: Path) -> None:
     states, mixed = [], ("--runtime.precision=bf16-mixed",)
     for name, lengths in (("whole", (2,)), ("parts", (1, 2))):

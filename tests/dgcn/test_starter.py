@@ -8,14 +8,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 from layouts import drawn, write_coco, write_voc
 from PIL import Image
+from safetensors.torch import save_file
 
 from dgcn.cli import main
+from dgcn.config import ClassifyConfig
 from dgcn.data import FolderDataset
+from dgcn.models import EfficientNetLite0, SmallNet, WeightsError
 from dgcn.options import load_config
 from dgcn.pipeline.run import dataset_of
 from dgcn.starter import hold_out, start
@@ -94,7 +98,7 @@ def test_labels_that_were_filled_in_stay(
         draw(tmp_path / f"{index}.png", index)
     draw(tmp_path / "0.jpg", 50)  # becomes images/0_png.png and 0.jpg
     weights = tmp_path / "w.pth"
-    weights.write_bytes(b"")
+    torch.save(SmallNet().state_dict(), weights)
     assert main(["init", str(tmp_path), "--weights", str(weights)]) == 0
     labels = tmp_path / "labels.csv"
     rows = [f"{index},dog cat" if index < 5 else f"{index}.png,dog" for index in range(1, 10)]
@@ -187,9 +191,43 @@ def test_nothing_is_overwritten_without_force(
 def test_weights_are_named_in_the_configuration(tmp_path: Path) -> None:
     draw(tmp_path / "set" / "cat" / "a.png", 1)
     weights = tmp_path / "w # 1.pth"
-    weights.write_bytes(b"")
+    torch.save(SmallNet().state_dict(), weights)
     start(tmp_path / "set", weights=weights)
-    assert load_config(tmp_path / "set" / "config.yaml").model.weights == weights.resolve()
+    config = load_config(tmp_path / "set" / "config.yaml")
+    assert config.model.weights == weights.resolve()
+    assert config.model.backbone == "small"
+    defaults = ClassifyConfig()
+    assert (config.classify.lr, config.classify.head_lr_factor) == (
+        defaults.lr,
+        defaults.head_lr_factor,
+    )
+
+
+def test_the_backbone_and_its_rates_follow_from_the_weights(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    draw(tmp_path / "cat" / "a.png", 1)
+    weights = tmp_path / "published.safetensors"
+    published = {**EfficientNetLite0().state_dict(), "_fc.weight": torch.zeros(1000, 1280)}
+    save_file(published, weights)
+    assert main(["init", str(tmp_path), "--weights", str(weights)]) == 0
+    config = load_config(tmp_path / "config.yaml")
+    assert config.model.backbone == "efficientnet_lite0"
+    assert (config.classify.lr, config.classify.head_lr_factor) == (3e-3, 30)
+    said = "has the weights of efficientnet_lite0: model.backbone is set to it with classify.lr"
+    assert said in capsys.readouterr().out
+
+
+def test_weights_of_no_backbone_are_said_to_be(tmp_path: Path) -> None:
+    draw(tmp_path / "cat" / "a.png", 1)
+    weights = tmp_path / "own.safetensors"
+    save_file({"mine.weight": torch.zeros(2)}, weights)
+    begun = start(tmp_path, weights=weights)
+    assert any("own.safetensors fits none of the backbones small" in line for line in begun.remarks)
+    assert load_config(tmp_path / "config.yaml").model.backbone == "squeezenet"
+    weights.write_bytes(b"damaged")
+    with pytest.raises(WeightsError, match=r"own\.safetensors cannot be read as weights"):
+        start(tmp_path, weights=weights)
 
 
 def files_below(root: Path) -> set[Path]:

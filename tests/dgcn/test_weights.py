@@ -10,7 +10,15 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from dgcn.models import SmallNet, SqueezeNet, WeightsError, build_backbone, load_weights
+from dgcn.models import (
+    BACKBONES,
+    SmallNet,
+    SqueezeNet,
+    WeightsError,
+    build_backbone,
+    load_weights,
+    recognise,
+)
 
 
 def tiny() -> nn.Sequential:
@@ -161,3 +169,36 @@ def test_tensors_of_other_kinds_are_refused_by_name(
 def test_missing_file(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"no such file of weights: .*none\.pth"):
         load_weights(tiny(), tmp_path / "none.pth")
+
+
+@pytest.mark.parametrize("name", ["small", "squeezenet", "efficientnet_lite0", "resnet18"])
+def test_a_backbone_is_known_by_its_parameters(tmp_path: Path, name: str) -> None:
+    """With the layer to the 1000 classes as without it; counters may be missing."""
+    kind = BACKBONES[name]
+    state = {
+        key: torch.zeros(tensor.shape)
+        for key, tensor in kind().state_dict().items()
+        if not key.endswith("num_batches_tracked")
+    }
+    path = tmp_path / "w.safetensors"
+    save_file({**state, **{f"{each}weight": torch.zeros(1) for each in kind.left_out}}, path)
+    assert recognise(path, BACKBONES) == name
+    save_file({**state, "more": torch.zeros(1)}, path)
+    assert recognise(path, BACKBONES) is None
+    key = next(iter(state))
+    save_file({**state, key: torch.zeros(1, 1, 1, 1)}, path)
+    assert recognise(path, BACKBONES) is None
+
+
+def test_the_fitting_backbone_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "w.safetensors"
+    save_file(SmallNet().state_dict(), path)
+    with pytest.raises(WeightsError) as caught:
+        build_backbone("squeezenet", path)
+    assert str(caught.value) == (
+        f"{path} has the weights of the backbone small, not of squeezenet: set model.backbone (or "
+        f"classify.backbone) to small"
+    )
+    save_file({**SmallNet().state_dict(), "more": torch.zeros(1)}, path)
+    with pytest.raises(WeightsError, match=r"does not fit SmallNet: unexpected \(1\): more"):
+        build_backbone("small", path)

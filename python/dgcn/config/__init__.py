@@ -71,6 +71,12 @@ class Config:
                     f"{section}.batch_size must be a multiple of runtime.devices "
                     f"({self.runtime.devices}), got {batch}"
                 )
+        if self.classify.frozen and self.classifier_model.weights is None:
+            where = "model.weights" if self.classify.backbone is None else "classify.weights"
+            raise ValueError(
+                f"classify.frozen must be false for a backbone that starts at random: {where} is "
+                f"not given"
+            )
         own = self.classify.backbone
         if own is None or own == self.model.backbone:
             return
@@ -82,12 +88,20 @@ class Config:
                 )
 
     @property
+    def trained(self) -> list[str]:
+        """Names of the backbones that are trained: the classifier's may be frozen."""
+        frozen = self.classify.frozen
+        return [self.model.backbone, *([] if frozen else [self.classifier_model.backbone])]
+
+    @property
     def classifier_model(self) -> ModelConfig:
         """The classifier's backbone, weights and batch normalisation."""
         own = self.classify
         if own.backbone is None:
             return self.model
-        return replace(self.model, backbone=own.backbone, weights=own.weights, head="conv")
+        return replace(
+            self.model, backbone=own.backbone, weights=own.weights, head="conv", taps=None
+        )
 
 
 SECTIONS: dict[str, type] = {

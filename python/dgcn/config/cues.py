@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Literal
 
 from dgcn.checks import require, require_at_least, require_scales
-from dgcn.cues.saliency import find_saliency
+from dgcn.cues.refine import Refiner
+from dgcn.cues.saliency import check_saliency
 
 
 @dataclass(frozen=True)
@@ -36,8 +37,13 @@ class CuesConfig:
     """Take this fraction of the cells, the least salient ones, as cues of the background instead.
     """
     saliency: str = "border_geodesic"
-    """Saliency prior where data.saliency names no maps: border_geodesic, or a function of your own
-    as package.module:function, from an image (H, W, 3) of uint8 to saliency (H, W) in [0, 1]."""
+    """Saliency prior where data.saliency names no maps: border_geodesic; the file of a network,
+    FILE.onnx, of U2-Net's interface; or a function of your own as package.module:function, from an
+    image (H, W, 3) of uint8 to saliency (H, W) in [0, 1]."""
+    refine: Refiner = "none"
+    """What spreads the cues over the image before the training, by the classifier's features and
+    the maps: one minimum cut a class ("min_cut"), "random_walker", "label_propagation", or the CRF
+    on the maps ("crf"). Drawn cues and those of cues.path stay as they are."""
     scales: tuple[float, ...] = (1.0,)
     """Factors on data.size; activation maps are averaged over them."""
     flip: bool = False
@@ -57,5 +63,5 @@ class CuesConfig:
         fraction = self.background_fraction
         valid = fraction is None or 0 < fraction <= 1
         require(self, "background_fraction", valid, "None or in (0, 1]")
-        find_saliency(self.saliency)
+        check_saliency(self.saliency)
         require_scales(self, "scales")

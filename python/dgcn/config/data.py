@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -36,6 +37,12 @@ class DataConfig:
     """
     mirror: bool = True
     """Whether training images are mirrored left-right at random."""
+    scale: tuple[float, float] = (1.0, 1.0)
+    """Range of random factors on the sides of training images, e.g. [0.75, 1.5]. An enlarged image
+    is cut at a random place; around a smaller one is nothing, and no cue."""
+    colour: float = 0.0
+    """Brightness, contrast and saturation of training images are multiplied by random factors from
+    1 - colour to 1 + colour, e.g. 0.3; the CRF sees the true colours."""
     synthetic_images: int = 160
     """Training images of the synthetic set."""
     synthetic_val_images: int = 40
@@ -45,6 +52,9 @@ class DataConfig:
 
     def __post_init__(self) -> None:
         require(self, "size", self.size >= 41 and self.size % 8 == 1, "8 n + 1 and >= 41")
+        low, high = self.scale
+        require(self, "scale", 0 < low <= high < math.inf, "two ascending positive factors")
+        require(self, "colour", 0 <= self.colour <= 1, "in [0, 1]")
         for name in ("kind", "train_list", "val_list", "labels"):
             unset = getattr(self, name) in (None, "auto")
             require(self, name, unset or self.root is not None, "unset without data.root")
@@ -53,3 +63,8 @@ class DataConfig:
         require_at_least(self, 32, "synthetic_size")
         require_folder(self, "root", "saliency")
         require_file(self, "train_list", "val_list", "labels")
+
+    @property
+    def repeats(self) -> bool:
+        """Whether a training image looks the same in every epoch, but for being mirrored."""
+        return tuple(self.scale) == (1.0, 1.0) and self.colour == 0

@@ -35,9 +35,19 @@ class ModelConfig:
     """Dilation of the head's 3x3 convolution, in cells; 12 suits a grid of 41 x 41, 6 one of
     21 x 21. The branches of "aspp" have 1/2, 1, 3/2 and 2 times as much."""
 
+    taps: tuple[int, ...] | None = None
+    """Stages of the segmentation network whose features make the neighbour graph, from 0. None: the
+    backbone's own, see docs/training.md."""
+
     def __post_init__(self) -> None:
         require_at_least(self, 1, "dilation")
-        head = self.head or find_backbone(self.backbone).head
+        backbone = find_backbone(self.backbone)
+        stages = len(backbone.channels)
+        known = self.taps is None or (
+            len(self.taps) > 0 and all(0 <= tap < stages for tap in self.taps)
+        )
+        require(self, "taps", known, f"None or stages of {self.backbone}, 0 to {stages - 1}")
+        head = self.head or backbone.head
         even = head != "aspp" or self.dilation % 2 == 0
         require(self, "dilation", even, "even for the head 'aspp'")
         require_file(self, "weights")

@@ -13,7 +13,7 @@ from dgcn.supervision import GraphCut
 
 @dataclass(frozen=True)
 class Optimisation:
-    """Stochastic gradient descent with momentum, and the schedule of its learning rate."""
+    """The optimiser, and the schedule of its learning rate."""
 
     epochs: int = 8
     """Passes over the training images."""
@@ -22,14 +22,17 @@ class Optimisation:
     accumulate: int = 1
     """Parts in which each device computes its share of a batch, to save memory; the gradient is
     their mean. Batch normalisation sees the parts."""
+    optimizer: Literal["sgd", "adamw"] = "sgd"
+    """"sgd": stochastic gradient descent with momentum. "adamw": Adam with decoupled weight decay;
+    it wants a lower lr, e.g. 1e-4, and a higher weight_decay, e.g. 1e-2."""
     lr: float = 1e-3
     """Learning rate of the backbone, per step."""
     head_lr_factor: float = 10.0
     """Factor on lr for the layers that the backbone does not have."""
     momentum: float = 0.9
-    """Momentum of the gradient."""
+    """Momentum of the gradient; of AdamW the decay rate of its mean."""
     weight_decay: float = 5e-4
-    """L2 penalty on the weights."""
+    """L2 penalty on the weights; of AdamW the share, times lr, that they lose in a step."""
     schedule: Literal["step", "poly"] = "step"
     """"step": multiply lr by gamma every step_size epochs. "poly": lr (1 - t / T) ** 0.9 with t the
     step and T their total."""
@@ -58,6 +61,9 @@ class ClassifyConfig(Optimisation):
     paper takes vgg16 for the classifier and another for the segmentation network."""
     weights: Path | None = None
     """.safetensors or .pth file of weights for classify.backbone. None: random initialisation."""
+    frozen: bool = False
+    """Whether the backbone stays as its weights are, and the last layer alone is trained. Features
+    of an image are computed once, and an epoch takes seconds: give it more of them."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -92,9 +98,12 @@ class TrainConfig(SegmenterOptimisation):
     step_size: int = 3
     init: Literal["classifier", "weights"] = "weights"
     """Start of the backbone: the trained classifier's, or model.weights."""
-    clean_pass: bool = False
-    """Whether the supervision goes by the network without dropout and with the running statistics
-    of its head; the paper takes the training pass as it is."""
+    probabilities: Literal["training_pass", "clean_pass", "teacher"] = "training_pass"
+    """Whose probabilities the supervision goes by: "training_pass", as in the paper, with dropout;
+    "clean_pass", the network without dropout and with the running statistics of its head;
+    "teacher", an average of the network over the steps, for another forward pass a step."""
+    teacher_decay: float = 0.99
+    """Share of the teacher that a step keeps; the rest comes from the network."""
     boundary_weight: float = 1.0
     """Weight of the boundary loss beside the seeding loss; 0 leaves it (and the CRF) out."""
     supervision_every: int = 0
@@ -104,6 +113,7 @@ class TrainConfig(SegmenterOptimisation):
     def __post_init__(self) -> None:
         super().__post_init__()
         require_at_least(self, 0, "boundary_weight", "supervision_every")
+        require(self, "teacher_decay", 0 <= self.teacher_decay < 1, "in [0, 1)")
 
 
 @dataclass(frozen=True)

@@ -19,8 +19,10 @@ class RuntimeConfig:
     devices: int = 1
     """Processes on all machines together, each with a device of its own (data-parallel training).
     """
-    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
-    """Arithmetic of the networks; graph cuts, CRF and losses are always in 32 bit or more."""
+    precision: Literal["auto", "32-true", "bf16-mixed", "16-mixed"] = "32-true"
+    """Arithmetic of the networks; graph cuts, CRF and losses are always in 32 bit or more. "auto":
+    bf16-mixed where the GPU computes in it, or the processor (AMX, AVX512-BF16) does and gains by
+    it, which EfficientNet-Lite0 does not; else 32-true."""
     seed: int = 0
     """Seed of every random draw."""
     workers: int = 0

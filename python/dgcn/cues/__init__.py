@@ -9,7 +9,13 @@ from dgcn.cues.evidence import ClassThreshold, object_maps, thresholds
 from dgcn.cues.external import external_cues
 from dgcn.cues.field_pickle import FieldCues, read_field_cues, write_field_cues
 from dgcn.cues.make import make_cues
-from dgcn.cues.saliency import border_geodesic, find_saliency, read_saliency, saliency_to_grid
+from dgcn.cues.saliency import (
+    border_geodesic,
+    check_saliency,
+    find_saliency,
+    read_saliency,
+    saliency_to_grid,
+)
 
 __all__ = [
     "ClassThreshold",
@@ -17,6 +23,7 @@ __all__ = [
     "FieldCues",
     "border_geodesic",
     "cam_multiscale",
+    "check_saliency",
     "drawn_cues",
     "external_cues",
     "find_drawings",

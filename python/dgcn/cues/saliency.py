@@ -15,10 +15,18 @@ from scipy.sparse.csgraph import dijkstra
 from skimage.color import rgb2lab
 from skimage.segmentation import slic
 
+from dgcn.cues.saliency_network import SUFFIX, network_saliency, require_network_file
 from dgcn.data.errors import DataError
 from dgcn.registry import find
 
-__all__ = ["SALIENCY", "border_geodesic", "find_saliency", "read_saliency", "saliency_to_grid"]
+__all__ = [
+    "SALIENCY",
+    "border_geodesic",
+    "check_saliency",
+    "find_saliency",
+    "read_saliency",
+    "saliency_to_grid",
+]
 
 Prior = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
 """From an image (H, W, 3) to its saliency (H, W) in [0, 1]."""
@@ -90,15 +98,37 @@ SALIENCY: dict[str, Prior] = {"border_geodesic": border_geodesic}
 
 
 def find_saliency(name: str) -> Prior:
-    """A saliency prior by name, or a function of the user's own as ``package.module:function``.
+    """A saliency prior by name, by the file of a network, or a function of the user's own.
+
+    Parameters
+    ----------
+    name : str
+        A key of `SALIENCY`, a path that ends in ``.onnx``, or ``package.module:function``.
 
     Raises
     ------
-    ValueError
-        As `dgcn.registry.find`.
+    FileNotFoundError, ValueError
+        As `dgcn.cues.saliency_network.network_saliency` and `dgcn.registry.find`.
     """
+    if name.lower().endswith(SUFFIX):
+        return network_saliency(Path(name))
     prior: Prior = find(SALIENCY, name, "saliency")
     return prior
+
+
+def check_saliency(name: str) -> Path | None:
+    """Look whether there is such a prior, without loading a network; its file, where it is one.
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        As `find_saliency`, but for what is wrong inside the file of a network.
+    """
+    if name.lower().endswith(SUFFIX):
+        require_network_file(Path(name))
+        return Path(name)
+    find_saliency(name)
+    return None
 
 
 def saliency_to_grid(

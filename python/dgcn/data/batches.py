@@ -1,4 +1,4 @@
-"""Training samples: image, labels and cues of one image, mirrored together."""
+"""Training samples: image, labels and cues of one image, changed at random together."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
+from dgcn.data.augment import Window, cut_cues, cut_image, draw_window, recolour
 from dgcn.data.folder import Record
 from dgcn.data.images import normalise, read_image, resize_image
 
@@ -21,6 +22,7 @@ class _Always(TypedDict):
     rgb: torch.Tensor
     present: torch.Tensor
     index: int
+    mirrored: bool
 
 
 class Sample(_Always, total=False):
@@ -30,10 +32,11 @@ class Sample(_Always, total=False):
     key       shape           dtype    meaning
     ========  ==============  =======  =============================================
     image     (3, S, S)       float32  network input, standardised as for ImageNet
-    rgb       (S, S, 3)       uint8    the same image, for the CRF and for display
+    rgb       (S, S, 3)       uint8    the same image in its own colours, for the CRF
     present   (L,)            bool     classes in the image, the background always
     cues      (L, h, w)       bool     cues on the grid; absent without cues
     index     int             int      position of the record
+    mirrored  bool            bool     whether left and right are exchanged
     ========  ==============  =======  =============================================
     """
 
@@ -41,11 +44,11 @@ class Sample(_Always, total=False):
 
 
 class TrainingSet(Dataset[Sample]):
-    """Records as samples of one size, mirrored at random.
+    """Records as samples of one size, mirrored, cut out and recoloured at random.
 
-    An image is warped to a square with Pillow's bilinear filter. Whether a sample is mirrored
-    depends on ``(seed, epoch, index)`` and nothing else: not on the order of access, nor on the
-    number of worker processes. Image and cues are mirrored alike: a grid whose corners lie on the
+    An image is warped to a square with Pillow's bilinear filter. What is drawn at random depends on
+    ``(seed, epoch, index)`` and nothing else: not on the order of access, nor on the number of
+    worker processes. Image and cues are changed alike. Mirrored, a grid whose corners lie on the
     image's corners maps onto itself.
 
     Parameters
@@ -60,12 +63,18 @@ class TrainingSet(Dataset[Sample]):
         Cues of every record, all on one grid.
     mirror : bool, default True
         Mirror half of the samples left to right.
+    scale : (float, float), default (1, 1)
+        Least and largest factor on the image's sides, positive. An enlarged image is cut at a
+        random place, around a smaller one is ImageNet's mean colour, without cues.
+    colour : float, default 0
+        Brightness, contrast and saturation of the network's input are changed by factors from
+        1 - colour to 1 + colour, in [0, 1].
     seed : int, default 0
         Not negative.
     cache_bytes : int, default 0
         Keep at most this many bytes of warped images (``3 S S`` each) in memory, so that they are
-        decoded once. The limit holds for each worker process; a worker's images survive an epoch
-        only with ``persistent_workers=True``.
+        decoded once; with a random scale none is kept. The limit holds for each worker process; a
+        worker's images survive an epoch only with ``persistent_workers=True``.
 
     Raises
     ------
@@ -84,6 +93,8 @@ class TrainingSet(Dataset[Sample]):
         *,
         cues: Mapping[str, NDArray[np.bool_]] | None = None,
         mirror: bool = True,
+        scale: tuple[float, float] = (1.0, 1.0),
+        colour: float = 0.0,
         seed: int = 0,
         cache_bytes: int = 0,
     ) -> None:
@@ -91,6 +102,10 @@ class TrainingSet(Dataset[Sample]):
         _require_at_least(size, 1, "size")
         _require_at_least(seed, 0, "seed")
         _require_at_least(cache_bytes, 0, "cache_bytes")
+        if not 0 < scale[0] <= scale[1] < np.inf:
+            raise ValueError(f"scale must be two ascending positive factors, got {scale}")
+        if not 0 <= colour <= 1:
+            raise ValueError(f"colour must be in [0, 1], got {colour}")
         if not records:
             raise ValueError("records must hold at least one record")
         for record in records:
@@ -105,6 +120,8 @@ class TrainingSet(Dataset[Sample]):
         self.classes = classes
         self.size = size
         self.mirror = mirror
+        self.scale = scale
+        self.colour = colour
         self.seed = seed
         self._cues = cues
         # Shared memory: workers that outlive an epoch see the epoch that the parent has set.
@@ -115,7 +132,7 @@ class TrainingSet(Dataset[Sample]):
 
     @property
     def epoch(self) -> int:
-        """The epoch whose mirrorings are drawn."""
+        """The epoch whose changes are drawn."""
         return int(self._epoch.item())
 
     def set_epoch(self, epoch: int) -> None:
@@ -141,21 +158,35 @@ class TrainingSet(Dataset[Sample]):
         if not 0 <= index < len(self.records):
             raise IndexError(f"index must be in 0..{len(self.records) - 1}, got {index}")
         record = self.records[index]
-        rgb = self._picture(index)
+        # Another stream than the one that says whether it is mirrored.
+        generator = np.random.default_rng([self.seed, self.epoch, index, 1])
+        window = None
+        if self.scale != (1.0, 1.0):
+            window = draw_window(generator, self.scale, self.size)
+        rgb = self._picture(index, window)
         flipped = self._is_mirrored(index)
         # A copy: the cached image must not be reachable through the sample.
         rgb = rgb[:, ::-1].copy() if flipped else rgb.copy()
+        shown = recolour(rgb, generator, self.colour) if self.colour else rgb
         present = torch.zeros(self.classes, dtype=torch.bool)
         present[[0, *record.labels]] = True
         sample = Sample(
-            image=normalise(rgb), rgb=torch.from_numpy(rgb), present=present, index=index
+            image=normalise(shown),
+            rgb=torch.from_numpy(rgb),
+            present=present,
+            index=index,
+            mirrored=flipped,
         )
         if self._cues is not None:
             grid = self._cues[record.name]
+            if window is not None:
+                grid = cut_cues(grid, window, self.size)
             sample["cues"] = torch.from_numpy((grid[..., ::-1] if flipped else grid).copy())
         return sample
 
-    def _picture(self, index: int) -> NDArray[np.uint8]:
+    def _picture(self, index: int, window: Window | None) -> NDArray[np.uint8]:
+        if window is not None:
+            return cut_image(read_image(self.records[index].image), window, self.size)
         kept = self._cache.get(index)
         if kept is not None:
             return kept

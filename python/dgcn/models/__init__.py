@@ -7,6 +7,7 @@ from dgcn.models.efficientnet_lite import EfficientNetLite0
 from dgcn.models.features import aggregate
 from dgcn.models.groups import param_groups
 from dgcn.models.heads import make_head
+from dgcn.models.recognise import recognise
 from dgcn.models.resnet import ResNet18, ResNet50, ResNet101
 from dgcn.models.resnet38 import ResNet38
 from dgcn.models.segmenter import Segmenter, SegmenterOutput
@@ -39,4 +40,5 @@ __all__ = [
     "load_weights",
     "make_head",
     "param_groups",
+    "recognise",
 ]

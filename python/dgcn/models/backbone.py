@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
 import torch
@@ -39,6 +41,12 @@ class Backbone(nn.Module, ABC):
     left_out : tuple of str
         Prefixes of the names in published files of ImageNet weights that the backbone does not
         have: the layers that lead to the 1000 classes.
+    gains_in_bf16 : bool
+        Whether a CPU that computes in bf16 trains it faster so; False for networks of depthwise
+        convolutions.
+    rates : mapping from str to float
+        Settings of the trainings, as "classify.lr", that suit the backbone where the defaults do
+        not; `dgcn init` writes them.
     """
 
     channels: tuple[int, ...]
@@ -48,6 +56,8 @@ class Backbone(nn.Module, ABC):
     head: HeadKind = "conv"
     hidden_head: bool = False
     left_out: tuple[str, ...] = ()
+    gains_in_bf16: bool = True
+    rates: Mapping[str, float] = MappingProxyType({})
 
     _frozen_norm = False
 

@@ -6,13 +6,14 @@ import os
 
 from dgcn.models.backbone import Backbone
 from dgcn.models.efficientnet_lite import EfficientNetLite0
+from dgcn.models.recognise import recognise
 from dgcn.models.resnet import ResNet18, ResNet50, ResNet101
 from dgcn.models.resnet38 import ResNet38
 from dgcn.models.small import SmallNet
 from dgcn.models.squeezenet import SqueezeNet
 from dgcn.models.timm_networks import TIMM, timm_backbone
 from dgcn.models.vgg16 import VGG16
-from dgcn.models.weights import load_weights
+from dgcn.models.weights import WeightsError, load_weights
 from dgcn.registry import find
 
 BACKBONES: dict[str, type[Backbone]] = {
@@ -68,9 +69,18 @@ def build_backbone(name: str, weights: str | os.PathLike[str] | None = None) -> 
     ValueError
         As `find_backbone`.
     FileNotFoundError, WeightsError
-        As `load_weights`.
+        As `load_weights`; where the file is that of another backbone, the message names it.
     """
     backbone = find_backbone(name)()
     if weights is not None:
-        load_weights(backbone.published, weights, ignore=backbone.left_out)
+        try:
+            load_weights(backbone.published, weights, ignore=backbone.left_out)
+        except WeightsError:
+            fitting = recognise(weights, BACKBONES)
+            if fitting in (None, name):
+                raise
+            raise WeightsError(
+                f"{weights} has the weights of the backbone {fitting}, not of {name}: set "
+                f"model.backbone (or classify.backbone) to {fitting}"
+            ) from None
     return backbone

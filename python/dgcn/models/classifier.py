@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from torch import Tensor, nn
 from torch.nn import functional
 
 from dgcn.models.backbone import Backbone
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 
 class Classifier(nn.Module):
@@ -30,6 +35,8 @@ class Classifier(nn.Module):
     The new layer starts with weights from a normal distribution of deviation 0.01 and biases 0.
     """
 
+    _frozen = False
+
     def __init__(self, backbone: Backbone, classes: int) -> None:
         super().__init__()
         if classes < 1:
@@ -40,20 +47,47 @@ class Classifier(nn.Module):
         assert self.head.bias is not None
         nn.init.zeros_(self.head.bias)
 
+    def freeze_backbone(self) -> Self:
+        """Leave the backbone as it is now: no gradients, batch normalisation as in evaluation."""
+        self._frozen = True
+        self.backbone.requires_grad_(False)
+        return self.train(self.training)
+
+    def train(self, mode: bool = True) -> Self:
+        """Set training or evaluation mode; a frozen backbone stays in evaluation mode."""
+        super().train(mode)
+        if self._frozen:
+            self.backbone.eval()
+        return self
+
     def forward(self, x: Tensor) -> Tensor:
         """Logits of the foreground classes.
 
         Parameters
         ----------
-        x : Tensor, shape (B, 3, H, W)
+        x : Tensor, shape (B, 3, H, W) or (B, C)
+            Images, or what `pooled` makes of them.
 
         Returns
         -------
         Tensor, shape (B, L - 1)
             Column c - 1 belongs to class id c.
         """
+        if x.dim() == 2:
+            pooled: Tensor = self.head(x[:, :, None, None])[:, :, 0, 0]
+            return pooled
         logits: Tensor = self.head(self.backbone(x)[-1]).mean((2, 3))
         return logits
+
+    def pooled(self, x: Tensor) -> Tensor:
+        """Global averages (B, C) of the backbone's features, from which the logits follow.
+
+        Parameters
+        ----------
+        x : Tensor, shape (B, 3, H, W)
+        """
+        features: Tensor = self.backbone(x)[-1]
+        return features.mean((2, 3))
 
     def cam(self, x: Tensor) -> Tensor:
         """Class activation maps: the features' weighted sum, negative values cut off.

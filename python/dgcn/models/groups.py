@@ -18,7 +18,7 @@ def param_groups(
     head_lr_factor: float = 10.0,
     weight_decay: float = 5e-4,
 ) -> list[dict[str, Any]]:
-    """Groups for `torch.optim.SGD`: the backbone, and the layers it does not have.
+    """Groups for an optimiser of torch: the backbone, and the layers it does not have.
 
     Parameters
     ----------
@@ -28,7 +28,7 @@ def param_groups(
     head_lr_factor : float, default 10
         Factor on `lr` for the layers outside the backbone, positive.
     weight_decay : float, default 5e-4
-        L2 penalty of both groups, not negative.
+        Of both groups, not negative.
 
     Returns
     -------

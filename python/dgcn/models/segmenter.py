@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -37,6 +38,8 @@ class Segmenter(nn.Module):
         Dilation of the 3x3 convolution in cells, at least 1: 12 reaches 96 pixels to each side, as
         is usual for a 41 x 41 grid. On a 21 x 21 grid 6 sees the same part of the picture. The
         branches of "aspp" are dilated by 1/2, 1, 3/2 and 2 times as much; it must be even.
+    taps : sequence of int or None, default None
+        Stages whose features make the neighbour graph; None: ``backbone.taps``.
 
     Raises
     ------
@@ -57,6 +60,7 @@ class Segmenter(nn.Module):
         head: HeadKind | None = None,
         dropout: float = 0.5,
         dilation: int = 12,
+        taps: Sequence[int] | None = None,
     ) -> None:
         super().__init__()
         if classes < 2:
@@ -66,6 +70,7 @@ class Segmenter(nn.Module):
         if dilation < 1:
             raise ValueError(f"dilation must be at least 1, got {dilation}")
         self.backbone = backbone
+        self.taps = backbone.taps if taps is None else tuple(taps)
         self.norm = nn.Identity() if backbone.normalised else nn.BatchNorm2d(backbone.channels[-1])
         kind = head or backbone.head
         hidden = kind == "largefov" or (kind == "aspp" and backbone.hidden_head)

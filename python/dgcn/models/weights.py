@@ -13,7 +13,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-__all__ = ["WeightsError", "load_weights"]
+__all__ = ["WeightsError", "load_weights", "misfits", "read_weights"]
 
 _LISTED = 8
 _COUNTER = ".num_batches_tracked"
@@ -52,28 +52,14 @@ def load_weights(
         another shape, or a value that is not finite. The message names the file and lists the
         names.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"no such file of weights: {path}")
-    found = {
-        name: tensor
-        for name, tensor in _read(path).items()
-        if not any(name.startswith(prefix) for prefix in ignore)
-    }
+    found = read_weights(path)
     wanted = module.state_dict()
-    problems = []
-    missing = [name for name in wanted if name not in found and not name.endswith(_COUNTER)]
-    if missing:
-        problems.append(f"missing {_listed(missing)}")
-    if unexpected := [name for name in found if name not in wanted]:
-        problems.append(f"unexpected {_listed(unexpected)}")
-    if wrong := [
-        f"{name} {tuple(found[name].shape)} instead of {tuple(tensor.shape)}"
-        for name, tensor in wanted.items()
-        if name in found and found[name].shape != tensor.shape
-    ]:
-        problems.append(f"wrong shape {_listed(wrong)}")
-    if not wrong and (
+    problems = misfits(
+        {name: tuple(tensor.shape) for name, tensor in wanted.items()},
+        {name: tuple(tensor.shape) for name, tensor in found.items()},
+        ignore,
+    )
+    if not problems and (
         invalid := [name for name in wanted if name in found and not _finite(found[name])]
     ):
         problems.append(f"not finite {_listed(invalid)}")
@@ -83,6 +69,57 @@ def load_weights(
         for name, tensor in wanted.items():
             if name in found:
                 tensor.copy_(found[name])
+
+
+def read_weights(path: str | os.PathLike[str]) -> dict[str, Tensor]:
+    """The tensors of a file by name.
+
+    Raises
+    ------
+    FileNotFoundError
+        No such file.
+    WeightsError
+        The file is damaged or of another type.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"no such file of weights: {path}")
+    return _read(path)
+
+
+def misfits(
+    wanted: Mapping[str, tuple[int, ...]],
+    found: Mapping[str, tuple[int, ...]],
+    ignore: Sequence[str] = (),
+) -> list[str]:
+    """Why tensors do not fit a network; empty where they do.
+
+    Parameters
+    ----------
+    wanted, found : mapping from str to tuple of int
+        Names and shapes that the network has, and that a file has.
+    ignore : sequence of str, default ()
+        Prefixes of names that the file may have besides.
+    """
+    problems = []
+    missing = [name for name in wanted if name not in found and not name.endswith(_COUNTER)]
+    if missing:
+        problems.append(f"missing {_listed(missing)}")
+    unexpected = [
+        name
+        for name in found
+        if name not in wanted and not any(name.startswith(prefix) for prefix in ignore)
+    ]
+    if unexpected:
+        problems.append(f"unexpected {_listed(unexpected)}")
+    wrong = [
+        f"{name} {found[name]} instead of {shape}"
+        for name, shape in wanted.items()
+        if name in found and found[name] != shape
+    ]
+    if wrong:
+        problems.append(f"wrong shape {_listed(wrong)}")
+    return problems
 
 
 def _read(path: Path) -> dict[str, Tensor]:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from dgcn.atomic import write_text
 from dgcn.cues import (
     ClassThreshold,
+    check_saliency,
     drawn_cues,
     external_cues,
     find_saliency,
@@ -26,12 +27,13 @@ from dgcn.cues import (
 from dgcn.cues.external import LISTING
 from dgcn.cues.judge import Remark, coverage_of_cues, judge_cues
 from dgcn.cues.make import background_cues
+from dgcn.cues.refine import REFINERS, refine_cues
 from dgcn.data.dataset import Record
 from dgcn.data.images import read_image
 from dgcn.metrics import plain_score
 from dgcn.models import Classifier
 from dgcn.options import as_plain
-from dgcn.pipeline.networks import activation, load_classifier
+from dgcn.pipeline.networks import activation, load_classifier, stage_features
 from dgcn.pipeline.run import Run
 from dgcn.pipeline.stage import Stage, dataset_fingerprint, file_fingerprint
 
@@ -50,6 +52,11 @@ def _options(run: Run) -> dict[str, Any]:
         return {"data": dataset_fingerprint(run), "cues": given_fingerprint(given)}
     data = {"saliency": as_plain(run.config.data.saliency)}
     own = as_plain(run.config.cues)
+    if run.config.cues.refine != "none":
+        own["crf"] = as_plain(run.config.crf)
+    network = check_saliency(run.config.cues.saliency)
+    if network is not None:
+        own["saliency"] = file_fingerprint(network)
     drawn = run.drawings
     if drawn is None:
         for name in ("drawn", "not_drawn"):
@@ -191,7 +198,7 @@ def _made(
         for record in records:
             known = kept.pop(record.name, None)
             evidence = _evidence(run, model, record) if known is None else known
-            cues[record.name] = _cues(run, evidence, limits)
+            cues[record.name] = _cues(run, model, record, evidence, limits)
             advance(record.name)
     return cues, chosen
 
@@ -204,14 +211,28 @@ def _limits(run: Run, chosen: Sequence[ClassThreshold]) -> list[float]:
     return [float(fixed)] * (run.classes - 1)
 
 
-def _cues(run: Run, evidence: Evidence, limits: Sequence[float]) -> NDArray[np.bool_]:
+def _cues(
+    run: Run, model: Classifier, record: Record, evidence: Evidence, limits: Sequence[float]
+) -> NDArray[np.bool_]:
     options = run.config.cues
-    return make_cues(
+    cues = make_cues(
         *evidence,
         foreground=limits,
         saliency_weight=options.saliency_weight,
         background=options.background,
         background_fraction=options.background_fraction,
+    )
+    if options.refine == "none":
+        return cues
+    image = read_image(record.image)
+    return refine_cues(
+        cues,
+        object_maps(*evidence, options.saliency_weight),
+        stage_features(run, model, image),
+        image,
+        evidence.present,
+        REFINERS[options.refine],
+        run.config.crf.on_grid(),
     )
 
 
@@ -232,7 +253,7 @@ def image_cues(run: Run, model: Classifier, record: Record) -> NDArray[np.bool_]
         known = json.loads((run.cues_folder / THRESHOLDS).read_text(encoding="utf-8"))
         values = (known[name]["threshold"] for name in run.dataset.classes[1:])
         chosen = [ClassThreshold(value, float("nan")) for value in values]
-    return _cues(run, _evidence(run, model, record), _limits(run, chosen))
+    return _cues(run, model, record, _evidence(run, model, record), _limits(run, chosen))
 
 
 def _judge(run: Run, cues: dict[str, NDArray[np.bool_]], chosen: Sequence[ClassThreshold]) -> None:

@@ -12,6 +12,7 @@ from dgcn.atomic import write_text
 from dgcn.boundary import BoundaryScore
 from dgcn.config import Config
 from dgcn.data.images import read_mask
+from dgcn.lost import LostPixels
 from dgcn.metrics import Confusion, plain_score, score
 from dgcn.pipeline.baselines import baseline_table, baselines, plain_baselines, verdict
 from dgcn.pipeline.run import Run
@@ -46,8 +47,8 @@ def evaluate(run: Run) -> dict[str, Any]:
         "protocol"; the scores as in `dgcn.metrics.score`; "boundary_miou" and each class's
         "boundary_iou" (band of 2 % of the diagonal); "baselines", the scores of masks that no
         network has made, see `dgcn.pipeline.baselines.baselines`; "verdict", one sentence on
-        them. Kept under the split's name in metrics.json; the confusion matrix is in
-        confusion_SPLIT.csv.
+        them; "lost", see `dgcn.lost.LostPixels`. Kept under the split's name in metrics.json; the
+        confusion matrix is in confusion_SPLIT.csv.
 
     Raises
     ------
@@ -72,16 +73,19 @@ def evaluate(run: Run) -> dict[str, Any]:
             f"evaluate against"
         )
     confusion, outlines = Confusion(run.classes), BoundaryScore(run.classes)
+    lost = LostPixels(run.classes)
     with run.console.bar("scoring", len(masked), brief=True) as advance:
         for record in masked:
             assert record.mask is not None
             truth, guess = read_mask(record.mask), read_mask(folder / f"{record.name}.png")
             confusion.add(truth, guess)
             outlines.add(truth, guess)
+            lost.add(truth, guess, record.labels)
             advance("")
     how = protocol(run.config, split, len(masked))
     scores = {"protocol": how, **score(confusion, run.dataset.classes)}
     scores["boundary_miou"] = plain_score(outlines.miou())
+    scores["lost"] = lost.plain()
     found = baselines(run, split)
     scores["baselines"] = plain_baselines(found)
     scores["verdict"] = verdict(scores["miou"], scores["baselines"], "the network's masks")
@@ -103,10 +107,27 @@ def evaluate(run: Run) -> dict[str, Any]:
         f"{100 * confusion.pixel_accuracy():.1f} %, boundary IoU "
         f"{100 * outlines.miou():.1f} % [{how}]"
     )
+    if scores["miou"] is not None:
+        run.console.line(_lost(scores["miou"], scores["lost"]))
     run.console.line(baseline_table(scores["baselines"]))
     if scores["verdict"]:
         run.console.line(scores["verdict"])
     return scores
+
+
+def _lost(miou: float, lost: dict[str, Any]) -> str:
+    """One line on what is lost by naming, and at borders between objects."""
+    renamed, between = lost["miou_renamed"], lost["places"]["between_objects"]
+    line = (
+        f"with every strange class renamed rightly: mIoU {100 * renamed:.1f} % "
+        f"({100 * (renamed - miou):+.1f} by naming)"
+    )
+    if between["lost"] is not None:
+        line += (
+            f"; {100 * between['lost']:.1f} % wrong near borders between classes, "
+            f"{100 * sum(lost['wrong'].values()):.1f} % overall"
+        )
+    return line
 
 
 def confusion_csv(confusion: Confusion, classes: Sequence[str]) -> str:

@@ -19,13 +19,14 @@ from dgcn.cues import cam_multiscale
 from dgcn.data.batches import TrainingSet
 from dgcn.data.images import read_image, read_mask, to_tensor, write_mask
 from dgcn.metrics import Confusion
-from dgcn.models import Backbone, Classifier, Segmenter, build_backbone
+from dgcn.models import Backbone, Classifier, Segmenter, aggregate, build_backbone
 from dgcn.models.inference import image_logits, predict_image
 from dgcn.pipeline.portable import build_segmenter, describe
 from dgcn.pipeline.run import Run
 from dgcn.training.checkpoint import load_network
 from dgcn.training.fabric import seed_stage
 from dgcn.training.loop import Losses, Training, fit
+from dgcn.training.teacher import Teacher
 from dgcn.training.throughput import Stopwatch
 
 CACHE_BYTES = 512 * 2**20
@@ -45,6 +46,7 @@ def train_network(
     after_epoch: Callable[[int], dict[str, float]],
     clock: Stopwatch | None = None,
     before_epoch: Callable[[int], None] = lambda epoch: None,
+    teacher: Teacher | None = None,
 ) -> None:
     """Train a network of a run on its training images and leave it in a folder.
 
@@ -62,7 +64,7 @@ def train_network(
         Name on the console.
     cues : mapping from name to numpy.ndarray, shape (L, h, w), bool, optional
         Of every training image, for a segmentation network.
-    after_epoch, clock, before_epoch
+    after_epoch, clock, before_epoch, teacher
         As `dgcn.training.loop.Training`.
     """
     config = run.config
@@ -77,6 +79,8 @@ def train_network(
             config.data.size,
             cues=cues,
             mirror=config.data.mirror,
+            scale=(config.data.scale[0], config.data.scale[1]),
+            colour=config.data.colour,
             seed=config.runtime.seed,
             cache_bytes=CACHE_BYTES,
         ),
@@ -88,6 +92,7 @@ def train_network(
         network=describe(config, run.dataset.classes, kind),
         clock=clock or Stopwatch(run.fabric.device),
         before_epoch=before_epoch,
+        teacher=teacher,
     )
     last = fit(run.fabric, training, config.runtime, run.console)
     if run.is_rank_zero:
@@ -125,7 +130,12 @@ def new_segmenter(run: Run, init: Literal["classifier", "weights"], dropout: flo
     else:
         backbone = _backbone(options)
     return Segmenter(
-        backbone, run.classes, head=options.head, dropout=dropout, dilation=options.dilation
+        backbone,
+        run.classes,
+        head=options.head,
+        dropout=dropout,
+        dilation=options.dilation,
+        taps=options.taps,
     )
 
 
@@ -167,6 +177,13 @@ def activation(run: Run, model: Classifier, image: NDArray[np.uint8]) -> NDArray
     maps = cam_multiscale(model, batch, scales=options.scales, flip=options.flip)
     result: NDArray[np.float32] = maps[0].float().cpu().numpy()
     return result
+
+
+@torch.no_grad()
+def stage_features(run: Run, model: Classifier, image: NDArray[np.uint8]) -> torch.Tensor:
+    """Features (C, h, w) of the classifier's backbone that make the neighbour graph."""
+    batch = to_tensor(image, run.config.data.size)[None].to(run.fabric.device)
+    return aggregate(model.backbone(batch), model.backbone.taps)[0]
 
 
 @dataclass(frozen=True)

@@ -73,7 +73,9 @@ def describe(config: Config, classes: Sequence[str], kind: str = SEGMENTER) -> d
 def build_segmenter(options: ModelConfig, classes: int) -> Segmenter:
     """The segmentation network of some settings, for evaluation: random weights, no dropout."""
     backbone = build_backbone(options.backbone)
-    return Segmenter(backbone, classes, head=options.head, dilation=options.dilation).eval()
+    return Segmenter(
+        backbone, classes, head=options.head, dilation=options.dilation, taps=options.taps
+    ).eval()
 
 
 def find_checkpoint(path: Path) -> Path:

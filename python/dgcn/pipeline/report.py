@@ -31,7 +31,15 @@ from graphcut_ext import __version__
 
 PAGE = "report.html"
 
-_GONE = ("--model.weights=null", "--data.saliency=null", "--cues.path=null", "--cues.drawn=null")
+_GONE = (
+    "--model.weights=null",
+    "--classify.weights=null",
+    "--classify.frozen=false",
+    "--data.saliency=null",
+    "--cues.path=null",
+    "--cues.drawn=null",
+    "--cues.saliency=border_geodesic",
+)
 
 # Figure of the history: title of its chart, whether it is a share.
 _CHARTS = {

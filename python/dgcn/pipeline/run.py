@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
@@ -14,21 +12,21 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
-from filelock import FileLock, Timeout
+from filelock import FileLock
 from lightning_fabric import Fabric
 from numpy.typing import NDArray
 
-from dgcn.atomic import remove_partials, write_text
+from dgcn.atomic import remove_partials
 from dgcn.config import Config
 from dgcn.cues.drawings import Drawings, find_drawings
 from dgcn.data.dataset import ImageDataset, Record
-from dgcn.data.folder import FolderDataset
 from dgcn.data.images import mask_to_grid, read_mask
 from dgcn.data.open import open_dataset
 from dgcn.data.synthetic import write_synthetic
 from dgcn.metrics import Confusion, plain_score, score
-from dgcn.new_pictures import new_pictures
+from dgcn.models import find_backbone
 from dgcn.options import save_config
+from dgcn.pipeline.opening import check_once, locked, mention_new
 from dgcn.training.console import Console
 from dgcn.training.fabric import make_fabric
 from dgcn.training.loggers import require_logger
@@ -291,9 +289,9 @@ def open_run(
     """
     if not reads_only:
         require_logger(config.runtime.logger)
-    fabric = fabric or make_fabric(config.runtime)
+    fabric = fabric or make_fabric(config.runtime, [find_backbone(n) for n in config.trained])
     console = console or Console(quiet=not fabric.is_global_zero)
-    lock = None if reads_only else _locked(config.out, fabric)
+    lock = None if reads_only else locked(config.out, fabric)
     data = config.data
     root = data.root
     if root is None:
@@ -317,28 +315,10 @@ def open_run(
     if run.is_rank_zero and not reads_only:
         remove_partials(config.out)
         save_config(config, config.out)
-        _check_once(run)
-        _mention_new(run)
+        check_once(run)
+        mention_new(run)
     fabric.barrier()
     return run
-
-
-def _locked(folder: Path, fabric: Fabric) -> FileLock | None:
-    """The lock of a folder, on the first process; every process fails where it is held."""
-    lock, free = None, True
-    if fabric.is_global_zero:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(folder / ".lock")
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            free = False
-    if not fabric.broadcast(free):
-        raise ValueError(
-            f"{folder}: another dgcn process works in this folder: wait for it, or name another "
-            f"folder by --out"
-        )
-    return lock
 
 
 def dataset_of(config: Config, root: Path) -> ImageDataset:
@@ -359,45 +339,3 @@ def dataset_of(config: Config, root: Path) -> ImageDataset:
         masks=data.masks or config.out / "data" / "masks",
         saliency=data.saliency,
     )
-
-
-def digest(records: Sequence[Record]) -> str:
-    """Short hash of the names and labels of some images."""
-    lines = [f"{record.name} {' '.join(map(str, record.labels))}" for record in records]
-    return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
-
-
-def _mention_new(run: Run) -> None:
-    """Say which pictures lie in the folder and are not used."""
-    dataset = run.dataset
-    if not isinstance(dataset, FolderDataset):
-        return
-    if dataset.unlabelled:
-        run.console.line(
-            f"data: {len(dataset.unlabelled)} images in images/ are not in labels.csv, and not "
-            f"used, e.g. {dataset.unlabelled[0].name}"
-        )
-    found = new_pictures(dataset)
-    if found:
-        example = found[0].relative_to(dataset.root)
-        run.console.line(
-            f"data: {len(found)} pictures are new since 'dgcn init', and not used, e.g. {example}; "
-            f"'dgcn init {dataset.root} --force' takes them"
-        )
-
-
-def _check_once(run: Run) -> None:
-    """Read every image and mask, unless the same ones have been read before."""
-    path = run.config.out / "data" / "checked.json"
-    records = run.dataset.split("all")
-    checked = {
-        "root": str(run.dataset.root.resolve()),
-        "images": digest(records),
-        "masks": str(run.config.data.masks),
-    }
-    if path.is_file() and json.loads(path.read_text(encoding="utf-8")) == checked:
-        run.dataset.prepare(records)  # what was prepared may be gone
-        return
-    with run.console.bar("data: reading every image", len(records)) as advance:
-        run.dataset.check(records, progress=lambda done, total: advance(""))
-    write_text(path, json.dumps(checked, indent=2) + "\n")

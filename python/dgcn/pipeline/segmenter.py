@@ -23,6 +23,7 @@ from dgcn.pipeline.networks import new_segmenter, train_network, validate
 from dgcn.pipeline.run import Run
 from dgcn.pipeline.stage import Stage, method_fingerprint, training_fingerprint
 from dgcn.training.objective import SupervisedLosses, supervise_sample
+from dgcn.training.teacher import Teacher
 from dgcn.training.throughput import Stopwatch
 
 Labels = Mapping[str, NDArray[np.bool_]]
@@ -42,6 +43,7 @@ def _options(run: Run) -> dict[str, Any]:
         **training_fingerprint(run, config.train, "train"),
         "supervision": supervision,
         "head": {"head": config.model.head, "dilation": config.model.dilation},
+        "taps": as_plain(config.model.taps),
         "crf": as_plain(config.crf) if reads_crf else None,
     }
 
@@ -63,16 +65,19 @@ def _make(run: Run, fingerprint: dict[str, Any]) -> None:
     cues = load_cues(run.cues_folder / "cues.npz")
     title = f"training ({config.supervision.folder.replace('_', ' ')})"
     clock = Stopwatch(run.fabric.device)
+    teacher = None
+    if config.train.probabilities == "teacher":
+        teacher = Teacher(model, config.train.teacher_decay, run.fabric.autocast)
 
     def after_epoch(epoch: int) -> dict[str, float]:
-        record_supervision(run, model, cues, epoch)
+        record_supervision(run, model, cues, epoch, teacher)
         figures: dict[str, float] = {}
         every, last = config.train.supervision_every, epoch == config.train.epochs
         if last or (every and epoch % every == 0):
-            figures = _scored_supervision(run, model, cues, epoch)
+            figures = _scored_supervision(run, model, cues, epoch, teacher)
         return figures | validate(run, model, title, epoch, config.train.validate_every)
 
-    with SupervisedLosses(config, model.backbone.taps, clock) as losses:
+    with SupervisedLosses(config, model.taps, clock, teacher) as losses:
         train_network(
             run,
             model,
@@ -85,22 +90,32 @@ def _make(run: Run, fingerprint: dict[str, Any]) -> None:
             after_epoch=after_epoch,
             clock=clock,
             before_epoch=losses.begin_epoch,
+            teacher=teacher,
         )
 
 
 def _supervised(
-    run: Run, model: Segmenter, cues: Labels, records: Sequence[Record], epoch: int
+    run: Run,
+    model: Segmenter,
+    cues: Labels,
+    records: Sequence[Record],
+    epoch: int,
+    teacher: Teacher | None,
 ) -> dict[str, NDArray[np.bool_]]:
     """Supervision that the network, as it is, gives some images in an epoch; not mirrored."""
     samples = TrainingSet(records, run.classes, run.config.data.size, cues=cues, mirror=False)
     method, crf = run.config.supervision.method.at(epoch), run.config.crf.on_grid()
     return {
-        record.name: supervise_sample(model, method, samples[index], crf, run.fabric.device)
+        record.name: supervise_sample(
+            model, method, samples[index], crf, run.fabric.device, teacher
+        )
         for index, record in enumerate(records)
     }
 
 
-def _scored_supervision(run: Run, model: Segmenter, cues: Labels, epoch: int) -> dict[str, float]:
+def _scored_supervision(
+    run: Run, model: Segmenter, cues: Labels, epoch: int, teacher: Teacher | None
+) -> dict[str, float]:
     """Score the supervision of all training images that have masks; keep and return the scores."""
     masked = run.masked("train")
     if not masked:
@@ -110,7 +125,7 @@ def _scored_supervision(run: Run, model: Segmenter, cues: Labels, epoch: int) ->
     with run.console.bar("supervision against the masks", len(shard)) as advance:
         for record in shard:
             assert record.mask is not None
-            labels = _supervised(run, model, cues, [record], epoch)[record.name]
+            labels = _supervised(run, model, cues, [record], epoch, teacher)[record.name]
             confusion.add_grid(read_mask(record.mask), labels)
             advance("")
     scores = score(run.total(confusion), run.dataset.classes)
@@ -124,7 +139,9 @@ def _scored_supervision(run: Run, model: Segmenter, cues: Labels, epoch: int) ->
     return {f"supervision_{name}": figures[name] for name in names if figures[name] is not None}
 
 
-def record_supervision(run: Run, model: Segmenter, cues: Labels, epoch: int) -> None:
+def record_supervision(
+    run: Run, model: Segmenter, cues: Labels, epoch: int, teacher: Teacher | None = None
+) -> None:
     """Keep what the network, as it is, would be trained on, for the images of the contact sheet.
 
     Nothing is kept of static supervision, which is the cues, nor where ``evaluate.pictures`` is 0.
@@ -137,11 +154,13 @@ def record_supervision(run: Run, model: Segmenter, cues: Labels, epoch: int) -> 
     cues : mapping from name to numpy.ndarray, shape (L, h, w), bool
     epoch : int
         Epochs done.
+    teacher : Teacher or None, default None
+        Where the supervision goes by it.
     """
     shown = run.config.evaluate.pictures > 0 and run.is_rank_zero
     if not (shown and run.config.supervision.method.rebuilt):
         return
-    labels = _supervised(run, model, cues, run.shown_records(), epoch)
+    labels = _supervised(run, model, cues, run.shown_records(), epoch, teacher)
     folder = run.trained_folder / "supervision"
     if epoch == 1:  # a training that begins again leaves nothing of the former one
         for former in folder.glob("epoch_*.npz"):

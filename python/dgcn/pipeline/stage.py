@@ -12,7 +12,8 @@ from typing import Any
 
 from dgcn.atomic import write_text
 from dgcn.options import as_plain
-from dgcn.pipeline.run import Run, digest
+from dgcn.pipeline.opening import digest
+from dgcn.pipeline.run import Run
 
 RECORD = "stage.json"
 """In a stage's folder: whether the stage is finished, and its fingerprint."""
@@ -240,6 +241,8 @@ def training_fingerprint(run: Run, options: Any, section: str) -> dict[str, Any]
     Options that name a backbone of their own stand in place of the model's.
     """
     config = run.config
+    data = config.data
+    changes = {"mirror": data.mirror, "scale": list(data.scale), "colour": data.colour}
     model: dict[str, Any] = as_plain(config.model)
     own: dict[str, Any] = as_plain(options)
     shared = ["backbone", "weights", "batch_norm"]
@@ -249,7 +252,7 @@ def training_fingerprint(run: Run, options: Any, section: str) -> dict[str, Any]
         shared = ["batch_norm"]
     return {
         "epochs": own.pop("epochs"),
-        "data": {**dataset_fingerprint(run), "mirror": config.data.mirror},
+        "data": {**dataset_fingerprint(run), **changes},
         "model": {key: model[key] for key in shared},
         section: own,
         "runtime": {"seed": config.runtime.seed, "precision": config.runtime.precision},

@@ -20,6 +20,7 @@ from dgcn.report.tables import (
     class_table,
     confusion_tables,
     labelling_table,
+    lost_table,
     percent,
     text,
     together_table,
@@ -246,6 +247,7 @@ def _tables(page: Page) -> str:
         baseline_table(page.scores, page.baselines)
         + class_table(page.scores, page.classes)
         + labelling_table(page.labellings, page.baselines)
+        + lost_table(page.scores)
         + confusion_tables(page.confusions, page.classes)
     )
     if not tables:

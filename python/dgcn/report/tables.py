@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dgcn.lost import KINDS, PLACES
 from dgcn.metrics import Confusion
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ __all__ = [
     "class_table",
     "confusion_tables",
     "labelling_table",
+    "lost_table",
     "percent",
     "text",
     "together_table",
@@ -75,6 +77,26 @@ def class_table(scores: Sequence[Scores], classes: Sequence[str]) -> str:
         f'<tfoot><tr><th scope="row">mean</th>{means}</tr></tfoot>',
         sortable=True,
     )
+
+
+def lost_table(scores: Sequence[Scores]) -> str:
+    """Where pixels are lost, a column a network: by naming, by placing, at borders."""
+    found = [each for each in scores if each.values.get("lost")]
+    if not found:
+        return ""
+    lost = [each.values["lost"] for each in found]
+    miou = [each.values["miou"] for each in found]
+    heads = ["percent of the pixels", *(f"{each.name}, {each.split}" for each in found)]
+    rows = [
+        ("mean IoU", miou),
+        ("mean IoU with every strange class renamed rightly", [e["miou_renamed"] for e in lost]),
+    ]
+    rows += [(f"wrong: {what}", [e["wrong"][kind] for e in lost]) for kind, what in KINDS.items()]
+    for place, where in PLACES.items():
+        at = [each["places"][place] for each in lost]
+        rows.append((f"pixels {where}", [each["pixels"] for each in at]))
+        rows.append((f"of these wrong, {where}", [each["lost"] for each in at]))
+    return _table("Where pixels are lost", heads, rows)
 
 
 def labelling_table(labellings: Mapping[str, Mapping[str, Any]], titles: Mapping[str, str]) -> str:

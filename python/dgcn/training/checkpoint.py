@@ -45,6 +45,8 @@ class Checkpoint:
         Steps done of the epoch after those.
     sums : dict
         Sums of the losses over these steps.
+    teacher : dict
+        ``state_dict`` of the averaged network, where there is one, otherwise empty.
     """
 
     model: dict[str, Tensor]
@@ -57,6 +59,7 @@ class Checkpoint:
     network: dict[str, Any] = field(default_factory=dict)
     step: int = 0
     sums: dict[str, float] = field(default_factory=dict)
+    teacher: dict[str, Tensor] = field(default_factory=dict)
 
 
 def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
@@ -107,7 +110,8 @@ def _check_parts(path: Path, content: dict[Any, Any]) -> None:
     """Refuse a part that is missing, unknown, or of another type."""
     types: dict[str, tuple[type, ...]] = {
         **dict.fromkeys(
-            ("model", "optimizer", "fingerprint", "precision", "network", "sums"), (dict,)
+            ("model", "optimizer", "fingerprint", "precision", "network", "sums", "teacher"),
+            (dict,),
         ),
         **{"epoch": (int,), "step": (int,), "history": (list,), "score": (float, int, type(None))},
     }

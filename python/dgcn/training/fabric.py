@@ -6,15 +6,18 @@ import logging
 import os
 import warnings
 import zlib
+from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
 import torch
 from lightning_fabric import Fabric, seed_everything
 
 from dgcn.config import RuntimeConfig
+from dgcn.models import Backbone
 
 
-def make_fabric(runtime: RuntimeConfig) -> Fabric:
+def make_fabric(runtime: RuntimeConfig, backbones: Sequence[type[Backbone]] = ()) -> Fabric:
     """Fabric of a run, launched; every later random draw depends on ``runtime.seed`` alone.
 
     Parameters
@@ -23,6 +26,9 @@ def make_fabric(runtime: RuntimeConfig) -> Fabric:
         With ``devices > 1`` the command that is running is started once more per device (data-
         parallel, gloo on CPUs and NCCL on GPUs), unless torchrun has started all of them, on this
         machine or on several.
+
+    backbones : sequence of subclasses of Backbone, default ()
+        What is trained, for the precision "auto".
 
     Raises
     ------
@@ -47,11 +53,32 @@ def make_fabric(runtime: RuntimeConfig) -> Fabric:
         devices=runtime.devices // machines,
         num_nodes=machines,
         strategy="ddp" if runtime.devices > 1 else "auto",
-        precision=runtime.precision,
+        precision=precision_of(runtime, backbones),
     )
     fabric.launch()
     seed_everything(runtime.seed, workers=False, verbose=False)
     return fabric
+
+
+def precision_of(
+    runtime: RuntimeConfig, backbones: Sequence[type[Backbone]] = ()
+) -> Literal["32-true", "bf16-mixed", "16-mixed"]:
+    """The precision of a run: what "auto" comes to on this machine, for what is trained."""
+    if runtime.precision != "auto":
+        return runtime.precision
+    if runtime.device != "cpu" and torch.cuda.is_available():
+        # Before Ampere, bf16 is emulated.
+        found = torch.cuda.get_device_capability() >= (8, 0)
+    else:
+        found = any(_processor_has(name) for name in ("amx_tile", "avx512_bf16"))
+        found = found and all(each.gains_in_bf16 for each in backbones)
+    return "bf16-mixed" if found else "32-true"
+
+
+def _processor_has(instructions: str) -> bool:
+    """Whether the processor has some instructions, by torch's names; False where it cannot say."""
+    supported = getattr(torch.cpu, f"_is_{instructions}_supported", None)
+    return supported is not None and bool(supported())
 
 
 def _machines(devices: int) -> int:

@@ -1,19 +1,15 @@
 """The training loop that the classifier and the segmentation networks share.
 
-Read it from the top: `fit`, an epoch, a step; then the learning rate, and signals.
+Read it from the top: `fit`, an epoch, a step.
 """
 
 from __future__ import annotations
 
 import math
-import signal
-import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import FrameType
 from typing import Any, NamedTuple
 
 import torch
@@ -24,10 +20,13 @@ from torch.utils.data import DataLoader
 from dgcn.config import Optimisation, RuntimeConfig
 from dgcn.data.batches import TrainingSet
 from dgcn.data.epoch_batches import EpochBatches
-from dgcn.models import Classifier, Segmenter, param_groups
+from dgcn.models import Classifier, Segmenter
 from dgcn.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from dgcn.training.console import Console, Curves
 from dgcn.training.fabric import seed_step
+from dgcn.training.optimizer import make_optimizer, rate_factor
+from dgcn.training.signals import Received, noted_signals
+from dgcn.training.teacher import Teacher
 from dgcn.training.throughput import Row, Stopwatch, read_rows, sentence, write_rows
 
 Losses = Callable[[nn.Module, Mapping[str, Tensor]], tuple[dict[str, Tensor], Tensor | int]]
@@ -56,6 +55,8 @@ class Training:
     """Times the steps; the losses may count parts of them."""
     before_epoch: Callable[[int], None] = lambda epoch: None
     """Called with the number of the epoch that begins or is gone on with; the first is 1."""
+    teacher: Teacher | None = None
+    """Follows the model after every step."""
 
 
 def fit(fabric: Fabric, training: Training, runtime: RuntimeConfig, console: Console) -> Checkpoint:
@@ -71,7 +72,7 @@ def fit(fabric: Fabric, training: Training, runtime: RuntimeConfig, console: Con
     Terminated
         SIGTERM came; last.pt has the state after the last step.
     """
-    with _signals() as received:
+    with noted_signals() as received:
         try:
             return _Loop(fabric, training, runtime, console, received).run()
         except RuntimeError as error:
@@ -91,17 +92,21 @@ class _Loop:
         training: Training,
         runtime: RuntimeConfig,
         console: Console,
-        received: _Received,
+        received: Received,
     ) -> None:
         self.fabric, self.training, self.runtime = fabric, training, runtime
         self.console, self.received, self.options = console, received, training.options
         self.state = _Progress()
         optimizer = make_optimizer(training.model, self.options)
         training.model.to(fabric.device)
+        if training.teacher is not None:
+            training.teacher.network.to(fabric.device)
         last = resumable(training)
         if last is not None:
             training.model.load_state_dict(last.model)
             optimizer.load_state_dict(last.optimizer)
+            if training.teacher is not None:
+                training.teacher.network.load_state_dict(last.teacher)
             fabric.strategy.precision.load_state_dict(last.precision)
             self.state = _Progress(last.epoch, last.step, last.sums, last.history)
             within = f" and {last.step} steps" if last.step else ""
@@ -193,6 +198,8 @@ class _Loop:
                         f"{training.title}: step {at} (epoch {state.epoch + 1}) left out, no cell "
                         f"is supervised in its images: {self.names(batch)}"
                     )
+                elif training.teacher is not None:
+                    training.teacher.follow(training.model, at + 1)
                 state.step += 1
                 for name, value in values.items():
                     state.sums[name] = state.sums.get(name, 0.0) + value
@@ -261,6 +268,7 @@ class _Loop:
             step=state.step,
             sums=state.sums,
             network=training.network,
+            teacher={} if training.teacher is None else training.teacher.network.state_dict(),
         )
 
     def names(self, batch: Mapping[str, Tensor]) -> str:
@@ -361,72 +369,5 @@ def take_step(
     return Outcome(dict(zip(names, means, strict=True)), bool(labelled), bool(ended), finite)
 
 
-def make_optimizer(model: Classifier | Segmenter, options: Optimisation) -> torch.optim.SGD:
-    """SGD with momentum; layers outside the backbone learn ``head_lr_factor`` times faster."""
-    groups = param_groups(
-        model,
-        options.lr,
-        head_lr_factor=options.head_lr_factor,
-        weight_decay=options.weight_decay,
-    )
-    for group in groups:
-        group["base_lr"] = group["lr"]
-    return torch.optim.SGD(groups, lr=options.lr, momentum=options.momentum)
-
-
-def rate_factor(options: Optimisation, step: int, steps_per_epoch: int) -> float:
-    """Factor on the learning rates at a step, counted from 0 over the whole training.
-
-    "step": ``gamma ** (epoch // step_size)``. "poly": ``(1 - step / total) ** 0.9``. During the
-    first ``warmup_steps`` steps it is multiplied by ``(step + 1) / warmup_steps``.
-    """
-    factor = 1.0
-    if options.schedule == "poly":
-        factor = float((1 - step / (steps_per_epoch * options.epochs)) ** 0.9)
-    elif options.step_size:
-        factor = float(options.gamma ** (step // steps_per_epoch // options.step_size))
-    if step < options.warmup_steps:
-        factor *= (step + 1) / options.warmup_steps
-    return factor
-
-
 class Terminated(Exception):
     """A training was ended by SIGTERM after it had written a checkpoint."""
-
-
-class _Received:
-    """Whether SIGTERM has come, and whether SIGINT has."""
-
-    terminate = interrupt = False
-
-    def on_terminate(self, number: int, frame: FrameType | None) -> None:
-        self.terminate = True
-
-    def on_interrupt(self, number: int, frame: FrameType | None) -> None:
-        # Remembered too: Python drops what is raised in a destructor.
-        self.interrupt = True
-        signal.default_int_handler(number, frame)
-
-
-@contextmanager
-def _signals() -> Iterator[_Received]:
-    """Note SIGTERM instead of dying of it, and SIGINT too; former handlers come back at the end.
-
-    A SIGTERM that nobody has obeyed by then goes to the former handler. Signals reach the main
-    thread only.
-    """
-    received = _Received()
-    if threading.current_thread() is not threading.main_thread():
-        yield received
-        return
-    terminate = signal.signal(signal.SIGTERM, received.on_terminate)
-    interrupt = signal.getsignal(signal.SIGINT)
-    if interrupt is signal.default_int_handler:
-        signal.signal(signal.SIGINT, received.on_interrupt)
-    try:
-        yield received
-    finally:
-        signal.signal(signal.SIGTERM, terminate)
-        signal.signal(signal.SIGINT, interrupt)
-    if received.terminate:
-        signal.raise_signal(signal.SIGTERM)

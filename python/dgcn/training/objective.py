@@ -22,6 +22,7 @@ from dgcn.losses import boundary_loss, floored_softmax, seeding_loss
 from dgcn.models import Segmenter, SegmenterOutput, aggregate
 from dgcn.supervision import Supervision
 from dgcn.training.background import BackgroundThread
+from dgcn.training.teacher import Teacher
 from dgcn.training.throughput import Stopwatch
 
 
@@ -48,13 +49,22 @@ class SupervisedLosses:
         Stages of the backbone whose maps are the graph's features.
     clock : Stopwatch
         Counts the time of "supervision" and "crf"; see `CRFMarginals`.
+    teacher : Teacher or None, default None
+        Whose probabilities the supervision goes by. None: ``train.probabilities`` says it.
     """
 
-    def __init__(self, config: Config, taps: tuple[int, ...], clock: Stopwatch) -> None:
+    def __init__(
+        self,
+        config: Config,
+        taps: tuple[int, ...],
+        clock: Stopwatch,
+        teacher: Teacher | None = None,
+    ) -> None:
         self.method, self.crf = config.supervision.method, config.crf.on_grid()
         self.supervision = self.method.at(1)
         self.boundary_weight = config.train.boundary_weight
-        self.clean_pass = config.train.clean_pass
+        self.clean_pass = config.train.probabilities == "clean_pass"
+        self.teacher = teacher
         self.taps, self.clock = taps, clock
         self.background: BackgroundThread | None = None
         self._stack = ExitStack()
@@ -74,8 +84,11 @@ class SupervisedLosses:
             with self.clock.within("supervision"):
                 features = aggregate(output.features, self.taps)
                 seen, its_marginals = logits, marginals
-                if self.clean_pass:
+                if self.teacher is not None:
+                    seen = self.teacher.logits(batch["image"])
+                elif self.clean_pass:
                     seen = _segmenter(model).clean_logits(output.features).float()
+                if seen is not logits:
                     its_marginals = CRFMarginals(floored_softmax(seen), batch["rgb"], self.crf)
                 supervised = self.supervision(
                     seen.softmax(1), features, batch["cues"], batch["present"], its_marginals
@@ -115,7 +128,12 @@ def _segmenter(model: nn.Module) -> Segmenter:
 
 @torch.no_grad()
 def supervise_sample(
-    model: Segmenter, supervision: Supervision, sample: Sample, crf: CRF, device: torch.device
+    model: Segmenter,
+    supervision: Supervision,
+    sample: Sample,
+    crf: CRF,
+    device: torch.device,
+    teacher: Teacher | None = None,
 ) -> NDArray[np.bool_]:
     """Supervision (L, h, w) that the network, as it is, gives one sample with cues.
 
@@ -128,12 +146,15 @@ def supervise_sample(
     crf : CRF
         On the grid.
     device : torch.device
+    teacher : Teacher or None, default None
+        Gives the probabilities in place of the network.
     """
-    output = model(sample["image"][None].to(device))
-    logits = output.logits.float()
+    image = sample["image"][None].to(device)
+    output = model(image)
+    logits = output.logits.float() if teacher is None else teacher.logits(image)
     labels = supervision(
         logits.softmax(1),
-        aggregate(output.features, model.backbone.taps),
+        aggregate(output.features, model.taps),
         sample["cues"][None].to(device),
         sample["present"][None].to(device),
         CRFMarginals(floored_softmax(logits), sample["rgb"][None].to(device), crf),
