@@ -46,7 +46,9 @@ def search_tree(clouds: Clouds, k: int) -> Found:
         cloud.numpy(),
         clouds.x.shape[1],
         None if clouds.lengths is None else clouds.lengths.contiguous().numpy(),
-        *(each.numpy() for each in found),
+        found.distances.numpy(),
+        found.indices.numpy(),
+        found.measured.numpy(),
         torch.get_num_threads(),
     )
     if bad >= 0:

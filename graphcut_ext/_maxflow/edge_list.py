@@ -238,7 +238,9 @@ def _paid(like: tuple[torch.Size, torch.dtype], grad: Tensor, arcs: Tensor) -> T
     return (found if found.shape == shape else found.sum_to_size(shape)).to(dtype)
 
 
-def _host_backward(ctx: Any, grad_value: Tensor, edge_index: Tensor, side: Tensor) -> Any:
+def _host_backward(
+    ctx: Any, grad_value: Tensor, edge_index: Tensor, side: Tensor
+) -> tuple[Any, ...]:
     """The same for one topology on the CPU."""
     needed = ctx.needs_input_grad
     grad, at_source = grad_value.numpy()[..., None], side.numpy()
