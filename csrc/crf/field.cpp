@@ -40,7 +40,7 @@ Field::Field(std::int64_t height, std::int64_t width, std::int64_t labels,
       threads_(threads),
       strips_(divide(height, width)),
       rows_(std::clamp<std::int64_t>(kPixelsPerGroup / width, 1, height)) {
-  const Team team;
+  const auto team = Team::gather();
   energy_ = floats(values());
   for (const Potential& potential : potentials) add(potential);
   std::int64_t most = 0;
@@ -75,7 +75,7 @@ void Field::add(const Potential& potential) {
 
 void Field::infer(const float* scores, float floor, const float* start, std::int64_t iterations,
                   float* marginals) {
-  const Team team;
+  const auto team = Team::gather();
   for_groups([&](int, const Group& group) { arrange(group, scores, floor); });
   if (!narrow_.has_value() && wide_.empty()) iterations = 0;
   for (std::int64_t i = 0; i <= iterations; ++i) {
@@ -89,7 +89,7 @@ void Field::infer(const float* scores, float floor, const float* start, std::int
 }
 
 void Field::message(const float* q, bool transposed, float* sums) {
-  const Team team;
+  const auto team = Team::gather();
   if (transposed) turn();
   scatter(q);
   filter(transposed);

@@ -8,7 +8,7 @@ namespace graphcut::crf {
 
 void Field::differentiate(const float* scores, float floor, std::int64_t iterations,
                           const Gradient& gradient) {
-  const Team team;
+  const auto team = Team::gather();
   if (!narrow_.has_value() && wide_.empty()) iterations = 0;
   Adjoint adjoint{gradient, scores, floor, {}, {}, {}, {}};
   for (std::int64_t i = 0; i <= iterations; ++i) adjoint.iterates.push_back(floats(values()));

@@ -15,7 +15,7 @@ void for_items(const MeanField& problem, int threads, Wanted&& wanted, Work&& wo
   const float* compatibility = rows.empty() ? nullptr : rows.data();
   const std::int64_t pixels = problem.height * problem.width;
   const bool together = problem.items < threads;  // all threads share one item
-  const Team team;
+  const auto team = Team::gather();
   parallel_for(problem.items, together ? 1 : threads, [&](int, std::int64_t i) {
     const float* channel = problem.image + i * problem.channels * pixels;
     std::vector<Potential> potentials;

@@ -59,7 +59,8 @@ Sample sample(const Graph<R>& graph, bool sizes, double enough) {
   const Arc<R>* const arcs = graph.arcs.data();
   std::vector<R> capacities;
   double fill = 0, meets = 0, contacts = 0, one_way = 0, found = 0, looked = 0;
-  const double full = enough * ((nodes + step - 1) / step);  // nodes that are looked at
+  const std::int32_t looks = (nodes + step - 1) / step;  // nodes that are looked at
+  const double full = enough * looks;
   for (std::int32_t v = 0; v < nodes && fill < full; v += step, ++found) {
     const Arc<R>* arc = arcs + graph.first[static_cast<std::size_t>(v)];
     const Arc<R>* end = arcs + graph.first[static_cast<std::size_t>(v) + 1];

@@ -59,8 +59,7 @@ void parallel_for(std::int64_t tasks, int threads, Body&& body) {
   } else if (Team* const team = Team::current(); team != nullptr) {
     team->run(workers, run);
   } else {
-    Team own;
-    own.run(workers, run);
+    Team::gather()->run(workers, run);
   }
 
   for (const Failure& failure : others) {

@@ -4,8 +4,10 @@
 #include <algorithm>
 #include <atomic>
 #include <condition_variable>
+#include <cstdint>
 #include <deque>
 #include <exception>
+#include <memory>
 #include <mutex>
 #include <thread>
 
@@ -18,9 +20,7 @@ namespace graphcut {
 // made while another one lives does nothing.
 class Team {
  public:
-  Team() : owner_(current() == nullptr) {
-    if (owner_) current() = this;
-  }
+  static std::unique_ptr<Team> gather() { return std::unique_ptr<Team>(new Team()); }
   ~Team() {
     if (!owner_) return;
     current() = nullptr;
@@ -63,10 +63,14 @@ class Team {
   }
 
  private:
-  enum Turn : int { kRest, kWork, kLeave };
+  Team() : owner_(current() == nullptr) {
+    if (owner_) current() = this;
+  }
+
+  enum Turn : std::uint8_t { kRest, kWork, kLeave };
 
   struct Member {
-    std::atomic<int> turn{kRest};
+    std::atomic<Turn> turn{kRest};
     std::thread thread;
   };
 
