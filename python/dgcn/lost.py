@@ -33,9 +33,9 @@ that applies."""
 
 
 class LostPixels:
-    """Wrong pixels of predicted masks by kind and place, and the mean IoU with the names put right.
+    """Wrong pixels of predicted masks by kind and place, and the mean IoU with the names corrected.
 
-    With the names put right: in every image each strange class is given the name that its pixels
+    With the names corrected: in every image each strange class is given the name that its pixels
     most often have in the ground truth, the background included. What is lost then is lost by
     placing; what this gains is lost by naming.
 
