@@ -66,8 +66,8 @@ SOLVERS = [
     Mutant(
         "terminals of the other side are counted",
         f"{C}maxflow/cut.hpp",
-        "side[i] ? sink[i] : source[i]",
-        "side[i] ? source[i] : sink[i]",
+        "side[i] ? to_sink : from_source",
+        "side[i] ? from_source : to_sink",
         "mincut_test",
     ),
     Mutant(
@@ -156,8 +156,8 @@ CRF = [
     Mutant(
         "the compatibility's sign is turned",
         f"{C}crf/loops.ipp",
-        "value = value - mixed(u, pixel, label);",
-        "value = value + mixed(u, pixel, label);",
+        "value = value - mixed<Lanes>(u, pixel, label);",
+        "value = value + mixed<Lanes>(u, pixel, label);",
         "crf_test",
     ),
     Mutant(
@@ -250,7 +250,7 @@ MOVES = [
     Mutant(
         "forbidden labels are labels that a node may have",
         f"{C}moves/unary.hpp",
-        "return is_forbidden(*cost) ? nullptr : cost;",
+        "return cost == nullptr || is_forbidden(*cost) ? nullptr : cost;",
         "return cost;",
         "moves_test moves_fuzz",
     ),

@@ -221,7 +221,7 @@ TRAINING = [
     ),
     Mutant(
         "the rate starts at 0",
-        f"{D}training/loop.py",
+        f"{D}training/optimizer.py",
         "factor *= (step + 1) / options.warmup_steps",
         "factor *= step / options.warmup_steps",
         f"{T}test_pipeline.py::test_rate_of_the_step_schedule",

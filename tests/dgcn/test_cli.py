@@ -143,7 +143,7 @@ def test_help_lists_the_commands_and_documents_every_option(
     text = " ".join(capsys.readouterr().out.split())
     assert "--supervision.graph_cut.theta THETA A label is accepted where" in text
     assert "default: 0.7" in text
-    assert "--train.momentum MOMENTUM Momentum of the gradient." in text
+    assert "--train.momentum MOMENTUM Momentum of the gradient; of AdamW" in text
 
 
 def resolved(name: str, *arguments: str) -> Config:

@@ -19,7 +19,7 @@ TEXT = st.builds(str.__add__, STARTS, st.text(min_size=1, max_size=4))
 
 def cells(table: str) -> list[str]:
     """All cells, but for numbers."""
-    found = [cell for row in csv.reader(io.StringIO(table)) for cell in row]
+    found = [cell for row in csv.reader(io.StringIO(table, newline="")) for cell in row]
     return [cell for cell in found if not cell.removeprefix("-").isdigit()]
 
 

@@ -88,11 +88,14 @@ def labels_csv(labels: Mapping[str, Sequence[str]]) -> str:
     """
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
+    all_quoted = csv.writer(stream, lineterminator="\n", quoting=csv.QUOTE_ALL)
     writer.writerow(("image", "labels"))
     for image, names in labels.items():
         # A file name may hold spaces as it is: it is alone in its field.
         safe = quoted(image) if image[:1] in {*_COMPUTED, '"'} else image
-        writer.writerow((safe, " ".join(map(quoted, names))))
+        # Before Python 3.13 a carriage return alone is not quoted.
+        row = all_quoted if "\r" in image else writer
+        row.writerow((safe, " ".join(map(quoted, names))))
     return stream.getvalue()
 
 
