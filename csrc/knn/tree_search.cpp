@@ -77,7 +77,7 @@ struct Search {
   };
 
   Best best;
-  std::vector<Pending> pending = std::vector<Pending>((kMaxLevels + 1) * kSide);
+  std::vector<Pending> pending = std::vector<Pending>(std::size_t{kMaxLevels + 1} * kSide);
 };
 
 // Sums of squares in the order of bounds.hpp; channels that are missing add 0.

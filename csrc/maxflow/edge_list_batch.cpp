@@ -275,7 +275,7 @@ class Run {
     }
     engine.graph.evened_out = engine.spread.little_meets();
     engine.graph.bounded |=
-        engine.spread.imbalance() <= static_cast<double>(std::numeric_limits<R>::max() / 4);
+        engine.spread.imbalance() <= static_cast<double>(std::numeric_limits<R>::max()) / 4;
     if (engine.spread.used()) {
       const R* const flows = engine.spread.flows();
       set_arcs(at, edges.count, ends, degree, engine, [&](std::int64_t e) {

@@ -94,6 +94,7 @@ class Spread {
   // Gives memory back where it is much; flow() is gone.
   void release() {
     used_ = false;
+    imbalance_ = std::numeric_limits<double>::infinity();
     if (flow_.size() > kKept) Store<R>().swap(flow_);
   }
 
