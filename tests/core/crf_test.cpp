@@ -177,7 +177,7 @@ bool check_strips() {
   s.problem.appearance = {0, 0, 0};
   const Scene upstream = scene(1, 2, 9000, 2, false, 12);
   std::vector<float> found(s.energy.size());
-  std::vector<double> pairs(2 * 2 * 2);
+  std::vector<double> pairs(8);  // two kernels of 2 x 2
   graphcut::crf::differentiate(s.problem, upstream.energy.data(), found.data(), pairs.data(), 2);
   const auto loss = [&](float step) {
     MeanField moved = s.problem;

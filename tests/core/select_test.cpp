@@ -82,9 +82,9 @@ void check_tree(std::uint64_t seed) {
       choices.one_in(2) ? cloud.points : choices.between(1, cloud.points - 1);
   const std::int64_t skipped = searched < cloud.points ? searched : 0;
   const std::int64_t results = cloud.points - skipped;
-  std::vector<std::int64_t> lengths;
-  for (std::int64_t item = 0; item < cloud.items; ++item) {
-    lengths.push_back(choices.one_in(2) ? choices.between(0, searched) : searched);
+  std::vector<std::int64_t> lengths(static_cast<std::size_t>(cloud.items));
+  for (std::int64_t& length : lengths) {
+    length = choices.one_in(2) ? choices.between(0, searched) : searched;
   }
   const std::int64_t k = choices.one_in(4) ? choices.between(30, 40) : choices.between(1, 9);
   std::vector<T> distances(Cloud<T>::size(cloud.items, results, k));
