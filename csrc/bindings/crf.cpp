@@ -104,9 +104,9 @@ void dense_crf_gradient(const Floats& scores, float floor, const Floats& image,
 
 // The least and the greatest value of a contiguous array; NaN where there is a NaN.
 template <class T>
-std::pair<double, double> bounds_of(const py::array& array) {
+std::pair<double, double> bounds_of(const Aligned<T>& array) {
   constexpr py::ssize_t kLanes = 16;  // so that compilers use vectors
-  const auto* values = static_cast<const T*>(array.data());
+  const T* values = array.data();
   const py::ssize_t count = array.size();
   std::array<T, kLanes> low;
   std::array<T, kLanes> high;
@@ -136,9 +136,11 @@ std::pair<double, double> bounds(const py::array& array) {
   if (array.size() == 0 || (array.flags() & py::array::c_style) == 0) {
     throw std::invalid_argument("array: empty or not contiguous");
   }
-  if (py::isinstance<py::array_t<float>>(array)) return bounds_of<float>(array);
-  if (py::isinstance<py::array_t<double>>(array)) return bounds_of<double>(array);
-  if (py::isinstance<py::array_t<std::uint8_t>>(array)) return bounds_of<std::uint8_t>(array);
+  if (py::isinstance<py::array_t<float>>(array)) return bounds_of(Aligned<float>(array));
+  if (py::isinstance<py::array_t<double>>(array)) return bounds_of(Aligned<double>(array));
+  if (py::isinstance<py::array_t<std::uint8_t>>(array)) {
+    return bounds_of(Aligned<std::uint8_t>(array));
+  }
   throw std::invalid_argument("array: unexpected dtype");
 }
 
