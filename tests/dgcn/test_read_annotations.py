@@ -85,6 +85,11 @@ def test_coco_file_is_read(tmp_path: Path) -> None:
     ("part", "entry", "message"),
     [
         ("categories", {"id": 4}, "a category has no id or no name"),
+        (
+            "images",
+            {"id": 4, "file_name": "x.jpg", "height": float("inf"), "width": 3},
+            "image 3 has no id, file_name, height or width",
+        ),
         ("images", {"id": 4, "file_name": "x.jpg"}, "image 3 has no id, file_name, height or"),
         ("images", {**COCO["images"][1], "id": 4}, "two images have the name 'c' without"),
         ("annotations", {"image_id": 99, "category_id": 1}, "annotation 4: names no image or"),
@@ -118,6 +123,16 @@ def test_faults_of_coco_files_are_named(
         read_coco(path)
 
 
+def test_masks_of_huge_pictures_are_refused_before_they_are_painted(tmp_path: Path) -> None:
+    side = 1_000_000
+    huge = {"id": 1, "file_name": "a.jpg", "height": side, "width": side}
+    runs = {"size": [side, side], "counts": [0, side * side]}
+    drawn = {"image_id": 1, "category_id": 1, "segmentation": runs}
+    path = write(tmp_path / "x.json", {**COCO, "images": [huge], "annotations": [drawn]})
+    with pytest.raises(DataError, match="annotation 0: run lengths of 1000000 x 1000000 pixels"):
+        read_coco(path)
+
+
 def test_label_studio_file_is_read(tmp_path: Path) -> None:
     brush = np.zeros((40, 60, 4), dtype=np.uint8)
     brush[10:14, 20:40] = (9, 8, 7, 255)
@@ -131,7 +146,7 @@ def test_label_studio_file_is_read(tmp_path: Path) -> None:
             result("keypointlabels", "cat", x=10, y=10, width=0.2),
             result("brushlabels", "road", rle=packed(brush.ravel()), format="rle"),
             result("videorectanglelabels", "bird"),
-            {"type": "relation", "from_id": "a", "to_id": "b", "value": {}},
+            {"type": "relation", "from_id": "a", "to_id": "b", "direction": "right"},
         ),
         task("/data/local-files/?d=shots/b.png"),
         task("s3://bucket/deep/0123abcd-c.webp", result("keypointlabels", "cat", x=1, y=1)),
@@ -167,6 +182,11 @@ def test_label_studio_file_is_read(tmp_path: Path) -> None:
             "task 0: has no annotations: export as 'JSON', not 'JSON-MIN'",
         ),
         ([task("a.txt")], "task 0: its data name no picture"),
+        ([{"data": {"image": "a.jpg"}, "annotations": [3]}], "task 0: annotations must be a list"),
+        (
+            [task("a.jpg", result("keypointlabels", "c", x=1, y=1) | {"original_width": 1e999})],
+            "task 0: result 0 cannot be read .OverflowError",
+        ),
         ([task("x/a.jpg"), task("y/a.png")], "task 1: another picture has the name 'a' without"),
         ([task("a.jpg", result("keypointlabels", "c", x=1))], "task 0: result 0 cannot be read"),
         (

@@ -14,6 +14,7 @@ from dgcn.data.errors import DataError
 
 __all__ = ["is_coco", "read_coco"]
 
+_MOST_PIXELS = 1 << 28
 _PARTS = ("images", "annotations", "categories")
 
 
@@ -58,7 +59,7 @@ def read_coco(path: Path) -> dict[str, Drawing]:
             size = (int(entry["height"]), int(entry["width"]))
             key = entry["id"]
             pictures[key] = (stem, size)
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise DataError(
                 f"{path}: image {number} has no id, file_name, height or width ({error!r})"
             ) from error
@@ -86,6 +87,8 @@ def _shapes(entry: dict[str, Any], label: str, size: tuple[int, int], where: str
         if isinstance(outline, dict):
             from dgcn.data.coco_masks import instance_mask  # compiled, and needed here alone
 
+            if math.prod(size) > _MOST_PIXELS:
+                raise ValueError(f"run lengths of {size[0]} x {size[1]} pixels are too many")
             pixels = instance_mask(outline, *size)
             return [Shape(label, "mask", ((0.0, 0.0),), pixels)]
         if outline:

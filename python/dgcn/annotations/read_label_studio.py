@@ -62,7 +62,10 @@ def read_label_studio(path: Path) -> dict[str, Drawing]:
         if not isinstance(task, dict) or "annotations" not in task:
             raise DataError(f"{where}: has no annotations: export as 'JSON', not 'JSON-MIN'")
         stem = _stem(task.get("data"), where)
-        done = [each for each in task["annotations"] if not each.get("was_cancelled")]
+        entries = task["annotations"]
+        if not isinstance(entries, list) or not all(isinstance(each, dict) for each in entries):
+            raise DataError(f"{where}: annotations must be a list of objects")
+        done = [each for each in entries if not each.get("was_cancelled")]
         if not done:
             continue
         if stem in found:
@@ -72,13 +75,13 @@ def read_label_studio(path: Path) -> dict[str, Drawing]:
         size = None
         for index, result in enumerate(done[0].get("result", [])):
             try:
-                value = result["value"]
+                value = result.get("value", {})  # relations have none
                 tags += value.get("choices", [])
                 named = value.get(result["type"], []) if result["type"].endswith("labels") else []
                 if named:
                     size = (int(result["original_height"]), int(result["original_width"]))
                     shapes += [_shape(result["type"], value, str(label), size) for label in named]
-            except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+            except (LookupError, TypeError, ValueError, AttributeError, OverflowError) as error:
                 raise DataError(f"{where}: result {index} cannot be read ({error!r})") from error
         found[stem] = Drawing(f"{where}, {stem!r}", tuple(shapes), tuple(map(str, tags)), size)
     return found
