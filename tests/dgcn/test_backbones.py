@@ -10,6 +10,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional
 
+from dgcn.config import ModelConfig
 from dgcn.models import (
     BACKBONES,
     Backbone,
@@ -193,10 +194,13 @@ def strided_resnet(x: Tensor, w: dict[str, Tensor], name: str) -> list[Tensor]:
     return stages
 
 
+@pytest.mark.parametrize("output_stride", [8, 16])
 @pytest.mark.parametrize("name", ["resnet18", "resnet50"])
-def test_resnet_has_the_classification_networks_values_where_that_has_cells(name: str) -> None:
+def test_resnet_has_the_classification_networks_values_where_that_has_cells(
+    name: str, output_stride: int
+) -> None:
     torch.manual_seed(20)
-    backbone = build_backbone(name).double()
+    backbone = build_backbone(name, output_stride=output_stride).double()
     weights = randomised(backbone, 20)
     x = torch.randn(1, 3, 65, 65, dtype=torch.float64)
     with torch.no_grad():
@@ -204,6 +208,17 @@ def test_resnet_has_the_classification_networks_values_where_that_has_cells(name
     assert [stage.shape[-1] for stage in wanted] == [33, 17, 9, 5, 3]
     for stage, reference, step in zip(found, wanted, (1, 1, 1, 2, 4), strict=True):
         torch.testing.assert_close(stage[:, :, ::step, ::step], reference)
+    between = (found[3][:, :, :-2:2] + found[3][:, :, 2::2]) / 2
+    assert torch.allclose(found[3][:, :, 1::2], between) == (output_stride == 16)
+
+
+def test_a_backbone_without_stride_16_is_refused() -> None:
+    with pytest.raises(ValueError, match="output_stride must be 8 for SqueezeNet, got 16"):
+        build_backbone("squeezenet", output_stride=16)
+    with pytest.raises(ValueError, match="output_stride must be 8 for squeezenet, got 16"):
+        ModelConfig(output_stride=16)
+    with pytest.raises(ValueError, match="output_stride must be 8 or 16 for ResNet18, got 32"):
+        build_backbone("resnet18", output_stride=32)
 
 
 def test_vgg16_equals_the_layers_written_out() -> None:

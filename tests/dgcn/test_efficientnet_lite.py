@@ -111,9 +111,14 @@ def test_published_names_and_shapes() -> None:
     assert "3,371,008" in (EfficientNetLite0.__doc__ or "")
 
 
+@pytest.mark.parametrize("output_stride", [8, 16])
 @pytest.mark.parametrize("side", [65, 97])
-def test_values_are_the_classification_networks_where_that_has_cells(side: int) -> None:
-    backbone = randomised(0)
+def test_values_are_the_classification_networks_where_that_has_cells(
+    side: int, output_stride: int
+) -> None:
+    backbone = EfficientNetLite0(output_stride)
+    backbone.load_state_dict(randomised(0).state_dict())
+    backbone.eval()
     rgb = np.random.default_rng(1).integers(0, 256, (side, side, 3), dtype=np.uint8)
     raw = torch.from_numpy(rgb).permute(2, 0, 1)[None].double()
     # The pipeline's own reading of an image, in single precision.
@@ -127,6 +132,9 @@ def test_values_are_the_classification_networks_where_that_has_cells(side: int) 
         at = stage[:, :, ::step, ::step]
         torch.testing.assert_close(at, reference, rtol=1e-3, atol=1e-3)
         assert reference.std() > 0.05
+    # At stride 16 the cells in between are computed from their neighbours, and so are cheaper.
+    between = (found[3][:, :, :-2:2] + found[3][:, :, 2::2]) / 2
+    assert torch.allclose(found[3][:, :, 1::2], between) == (output_stride == 16)
 
 
 @pytest.mark.parametrize("old", [True, False])

@@ -95,13 +95,11 @@ class Config:
 
     @property
     def classifier_model(self) -> ModelConfig:
-        """The classifier's backbone, weights and batch normalisation."""
-        own = self.classify
+        """The classifier's backbone, weights and batch normalisation; its maps are of stride 8."""
+        own, model = self.classify, replace(self.model, output_stride=8)
         if own.backbone is None:
-            return self.model
-        return replace(
-            self.model, backbone=own.backbone, weights=own.weights, head="conv", taps=None
-        )
+            return model
+        return replace(model, backbone=own.backbone, weights=own.weights, head="conv", taps=None)
 
 
 SECTIONS: dict[str, type] = {

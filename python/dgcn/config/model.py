@@ -35,6 +35,10 @@ class ModelConfig:
     """Dilation of the head's 3x3 convolution, in cells; 12 suits a grid of 41 x 41, 6 one of
     21 x 21. The branches of "aspp" have 1/2, 1, 3/2 and 2 times as much."""
 
+    output_stride: Literal[8, 16] = 8
+    """Stride in pixels at which the segmentation network computes its last stages; 16 takes about a
+    third of the time. The grid has stride 8 in either case. efficientnet_lite0 and resnet* have
+    both, the others 8 alone."""
     taps: tuple[int, ...] | None = None
     """Stages of the segmentation network whose features make the neighbour graph, from 0. None: the
     backbone's own, see docs/training.md."""
@@ -47,6 +51,10 @@ class ModelConfig:
             len(self.taps) > 0 and all(0 <= tap < stages for tap in self.taps)
         )
         require(self, "taps", known, f"None or stages of {self.backbone}, 0 to {stages - 1}")
+        strides = backbone.output_strides
+        known = self.output_stride in strides
+        wanted = f"{' or '.join(map(str, strides))} for {self.backbone}"
+        require(self, "output_stride", known, wanted)
         head = self.head or backbone.head
         even = head != "aspp" or self.dilation % 2 == 0
         require(self, "dilation", even, "even for the head 'aspp'")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -44,6 +45,9 @@ class Backbone(nn.Module, ABC):
     gains_in_bf16 : bool
         Whether a CPU that computes in bf16 trains it faster so; False for networks of depthwise
         convolutions.
+    output_strides : tuple of int
+        Strides at which the last stages can be computed. Those beyond 8 are arguments of the
+        class, ``output_stride``; what is computed at 16 is then resized to the grid of stride 8.
     rates : mapping from str to float
         Settings of the trainings, as "classify.lr", that suit the backbone where the defaults do
         not; `dgcn init` writes them.
@@ -57,6 +61,7 @@ class Backbone(nn.Module, ABC):
     hidden_head: bool = False
     left_out: tuple[str, ...] = ()
     gains_in_bf16: bool = True
+    output_strides: tuple[int, ...] = (8,)
     rates: Mapping[str, float] = MappingProxyType({})
 
     _frozen_norm = False
@@ -106,6 +111,66 @@ class Backbone(nn.Module, ABC):
         ValueError
             `x` is not of shape (B, 3, H, W), or is empty.
         """
+
+
+class Holes:
+    """Strides of a published network up to a limit, dilation in place of those beyond it.
+
+    What follows a removed stride is dilated, so that some of its cells have exactly the values that
+    the published network computes (Chen et al. 2018, DeepLab).
+
+    Parameters
+    ----------
+    stride : int
+        Of what comes before.
+    limit : int
+        Largest stride, ``output_stride``.
+    """
+
+    def __init__(self, stride: int, limit: int) -> None:
+        self._stride, self._limit, self._dilation = stride, limit, 1
+
+    def step(self, stride: int) -> tuple[int, tuple[int, int]]:
+        """What becomes of the next layers' stride.
+
+        Returns
+        -------
+        stride : int
+            1 where it is removed.
+        dilations : tuple of int
+            Of the layer that has the stride, and of those after it.
+        """
+        before = self._dilation
+        if self._stride * stride <= self._limit:
+            self._stride *= stride
+            return stride, (before, before)
+        self._dilation *= stride
+        return 1, (before, self._dilation)
+
+
+def on_grid(stages: list[Tensor], fine: int) -> list[Tensor]:
+    """Stages where those coarser than stage `fine` are resized to its grid, corners on corners."""
+    height, width = stages[fine].shape[2:]
+    return [
+        functional.interpolate(stage, (height, width), mode="bilinear", align_corners=True)
+        if stage.shape[2] < height or stage.shape[3] < width
+        else stage
+        for stage in stages
+    ]
+
+
+def checked_output_stride(kind: type[Backbone], output_stride: int) -> int:
+    """An output stride that the backbone has.
+
+    Raises
+    ------
+    ValueError
+        It has no such output stride.
+    """
+    if output_stride not in kind.output_strides:
+        known = " or ".join(map(str, kind.output_strides))
+        raise ValueError(f"output_stride must be {known} for {kind.__name__}, got {output_stride}")
+    return output_stride
 
 
 def initialise(backbone: nn.Module) -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 
-from dgcn.models.backbone import Backbone
+from dgcn.models.backbone import Backbone, checked_output_stride
 from dgcn.models.efficientnet_lite import EfficientNetLite0
 from dgcn.models.recognise import recognise
 from dgcn.models.resnet import ResNet18, ResNet50, ResNet101
@@ -48,7 +49,9 @@ def find_backbone(name: str) -> type[Backbone]:
     return backbone
 
 
-def build_backbone(name: str, weights: str | os.PathLike[str] | None = None) -> Backbone:
+def build_backbone(
+    name: str, weights: str | os.PathLike[str] | None = None, output_stride: int = 8
+) -> Backbone:
     """Make a backbone, randomly initialised or with weights from a file.
 
     Parameters
@@ -58,6 +61,8 @@ def build_backbone(name: str, weights: str | os.PathLike[str] | None = None) -> 
     weights : path or None, default None
         File for `load_weights`. The ImageNet classifier of a published file (the backbone's
         `left_out`) is not read. None: random initialisation.
+    output_stride : int, default 8
+        One of the backbone's `output_strides`.
 
     Returns
     -------
@@ -67,11 +72,13 @@ def build_backbone(name: str, weights: str | os.PathLike[str] | None = None) -> 
     Raises
     ------
     ValueError
-        As `find_backbone`.
+        As `find_backbone`; the backbone has no such output stride.
     FileNotFoundError, WeightsError
         As `load_weights`; where the file is that of another backbone, the message names it.
     """
-    backbone = find_backbone(name)()
+    kind: Any = find_backbone(name)
+    checked_output_stride(kind, output_stride)
+    backbone: Backbone = kind() if output_stride == 8 else kind(output_stride=output_stride)
     if weights is not None:
         try:
             load_weights(backbone.published, weights, ignore=backbone.left_out)

@@ -6,7 +6,14 @@ from typing import ClassVar
 
 from torch import Tensor, nn
 
-from dgcn.models.backbone import Backbone, checked_images, initialise
+from dgcn.models.backbone import (
+    Backbone,
+    Holes,
+    checked_images,
+    checked_output_stride,
+    initialise,
+    on_grid,
+)
 
 
 class BasicBlock(nn.Module):
@@ -99,33 +106,40 @@ class ResNet(Backbone):
 
     The graph's features are layer1 and layer3, as in the authors' script for ResNet-101 (1280
     channels). Without weights the convolutions are initialised by He's method.
+
+    Parameters
+    ----------
+    output_stride : {8, 16}, default 8
+        16: `layer3` keeps its stride; stages 3 and 4 are computed at stride 16 and resized.
     """
 
     strides = (2, 4, 8, 8, 8)
     taps = (1, 3)
     normalised = True
     left_out = ("fc.",)
+    output_strides = (8, 16)
 
     block: ClassVar[type[BasicBlock] | type[Bottleneck]]
     depths: ClassVar[tuple[int, int, int, int]]
 
-    def __init__(self) -> None:
+    def __init__(self, output_stride: int = 8) -> None:
         super().__init__()
+        holes = Holes(4, checked_output_stride(type(self), output_stride))
         self.conv1 = nn.Conv2d(3, 64, 7, stride=2, padding=3, bias=False)
         self.bn1 = nn.BatchNorm2d(64)
         self.relu = nn.ReLU()
         self.maxpool = nn.MaxPool2d(3, 2, padding=1)
-        self.layer1 = self._layer(64, 64, 0, 1, (1, 1))
+        self.layer1 = self._layer(64, 64, 0, *holes.step(1))
         wide = self.block.expansion
-        self.layer2 = self._layer(64 * wide, 128, 1, 2, (1, 1))
-        self.layer3 = self._layer(128 * wide, 256, 2, 1, (1, 2))
-        self.layer4 = self._layer(256 * wide, 512, 3, 1, (2, 4))
+        self.layer2 = self._layer(64 * wide, 128, 1, *holes.step(2))
+        self.layer3 = self._layer(128 * wide, 256, 2, *holes.step(2))
+        self.layer4 = self._layer(256 * wide, 512, 3, *holes.step(2))
         initialise(self)
 
     def _layer(
         self, channels: int, width: int, index: int, stride: int, dilations: tuple[int, int]
     ) -> nn.Sequential:
-        """Blocks of one width; `dilations` are those before and after the (removed) stride."""
+        """Blocks of one width; `dilations` are those before and after the stride."""
         blocks = [self.block(channels, width, stride, dilations)]
         channels = width * self.block.expansion
         after = dilations[1]
@@ -142,7 +156,7 @@ class ResNet(Backbone):
         for layer in (self.layer1, self.layer2, self.layer3, self.layer4):
             x = layer(x)
             stages.append(x)
-        return stages
+        return on_grid(stages, 2)
 
 
 class ResNet18(ResNet):

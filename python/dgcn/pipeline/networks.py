@@ -107,7 +107,7 @@ def new_classifier(run: Run) -> Classifier:
 
 def _backbone(options: ModelConfig) -> Backbone:
     """The backbone of the settings with its weights."""
-    backbone = build_backbone(options.backbone, options.weights)
+    backbone = build_backbone(options.backbone, options.weights, options.output_stride)
     return backbone.freeze_norm() if options.freezes_norm else backbone
 
 
@@ -124,7 +124,8 @@ def new_segmenter(run: Run, init: Literal["classifier", "weights"], dropout: flo
     seed_stage(run.config.runtime.seed, "segmenter")
     options = run.config.model
     if init == "classifier":
-        backbone = load_classifier(run).backbone.train()
+        backbone = build_backbone(options.backbone, output_stride=options.output_stride)
+        backbone.load_state_dict(load_classifier(run).backbone.state_dict())
         if options.freezes_norm:
             backbone.freeze_norm()
     else:

@@ -72,7 +72,7 @@ def describe(config: Config, classes: Sequence[str], kind: str = SEGMENTER) -> d
 
 def build_segmenter(options: ModelConfig, classes: int) -> Segmenter:
     """The segmentation network of some settings, for evaluation: random weights, no dropout."""
-    backbone = build_backbone(options.backbone)
+    backbone = build_backbone(options.backbone, output_stride=options.output_stride)
     return Segmenter(
         backbone, classes, head=options.head, dilation=options.dilation, taps=options.taps
     ).eval()

@@ -43,6 +43,7 @@ def _options(run: Run) -> dict[str, Any]:
         **training_fingerprint(run, config.train, "train"),
         "supervision": supervision,
         "head": {"head": config.model.head, "dilation": config.model.dilation},
+        "output_stride": config.model.output_stride,
         "taps": as_plain(config.model.taps),
         "crf": as_plain(config.crf) if reads_crf else None,
     }
