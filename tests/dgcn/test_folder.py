@@ -86,7 +86,8 @@ def test_construction_opens_no_picture(root):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("name;labels\n", r"labels\.csv:1: the first line must be 'image,labels'"),
+        ("label;image\n", r"labels\.csv:1: the first line must be 'image,labels'"),
+        ("image,labels\nmasks/a.png,dog\n", r"labels\.csv:2: image 'masks/a\.png' is not"),
         ("image,labels\n", r"labels\.csv: lists no image"),
         ("", r"labels\.csv: lists no image"),
         ("image,labels\na.png\n", r"labels\.csv:2: expected 2 fields"),
@@ -103,6 +104,16 @@ def test_malformed_label_list(root, text, message):
     (root / "labels.csv").write_text(text)
     with pytest.raises(DataError, match=message):
         FolderDataset(root)
+
+
+@pytest.mark.parametrize("first", ["Filename", "file_name", "image path", "IMG", "name"])
+@pytest.mark.parametrize("second", ["tags", "Class", "categories"])
+@pytest.mark.parametrize("image", ["a.png", "images/a.png", "./images\\a.png"])
+def test_other_names_of_the_columns_and_paths(root, first, second, image):
+    (root / "labels.csv").write_text(f"{first},{second}\n{image},cat dog\n")
+    assert FolderDataset(root).split("train")[0].labels == (1, 2)
+    (root / "labels.csv").write_text(f"{first},dog,cat\n{image},0,1\n")
+    assert [record.labels for record in FolderDataset(root).split("train")] == [(1,)]
 
 
 @pytest.mark.parametrize(

@@ -144,13 +144,14 @@ def _records(
     ids = {name: index for index, name in enumerate(classes)}
     records: dict[str, Record] = {}
     for row in rows:
+        name = row.image.replace("\\", "/").removeprefix("./").removeprefix("images/")
         # A stem may itself end in ".jpg" where the file is "a.jpg.png".
-        stem = row.image if row.image in images else _stem(row.image)
+        stem = name if name in images else _stem(name)
         image = images.get(stem)
         if image is None:
             faults.add(row.line, f"image {row.image!r} is not in images/")
             continue
-        if row.image.lower() not in {stem.lower(), image.name.lower()}:
+        if name.lower() not in {stem.lower(), image.name.lower()}:
             faults.add(row.line, f"image {row.image!r} is not there, but {image.name!r} is")
         elif stem in records:
             faults.add(row.line, f"image {row.image!r} is listed twice")

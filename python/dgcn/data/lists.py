@@ -29,6 +29,11 @@ BACKGROUND = "background"
 _MAX_CLASSES = 255
 _COMPUTED = frozenset("=+-@")  # what a cell begins with that a spreadsheet computes
 _SEPARATORS = " \t\r\n\v\f,;"
+_IMAGE = frozenset(
+    "image images img picture photo file filename file_name name path image_name image_id "
+    "image_path file_path filepath".split()
+)  # what the first column is called
+_LABELS = frozenset("labels label classes class category categories tags tag".split())
 _YES = frozenset({"1", "1.0", "x", "true", "yes"})
 _NO = frozenset({"", "0", "0.0", "false", "no"})
 
@@ -168,7 +173,8 @@ def read_labels(path: Path, faults: Faults | None = None) -> list[LabelRow]:
 
     Left: labels are separated by spaces, in a quoted field by commas or semicolons too; a name that
     holds one of these stands in double quotes, which CSV doubles. Right: a column for each class,
-    with 0 or 1 (or empty, x, true, false, yes, no).
+    with 0 or 1 (or empty, x, true, false, yes, no). The first column may also be called filename,
+    file, name, path or the like, the second label, class, category or tags.
 
     Parameters
     ----------
@@ -262,9 +268,10 @@ def _columns(fields: Sequence[str]) -> tuple[str, ...] | None:
     """The classes that have a column each; None: one column holds all labels."""
     names = [field.strip() for field in fields]
     lower = [name.lower() for name in names]
-    if lower in (["image", word] for word in ("labels", "label", "classes", "class")):
+    image = bool(lower) and lower[0].replace(" ", "_") in _IMAGE
+    if image and len(lower) == 2 and lower[1] in _LABELS:
         return None
-    if lower[:1] != ["image"] or len(names) < 2:
+    if not image or len(names) < 2:
         raise _HeaderError(
             f"the first line must be 'image,labels', or 'image' and a column for each class, "
             f"got {','.join(fields)!r}"
