@@ -29,11 +29,10 @@ BACKGROUND = "background"
 _MAX_CLASSES = 255
 _COMPUTED = frozenset("=+-@")  # what a cell begins with that a spreadsheet computes
 _SEPARATORS = " \t\r\n\v\f,;"
-_IMAGE = frozenset(
-    "image images img picture photo file filename file_name name path image_name image_id "
-    "image_path file_path filepath".split()
-)  # what the first column is called
-_LABELS = frozenset("labels label classes class category categories tags tag".split())
+# What the columns may be called.
+_IMAGE = {"image", "images", "img", "picture", "photo", "file", "filename", "file_name", "name"}
+_IMAGE |= {"path", "image_name", "image_id", "image_path", "file_path", "filepath"}
+_LABELS = {"labels", "label", "classes", "class", "categories", "category", "tags", "tag"}
 _YES = frozenset({"1", "1.0", "x", "true", "yes"})
 _NO = frozenset({"", "0", "0.0", "false", "no"})
 
