@@ -16,6 +16,7 @@ from dgcn.models import Classifier
 __all__ = ["FrozenLosses", "KeptFeatures"]
 
 _BYTES = 2**30  # of features that are kept
+_BLOCK = 256  # of them lie in one piece of memory
 
 
 class KeptFeatures:
@@ -38,6 +39,7 @@ class KeptFeatures:
         self._model, self._autocast = model, autocast
         self._kept: dict[Any, Tensor] = {}
         self._left = _BYTES
+        self._free: list[Tensor] = []
 
     @torch.no_grad()
     def __call__(self, key: Any, image: Callable[[], Tensor]) -> Tensor:
@@ -55,7 +57,11 @@ class KeptFeatures:
             with self._autocast():
                 found = self._model.pooled(image()[None])[0].float().cpu()
             if key is not None and self._left >= 0:
-                self._kept[key] = found
+                # Kept one by one, they would lie between the network's large maps and hold their
+                # memory: 8 GB instead of 11 MB after 2,000 images.
+                if not self._free:
+                    self._free = list(found.new_empty(_BLOCK, len(found)))
+                self._kept[key] = self._free.pop().copy_(found)
                 self._left -= found.numel() * found.element_size()
         return found
 
