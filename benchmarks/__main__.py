@@ -19,6 +19,7 @@ BENCHMARKS = (
     "precision",
     "rules",
     "segment",
+    "strokes",
     "supervision",
     "tables",
 )

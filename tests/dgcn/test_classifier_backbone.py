@@ -10,13 +10,16 @@ import pytest
 import torch
 from conftest import OPTIONS
 from safetensors.torch import save_file
+from torch.nn import functional
 
 from dgcn.cli import main
 from dgcn.config import Config
 from dgcn.data import read_mask
 from dgcn.models import SmallNet, SqueezeNet
-from dgcn.options import config_from, config_parser, parse
+from dgcn.options import config_from, config_parser, load_config, parse
+from dgcn.pipeline.networks import load_classifier, new_segmenter
 from dgcn.pipeline.portable import load_classifier_beside, load_portable
+from dgcn.pipeline.run import open_run
 
 OWN = """
 from dgcn.models import SmallNet
@@ -118,6 +121,14 @@ def test_classifier_model_is_the_models_or_its_own(tmp_path: Path) -> None:
             r"model.backbone \(squeezenet\)",
         ),
         (
+            ("--train.init", "classifier_and_head"),
+            "train.init must not be 'classifier_and_head' on squeezenet: it needs",
+        ),
+        (
+            ("--model.backbone=small", "--model.head=aspp", "--train.init=classifier_and_head"),
+            "train.init must not be 'classifier_and_head' on small: it needs the head 'conv'",
+        ),
+        (
             ("--classify.backbone", "vgg16", "--retrain.init", "classifier"),
             "retrain.init must not be 'classifier' where",
         ),
@@ -130,3 +141,23 @@ def test_what_does_not_go_together_is_refused(
     arguments = [str(tmp_path / "w.pth") if each == "W" else each for each in options]
     with pytest.raises((ValueError, FileNotFoundError), match=message):
         settings(*arguments)
+
+
+def test_the_head_starts_with_the_classifiers_last_layer(tiny_run: Path) -> None:
+    """The first scores are the activation maps with their biases, beside 0 for the background."""
+    run = open_run(load_config(tiny_run / "config.yaml"), reads_only=True)
+    classifier, x = load_classifier(run), torch.randn(2, 3, 65, 65)
+    with torch.no_grad():
+        model = new_segmenter(run, "classifier_and_head", 0.5).eval()
+        maps = functional.conv2d(
+            classifier.backbone(x)[-1], classifier.head.weight, classifier.head.bias
+        )
+        logits = model(x).logits
+    torch.testing.assert_close(logits[:, 1:], maps)
+    assert (logits[:, 0] == 0).all()
+    assert maps.std() > 0
+    # Without the head only the backbone is the classifier's.
+    with torch.no_grad():
+        other = new_segmenter(run, "classifier", 0.5).eval()
+    torch.testing.assert_close(other.backbone.state_dict(), classifier.backbone.state_dict())
+    assert not torch.equal(other.head.weight, model.head.weight)

@@ -19,6 +19,7 @@ from dgcn.config.optimisation import (
 from dgcn.config.runtime import RuntimeConfig
 from dgcn.config.supervision import SupervisionConfig, SupervisionSection
 from dgcn.crf import CRF
+from dgcn.models import find_backbone
 
 __all__ = [
     "CRF",
@@ -77,15 +78,26 @@ class Config:
                 f"classify.frozen must be false for a backbone that starts at random: {where} is "
                 f"not given"
             )
+        self._check_head()
         own = self.classify.backbone
         if own is None or own == self.model.backbone:
             return
         for section in ("train", "retrain"):
-            if getattr(self, section).init == "classifier":
+            init: str = getattr(self, section).init
+            if init.startswith("classifier"):
                 raise ValueError(
-                    f"{section}.init must not be 'classifier' where classify.backbone ({own}) is "
+                    f"{section}.init must not be {init!r} where classify.backbone ({own}) is "
                     f"not model.backbone ({self.model.backbone})"
                 )
+
+    def _check_head(self) -> None:
+        backbone = find_backbone(self.model.backbone)
+        fits = backbone.normalised and (self.model.head or backbone.head) == "conv"
+        if self.train.init == "classifier_and_head" and not fits:
+            raise ValueError(
+                f"train.init must not be 'classifier_and_head' on {self.model.backbone}: it needs "
+                f"the head 'conv' on a backbone with normalisation layers"
+            )
 
     @property
     def trained(self) -> list[str]:

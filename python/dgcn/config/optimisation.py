@@ -96,8 +96,10 @@ class TrainConfig(SegmenterOptimisation):
     epochs: int = 7
     lr: float = 5e-4
     step_size: int = 3
-    init: Literal["classifier", "weights"] = "weights"
-    """Start of the backbone: the trained classifier's, or model.weights."""
+    init: Literal["classifier", "classifier_and_head", "weights"] = "weights"
+    """Start of the backbone: the trained classifier's, or model.weights. "classifier_and_head": the
+    head, too, starts with the classifier's last layer, so that the first scores are its activation
+    maps; for the head "conv" on a backbone with normalisation layers."""
     probabilities: Literal["training_pass", "clean_pass", "teacher"] = "training_pass"
     """Whose probabilities the supervision goes by: "training_pass", as in the paper, with dropout;
     "clean_pass", the network without dropout and with the running statistics of its head;
@@ -114,6 +116,11 @@ class TrainConfig(SegmenterOptimisation):
         super().__post_init__()
         require_at_least(self, 0, "boundary_weight", "supervision_every")
         require(self, "teacher_decay", 0 <= self.teacher_decay < 1, "in [0, 1)")
+
+    @property
+    def from_classifier(self) -> bool:
+        """Whether the training starts from the trained classifier."""
+        return self.init != "weights"
 
 
 @dataclass(frozen=True)

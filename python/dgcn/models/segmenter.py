@@ -100,6 +100,36 @@ class Segmenter(nn.Module):
         return SegmenterOutput(self._logits(stages[-1]), stages)
 
     @torch.no_grad()
+    def start_head(self, layer: nn.Conv2d) -> None:
+        """Start the head with the 1x1 convolution of a classifier, in the middle of its own.
+
+        The scores are then the activation maps with their biases, beside 0 for the background.
+
+        Parameters
+        ----------
+        layer : Conv2d
+            From the backbone's last stage to the foreground classes.
+
+        Raises
+        ------
+        ValueError
+            The head is no single convolution, or the backbone has no normalisation layers.
+        """
+        head = self.head
+        if not isinstance(head, nn.Conv2d) or not isinstance(self.norm, nn.Identity):
+            raise ValueError(
+                "only the head 'conv' on a backbone with normalisation layers can start from a "
+                "classifier"
+            )
+        assert head.bias is not None
+        assert layer.bias is not None
+        middle = head.kernel_size[0] // 2
+        head.weight.zero_()
+        head.weight[1:, :, middle, middle] = layer.weight[:, :, 0, 0]
+        head.bias.zero_()
+        head.bias[1:] = layer.bias
+
+    @torch.no_grad()
     def clean_logits(self, stages: list[Tensor]) -> Tensor:
         """Logits (B, L, h, w) of stages computed before, as in evaluation mode: nothing drops out.
 

@@ -111,26 +111,29 @@ def _backbone(options: ModelConfig) -> Backbone:
     return backbone.freeze_norm() if options.freezes_norm else backbone
 
 
-def new_segmenter(run: Run, init: Literal["classifier", "weights"], dropout: float) -> Segmenter:
+def new_segmenter(
+    run: Run, init: Literal["classifier", "classifier_and_head", "weights"], dropout: float
+) -> Segmenter:
     """A segmentation network to be trained.
 
     Parameters
     ----------
     run : Run
-    init : {"classifier", "weights"}
-        Start of its backbone: the classifier's, or ``model.weights``.
+    init : {"classifier", "classifier_and_head", "weights"}
+        Start of its backbone: the classifier's, or ``model.weights``; with its head or without.
     dropout : float
     """
     seed_stage(run.config.runtime.seed, "segmenter")
     options = run.config.model
-    if init == "classifier":
+    classifier = None if init == "weights" else load_classifier(run)
+    if classifier is not None:
         backbone = build_backbone(options.backbone, output_stride=options.output_stride)
-        backbone.load_state_dict(load_classifier(run).backbone.state_dict())
+        backbone.load_state_dict(classifier.backbone.state_dict())
         if options.freezes_norm:
             backbone.freeze_norm()
     else:
         backbone = _backbone(options)
-    return Segmenter(
+    model = Segmenter(
         backbone,
         run.classes,
         head=options.head,
@@ -138,6 +141,9 @@ def new_segmenter(run: Run, init: Literal["classifier", "weights"], dropout: flo
         dilation=options.dilation,
         taps=options.taps,
     )
+    if classifier is not None and init == "classifier_and_head":
+        model.start_head(classifier.head)
+    return model
 
 
 def load_classifier(run: Run) -> Classifier:

@@ -129,7 +129,7 @@ class Run:
         """Whether the run has a classifier: for the cues, or as the start of a training."""
         config = self.config
         retrained = config.retrain.enabled and config.retrain.init == "classifier"
-        trained = self.makes_cues or config.train.init == "classifier"
+        trained = self.makes_cues or config.train.from_classifier
         return trained or retrained or config.evaluate.classifier
 
     @property

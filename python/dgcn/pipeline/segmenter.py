@@ -50,7 +50,7 @@ def _options(run: Run) -> dict[str, Any]:
 
 
 def _needs(run: Run) -> tuple[str, ...]:
-    return ("classifier", "cues") if run.config.train.init == "classifier" else ("cues",)
+    return ("classifier", "cues") if run.config.train.from_classifier else ("cues",)
 
 
 def _make(run: Run, fingerprint: dict[str, Any]) -> None:
