@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import OPTIONS
 from safetensors.torch import save_file
+from tiny_run import OPTIONS
 
 from dgcn.cli import main
 from dgcn.config import Config
