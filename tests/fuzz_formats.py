@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import gzip
 import io
 import json
@@ -189,7 +190,9 @@ def network() -> Segmenter:
     return Segmenter(build_backbone("small"), len(CLASSES)).eval()
 
 
+@functools.cache
 def checkpoint_content() -> dict[str, Any]:
+    """What `save_checkpoint` writes; not to be changed."""
     config = config_with({"model.backbone": "small"})
     checkpoint = Checkpoint(
         model=network().state_dict(),

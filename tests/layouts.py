@@ -23,6 +23,12 @@ def drawn(folder: Path, images: int, val_images: int) -> FolderDataset:
     return write_synthetic(folder, images=images, val_images=val_images, size=72)
 
 
+def draw(path: Path, shade: int) -> None:
+    """A picture in one grey."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(np.full((8, 9, 3), shade, dtype=np.uint8)).save(path)
+
+
 def write_voc(root: Path, source: FolderDataset) -> dict[str, str]:
     """PASCAL VOC's layout; returns the id of every image of the source."""
     from dgcn.data import VOC_CLASSES

@@ -74,6 +74,7 @@ def run(mutants: list[Mutant], copy: PythonCopy | CoreCopy, trusted: bool) -> di
     for mutant in mutants:
         begin = time.monotonic()
         outcome = found[mutant.name] = SURVIVED if copy.survives(mutant) else KILLED
+        RESULT.write_text(report({**outcomes(), mutant.name: outcome}))
         print(f"{outcome:8} {time.monotonic() - begin:5.0f} s  {mutant.name}", flush=True)
     return found
 
@@ -102,7 +103,6 @@ def main() -> int:
         mutants = [mutant for mutant in chosen if mutant.core == (kind is CoreCopy)]
         if mutants:
             found |= run(mutants, kind(), options.trusted)
-            RESULT.write_text(report({**outcomes(), **found}))
     unexpected = [m for m in chosen if (found[m.name] == SURVIVED) != bool(m.equivalent)]
     for mutant in unexpected:
         print(f"unexpected: {mutant.name} {found[mutant.name]}")

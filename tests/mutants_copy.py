@@ -28,10 +28,10 @@ sys.meta_path[:] = [f for f in sys.meta_path if "ScikitBuild" not in type(f).__n
 
 
 class Copy:
-    """The tree, as it is now."""
+    """The tree, as it is now, in a folder of its name: copies of two kinds serve two processes."""
 
-    def __init__(self) -> None:
-        self.root = WORK / "tree"
+    def __init__(self, name: str) -> None:
+        self.root = WORK / name
         for name in COPIED:
             _synchronise(ROOT / name, self.root / name)
         for name in FILES:
@@ -65,7 +65,7 @@ class PythonCopy(Copy):
     """Tests by pytest, with the compiled core that is installed."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__("python")
         shutil.copy2(_compiled_core(), self.root / "graphcut_ext")
         (self.root / "site").mkdir(exist_ok=True)
         (self.root / "site" / "sitecustomize.py").write_text(WITHOUT_EDITABLE)
@@ -112,7 +112,7 @@ class CoreCopy(Copy):
     """The core's test programs. What the mutants leave untouched is compiled once."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__("core")
         self.build, self.sound = WORK / "build", WORK / "sound"
         ninja = Path(sys.executable).parent / "ninja"
         command = [_cmake(), "-G", "Ninja", "-S", str(self.root / "tests" / "core")]

@@ -71,6 +71,13 @@ OPERATORS = [
         f"{GT}knn/test_knn.py {GT}knn/test_knn_query.py {GT}test_bad_input.py",
     ),
     Mutant(
+        "products of several threads are not kept apart",
+        f"{G}_knn/cuda.py",
+        "with _multiplying, fast:",
+        "with fast:",
+        f"{GT}knn/test_knn_precision.py",
+    ),
+    Mutant(
         "products of lower precision count as exact where torch does not tell",
         f"{G}_knn/clouds.py",
         'precision = "bf16" if medium else "ieee"',

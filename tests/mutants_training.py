@@ -224,7 +224,7 @@ TRAINING = [
         f"{D}training/optimizer.py",
         "factor *= (step + 1) / options.warmup_steps",
         "factor *= step / options.warmup_steps",
-        f"{T}test_pipeline.py::test_rate_of_the_step_schedule",
+        f"{T}test_optimizer.py::test_rate_of_the_step_schedule",
     ),
     Mutant(
         "a resumed training forgets its momentum",
@@ -246,7 +246,7 @@ TRAINING = [
         f"{D}training/fabric.py",
         "[seed, epoch, step, fabric.global_rank]",
         "[seed, epoch, fabric.global_rank]",
-        f"{T}test_pipeline.py::test_random_state_of_a_step_depends_on_seed_epoch_and_step_alone",
+        f"{T}test_fabric.py::test_random_state_of_a_step_depends_on_seed_epoch_and_step_alone",
     ),
     Mutant(
         "checksums of checkpoints are not looked at",

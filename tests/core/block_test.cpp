@@ -171,6 +171,33 @@ void check_rounds(const Neighbours<C>& lists) {
   }
 }
 
+// Two nodes, of which one may pass on 1 of 3: only the flow of 1 and the cut between them are
+// proven.
+void test_certificate() {
+  context() = "certificate";
+  using R = std::int32_t;
+  const std::vector<std::int32_t> first{0, 1, 2};
+  const std::vector<maxflow::Link> links{{1, 0}, {0, ~0}};
+  const std::vector<R> capacity{1, 1}, supply{3, -3};
+  const maxflow::Units<R, R> units{first.data(), links.data(), capacity.data(), {}, 2};
+  const auto proven = [&](R flow, std::vector<R> left, bool near, bool far) {
+    maxflow::State<R> state{};
+    state.excess = left.data();
+    state.flow = &flow;
+    EmulatedBlock block(32, EmulatedBlock::Order::ascending, 0);
+    return maxflow::certified(
+        block, units, state, [&](std::int64_t v) { return supply[static_cast<std::size_t>(v)]; },
+        [&](std::int64_t v) { return v == 0 ? near : far; });
+  };
+  require(proven(1, {2, -2}, true, false), "a maximum flow proves its cut");
+  require(!proven(1, {2, -2}, true, true) && !proven(1, {2, -2}, false, false) &&
+              !proven(1, {2, -2}, false, true),
+          "a flow proves no other cut");
+  require(!proven(0, {3, -3}, true, false), "a smaller flow proves nothing");
+  require(!proven(2, {1, -1}, true, false), "a flow beyond the capacity proves nothing");
+  require(!proven(1, {1, -2}, true, false), "a flow that loses something proves nothing");
+}
+
 template <class C>
 void check_seed(std::uint64_t seed) {
   context() = "seed " + std::to_string(seed);
@@ -199,6 +226,7 @@ int main(int count, char** arguments) {
   using namespace graphcut::test;
   const std::uint64_t problems = count > 1 ? std::stoull(arguments[1]) : 250;
   const std::uint64_t first = count > 2 ? std::stoull(arguments[2]) : 0;
+  test_certificate();
   for (std::uint64_t seed = first; seed < first + problems; ++seed) {
     check_seed<float>(seed);
     check_seed<double>(seed);

@@ -79,6 +79,7 @@ struct EdgeLists {
   bool undirected = false;  // reverse is capacity
   Table<C> capacity, reverse, source, sink;
 
+  EdgeLists() = default;
   EdgeLists(Choices& choices, Values values, std::int64_t most_nodes, std::int64_t most_edges) {
     graphs = choices.between(0, 4);
     cuts = choices.between(0, 3);
@@ -212,10 +213,12 @@ struct EdgeLists {
   }
 };
 
-// Compares one cut with the oracle's. `rounding` is the relative error of an edge's capacity.
+// Compares one cut with the oracle's. `rounding` is the relative error of an edge's capacity, and
+// `tolerance` what a cut may cost more than the minimum, relatively, where sums round.
 template <class C>
 void check_cut(const Oracle<C>& oracle, maxflow::Value<C> value, const bool* side,
-               std::int64_t nodes, double rounding, const std::string& where) {
+               std::int64_t nodes, double rounding, const std::string& where,
+               double tolerance = 0) {
   using W = Wide<C>;
   const W cost = oracle.cost(side);
   if (oracle.exact()) {
@@ -227,7 +230,8 @@ void check_cut(const Oracle<C>& oracle, maxflow::Value<C> value, const bool* sid
   } else if constexpr (std::is_floating_point_v<C>) {
     const W terms = 64 * static_cast<W>(nodes + 1);
     const W slack = terms * std::numeric_limits<C>::epsilon() * oracle.total();
-    require(std::abs(W{value} - oracle.value()) <= slack, where + ": the value is the oracle's");
+    require(std::abs(W{value} - oracle.value()) <= slack + tolerance * oracle.value(),
+            where + ": the value is the oracle's");
     require(cost >= 0 && std::abs(cost - W{value}) <= terms * rounding * cost,
             where + ": the cut costs the value");
   }

@@ -7,26 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tiny_run import OPTIONS
 
 from dgcn.cli import main
-
-OPTIONS = (
-    "--data.size=81",
-    "--data.synthetic_images=6",
-    "--data.synthetic_val_images=3",
-    "--data.synthetic_size=72",
-    "--model.backbone=small",
-    "--classify.epochs=1",
-    "--classify.batch_size=4",
-    "--train.epochs=2",
-    "--train.batch_size=4",
-    "--train.init=classifier",
-    "--supervision.graph_cut.theta=0.2",
-    "--evaluate.pictures=2",
-    "--evaluate.scales=[1]",
-    "--evaluate.crf=false",
-    "--runtime.device=cpu",
-)
 
 
 @pytest.fixture(autouse=True, scope="session")

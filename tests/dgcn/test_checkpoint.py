@@ -167,6 +167,8 @@ def test_foreign_content_is_refused(tmp_path: Path) -> None:
         ({3: {}}, "it has the unknown part 3"),
         ({"epoch": "3"}, "it has epoch of type str"),
         ({"history": {}}, "it has history of type dict"),
+        ({"model": {0.5: torch.zeros(2)}}, "it has 0.5 among the names of its model"),
+        ({"teacher": {None: torch.zeros(2)}}, "it has None among the names of its teacher"),
     ],
 )
 def test_parts_that_are_missing_unknown_or_of_another_type_are_named(

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import OPTIONS
 from safetensors.torch import save_file
+from tiny_run import OPTIONS
 from torch.nn import functional
 
 from dgcn.cli import main

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from conftest import OPTIONS
 from PIL import Image
+from tiny_run import OPTIONS
 
 import dgcn
 import graphcut_ext as gx

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
-from conftest import OPTIONS
 from safetensors.torch import load_file, save_file
+from tiny_run import OPTIONS
 
 from dgcn.cli import main
 from dgcn.config import ClassifyConfig, Config

@@ -1,4 +1,6 @@
 import struct
+import subprocess
+import sys
 import zlib
 
 import numpy as np
@@ -142,6 +144,37 @@ def test_bad_files_are_named(tmp_path):
         (tmp_path / name).write_bytes(whole[: len(whole) // 2])
         with pytest.raises(DataError, match=rf"{name}: cannot be read as an image"):
             read_image(tmp_path / name)
+
+
+CLAIM = """
+import resource, sys
+from pathlib import Path
+from dgcn.data import DataError, read_image, read_mask
+
+now = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (now + (1 << 30), resource.RLIM_INFINITY))
+for read in (read_image, read_mask):
+    try:
+        read(sys.argv[1])
+    except DataError as error:
+        print(error)
+"""
+
+
+def test_parts_of_pictures_that_claim_gigabytes_are_refused(tmp_path):
+    """A short PNG whose pixels are said to take 4 GiB, where there is less memory."""
+    path = tmp_path / "a.png"
+    Image.new("L", (6, 5)).save(path)
+    whole = path.read_bytes()
+    at = whole.index(b"IDAT")
+    path.write_bytes(whole[: at - 4] + b"\xff\xff\xff\xff" + whole[at:])
+    found = subprocess.run(
+        [sys.executable, "-c", CLAIM, str(path)], capture_output=True, text=True, check=True
+    )
+    assert found.stdout.splitlines() == [
+        f"{path}: cannot be read as an image (MemoryError)",
+        f"{path}: cannot be read as a mask (MemoryError)",
+    ]
 
 
 @pytest.mark.skipif(not features.check("avif"), reason="Pillow cannot write AVIF")

@@ -1,11 +1,8 @@
-"""The pipeline on a tiny set, resuming, order of images, learning rate."""
+"""The pipeline on a tiny set: its folder, its stages, and resuming."""
 
 from __future__ import annotations
 
-import io
-import itertools
 import json
-import re
 import shutil
 import socket
 import subprocess
@@ -14,18 +11,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import rich.console
 import torch
 from PIL import Image
 from torch.nn import functional
 
 from dgcn.cli import main
-from dgcn.config import Optimisation, RuntimeConfig
+from dgcn.config import RuntimeConfig
 from dgcn.cues import load_cues
 from dgcn.data import read_image, read_mask, to_tensor, write_synthetic
-from dgcn.data.epoch_batches import EpochBatches
 from dgcn.data.images import mask_to_grid
-from dgcn.models import Classifier, EfficientNetLite0, SmallNet
 from dgcn.models.inference import image_logits, predict_image, scaled_size
 from dgcn.options import load_config, save_config
 from dgcn.pipeline.classifier import CLASSIFIER
@@ -36,8 +30,7 @@ from dgcn.pipeline.segmenter import SEGMENTER
 from dgcn.pipeline.stage import Stage
 from dgcn.training.checkpoint import load_checkpoint
 from dgcn.training.console import Console
-from dgcn.training.fabric import make_fabric, precision_of, seed_step
-from dgcn.training.optimizer import make_optimizer, rate_factor
+from dgcn.training.fabric import make_fabric
 
 SIZE = 81
 OPTIONS = (
@@ -318,144 +311,3 @@ def test_devices_are_the_processes_of_torchrun(
     monkeypatch.setenv("LOCAL_WORLD_SIZE", str(here))
     with pytest.raises(ValueError, match=message):
         make_fabric(RuntimeConfig(device="cpu", devices=2 if here == 2 else 4))
-
-
-def test_every_image_comes_once_an_epoch_and_the_last_batch_is_filled() -> None:
-    batches = EpochBatches(10, 4, seed=3)
-    batches.set_epoch(1)
-    drawn = list(batches)
-    assert [len(batch) for batch in drawn] == [4, 4, 4]
-    flat = list(itertools.chain(*drawn))
-    assert sorted(flat[:10]) == list(range(10))
-    assert flat[10:] == flat[:2]
-    assert list(batches) == drawn
-    batches.set_epoch(2)
-    assert list(batches) != drawn
-
-
-def test_processes_share_every_batch() -> None:
-    whole = list(EpochBatches(10, 6, seed=0))
-    parts = [list(EpochBatches(10, 6, seed=0, rank=r, processes=3)) for r in range(3)]
-    assert [list(itertools.chain(*step)) for step in zip(*parts, strict=True)] == whole
-
-
-def test_few_images_make_one_batch() -> None:
-    assert [sorted(batch) for batch in EpochBatches(3, 16, seed=0)] == [[0, 1, 2]]
-    shares = [next(iter(EpochBatches(3, 16, seed=0, rank=r, processes=2))) for r in range(2)]
-    assert [len(share) for share in shares] == [2, 2]
-    assert {0, 1, 2} == set(itertools.chain(*shares))
-    with pytest.raises(ValueError, match="images must be at least 1, got 0"):
-        EpochBatches(0, 4, seed=0)
-    with pytest.raises(ValueError, match="batch_size must be a positive multiple of 3, got 4"):
-        EpochBatches(9, 4, seed=0, processes=3)
-
-
-def test_rate_of_the_step_schedule() -> None:
-    options = Optimisation(epochs=7, gamma=0.3, step_size=3, warmup_steps=4)
-    factors = [rate_factor(options, step, 10) for step in (0, 1, 3, 4, 29, 30, 59, 60, 69)]
-    assert factors == pytest.approx([0.25, 0.5, 1, 1, 1, 0.3, 0.3, 0.09, 0.09])
-    constant = Optimisation(step_size=0)
-    assert {rate_factor(constant, step, 10) for step in range(80)} == {1.0}
-
-
-def test_rate_of_the_poly_schedule() -> None:
-    options = Optimisation(epochs=2, schedule="poly")
-    factors = [rate_factor(options, step, 10) for step in (0, 10, 19)]
-    assert factors == pytest.approx([1, 0.5**0.9, 0.05**0.9])
-
-
-def test_layers_outside_the_backbone_learn_faster() -> None:
-    model = Classifier(SmallNet(), 3)
-    options = Optimisation(lr=0.01, head_lr_factor=10, momentum=0.8, weight_decay=1e-3)
-    optimizer = make_optimizer(model, options)
-    rates = {id(p): group["base_lr"] for group in optimizer.param_groups for p in group["params"]}
-    assert len(rates) == len(list(model.parameters()))
-    for name, parameter in model.named_parameters():
-        expected = 0.1 if name.startswith("head.") else 0.01
-        assert rates[id(parameter)] == pytest.approx(expected)
-    assert {group["momentum"] for group in optimizer.param_groups} == {0.8}
-    assert {group["weight_decay"] for group in optimizer.param_groups} == {1e-3}
-
-
-def test_adamw_takes_the_same_groups() -> None:
-    """One step from zero moments: a share of the weight, and a step of lr against the gradient."""
-    torch.manual_seed(0)
-    model = Classifier(SmallNet(), 2)
-    options = Optimisation(
-        optimizer="adamw", lr=0.01, head_lr_factor=10, momentum=0.8, weight_decay=0.1
-    )
-    optimizer = make_optimizer(model, options)
-    before = {name: parameter.detach().clone() for name, parameter in model.named_parameters()}
-    for parameter in model.parameters():
-        parameter.grad = torch.where(torch.rand_like(parameter) > 0.5, 1.0, -2.0)
-    optimizer.step()
-    assert {group["betas"] for group in optimizer.param_groups} == {(0.8, 0.999)}
-    for name, parameter in model.named_parameters():
-        assert parameter.grad is not None
-        rate = 0.1 if name.startswith("head.") else 0.01
-        wanted = before[name] * (1 - rate * 0.1) - rate * parameter.grad.sign()
-        torch.testing.assert_close(parameter.detach(), wanted, atol=1e-6, rtol=1e-5)
-
-
-@pytest.mark.parametrize(
-    ("has", "cuda", "expected"),
-    [
-        ((), False, "32-true"),
-        (("amx_tile",), False, "bf16-mixed"),
-        (("avx512_bf16",), False, "bf16-mixed"),
-        ((), True, "bf16-mixed"),
-    ],
-)
-def test_precision_is_chosen_by_what_computes(
-    monkeypatch: pytest.MonkeyPatch, has: tuple[str, ...], cuda: bool, expected: str
-) -> None:
-    for name in ("amx_tile", "avx512_bf16"):
-        monkeypatch.setattr(torch.cpu, f"_is_{name}_supported", lambda name=name: name in has)
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: cuda)
-    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda: (8, 0))
-    assert precision_of(RuntimeConfig(precision="auto")) == expected
-    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda: (7, 5))
-    older = "32-true" if cuda else expected
-    assert precision_of(RuntimeConfig(precision="auto")) == older
-    assert precision_of(RuntimeConfig(precision="32-true")) == "32-true"
-    # A processor gains nothing by it in depthwise convolutions.
-    both = precision_of(RuntimeConfig(precision="auto"), [SmallNet, EfficientNetLite0])
-    assert both == "32-true"
-    assert precision_of(RuntimeConfig(precision="auto"), [SmallNet]) == older
-
-
-def test_random_state_of_a_step_depends_on_seed_epoch_and_step_alone() -> None:
-    fabric = make_fabric(RuntimeConfig(device="cpu"))
-
-    def draw(seed: int, epoch: int, step: int) -> float:
-        seed_step(fabric, seed, epoch, step)
-        return float(torch.rand(()))
-
-    assert draw(0, 1, 2) == draw(0, 1, 2)
-    assert len({draw(*state) for state in itertools.product(range(3), repeat=3)}) == 27
-
-
-def test_half_precision_is_refused_on_a_cpu() -> None:
-    with pytest.raises(ValueError, match=r"runtime\.precision: '16-mixed' needs a CUDA device"):
-        make_fabric(RuntimeConfig(device="cpu", precision="16-mixed"))
-
-
-def test_progress_is_a_plain_line_where_there_is_no_terminal() -> None:
-    stream = io.StringIO()
-    console = Console(rich_console=rich.console.Console(file=stream, force_terminal=False))
-    with console.bar("work [x]", 3) as advance:
-        for index in range(3):
-            advance(f"item {index}")
-    assert re.fullmatch(r"work \[x\]: 3 done in \d+\.\d s, item 2\n", stream.getvalue())
-
-
-def test_progress_is_a_bar_on_a_terminal() -> None:
-    stream = io.StringIO()
-    console = Console(
-        rich_console=rich.console.Console(file=stream, force_terminal=True, width=120)
-    )
-    with console.bar("work", 3) as advance:
-        for _ in range(3):
-            advance("x")
-    assert "3/3" in stream.getvalue()
-    assert "eta" in stream.getvalue()

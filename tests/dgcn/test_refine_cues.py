@@ -10,8 +10,8 @@ from typing import get_args
 import numpy as np
 import pytest
 import torch
-from conftest import OPTIONS
 from numpy.typing import NDArray
+from tiny_run import OPTIONS
 from torch import Tensor
 
 from dgcn.cli import main

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import OPTIONS
+from tiny_run import OPTIONS
 from torch import Tensor
 
 from dgcn.cli import main

@@ -36,8 +36,9 @@ VOID = 255
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
-# What Pillow raises on a truncated, damaged or absurdly large file.
+# What Pillow raises on a damaged or absurdly large file; parts of short ones may claim 4 GiB.
 _DECODE_ERRORS = (
+    MemoryError,
     UnidentifiedImageError,
     Image.DecompressionBombError,
     OSError,
@@ -101,7 +102,8 @@ def read_image(path: str | os.PathLike[str]) -> NDArray[np.uint8]:
         odd = channels_of_tiff(path) if path.suffix.lower() in (".tif", ".tiff") else ""
         raise DataError(f"{path}: cannot be read as an image ({odd or error})") from error
     except _DECODE_ERRORS as error:
-        raise DataError(f"{path}: cannot be read as an image ({error})") from error
+        reason = str(error) or type(error).__name__
+        raise DataError(f"{path}: cannot be read as an image ({reason})") from error
 
 
 def rgb_of(picture: Image.Image) -> NDArray[np.uint8]:
@@ -139,7 +141,8 @@ def image_size(path: str | os.PathLike[str]) -> tuple[int, int]:
             _refuse_bomb(opened)
             return opened.height, opened.width
     except _DECODE_ERRORS as error:
-        raise DataError(f"{path}: cannot be read as an image ({error})") from error
+        reason = str(error) or type(error).__name__
+        raise DataError(f"{path}: cannot be read as an image ({reason})") from error
 
 
 def read_mask(path: str | os.PathLike[str]) -> NDArray[np.uint8]:
@@ -172,7 +175,8 @@ def read_mask(path: str | os.PathLike[str]) -> NDArray[np.uint8]:
             opened.load()
             values = np.asarray(opened)
     except _DECODE_ERRORS as error:
-        raise DataError(f"{path}: cannot be read as a mask ({error})") from error
+        reason = str(error) or type(error).__name__
+        raise DataError(f"{path}: cannot be read as a mask ({reason})") from error
     if kind != "PNG":
         raise DataError(f"{path}: a mask must be a PNG file, this is {kind}")
     if mode not in {"1", "L", "P", "I", "I;16"}:

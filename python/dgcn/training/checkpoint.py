@@ -122,6 +122,13 @@ def _check_parts(path: Path, content: dict[Any, Any]) -> None:
         for part, kinds in types.items()
         if part in content and not isinstance(content[part], kinds)
     ]
+    if not wrong:
+        wrong = [
+            f"{name!r} among the names of its {part}"
+            for part in ("model", "teacher")
+            for name in content[part]
+            if not isinstance(name, str)
+        ]
     if wrong:
         raise ValueError(f"{path} is not a dgcn checkpoint of format {FORMAT}: it has {wrong[0]}")
 

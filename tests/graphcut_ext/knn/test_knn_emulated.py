@@ -2,61 +2,37 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import pytest
 import torch
 from brute_force import brute_force
+from emulated_knn import Problem, emulated_products, emulated_tiles
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
 import graphcut_ext as gx
-from graphcut_ext import _core
 from graphcut_ext._knn import cuda
 from graphcut_ext._knn.clouds import OPERAND_ERROR, Clouds, Found
 
 KERNELS = ("products", "tiles")
 
 
-class Problem(NamedTuple):
-    """One search."""
-
-    x: Tensor
-    k: int
-    query: Tensor | None = None
-    lengths: Tensor | None = None
+FORMATS = {"tf32": torch.float16, "bf16": torch.bfloat16}
+"""What operands are rounded to; float16 has the bits of TF32."""
 
 
 def emulated(
     problem: Problem, kernel: str, descending: bool = False, coarse: str = "none"
 ) -> Found:
     """What a device would write; with ``coarse``, from products of rounded operands."""
-    x, k, query, lengths = problem
-    clouds = Clouds(x, query, lengths)
-    cloud = clouds.group(slice(None), x.dtype)
-    y, norm, rescale = cuda.center_on_device(cloud, cloud.abs().amax((1, 2)))
-    found = Found.empty(clouds, k, x.dtype)
-    for output in found:
-        output.fill_(-7)
-    outputs = [output.numpy() for output in found]
-    points = [t.contiguous().numpy() for t in (cloud, y, norm, rescale)]
-    sizes = None if lengths is None else lengths.numpy()
-    searched, first = x.shape[1], 0 if query is None else x.shape[1]
+
+    def multiply(a: Tensor, b: Tensor) -> tuple[Tensor, float]:
+        rounded = FORMATS.get(coarse, a.dtype)
+        return a.to(rounded).to(a.dtype) @ b.to(rounded).to(b.dtype), OPERAND_ERROR[coarse]
+
     if kernel == "tiles":
-        _core.knn_search_tiles_emulated(
-            points[0], points[1], points[2], points[3], sizes, searched,
-            outputs[0], outputs[1], outputs[2], descending,
-        )  # fmt: skip
-        return found
-    rounded = {"none": y, "tf32": y.half().to(y.dtype), "bf16": y.bfloat16().to(y.dtype)}[coarse]
-    product = (rounded[:, first:] @ rounded[:, :searched].mT).contiguous().numpy()
-    error = OPERAND_ERROR[coarse]
-    _core.knn_select_emulated(
-        points[0], points[2], points[3], sizes, product, first, error,
-        outputs[0], outputs[1], outputs[2], descending,
-    )  # fmt: skip
-    return found
+        return emulated_tiles(problem, descending)
+    return emulated_products(problem, multiply, descending)
 
 
 def assert_exact(problem: Problem, kernel: str, descending: bool = False) -> Found:

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import concurrent.futures
-import time
-
 import pytest
 import torch
 from brute_force import brute_force
 from torch import Tensor
 
 import graphcut_ext as gx
-from graphcut_ext._knn import clouds, cpu, cuda
+from graphcut_ext._knn import cpu
 
 DTYPES = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 
@@ -133,41 +130,6 @@ def test_compile_without_graph_break():
 def test_fast_on_the_cpu_is_exact():
     x = random_points(2, 600, 40)
     assert torch.equal(gx.knn(x, 9, precision="fast").indices, gx.knn(x, 9).indices)
-
-
-class Watched(Tensor):
-    """A matrix that writes down to what torch would round it on CUDA when it is multiplied."""
-
-    seen: list[tuple[str, float]]
-    precision: str
-
-    @classmethod
-    def __torch_function__(cls, func, types, args=(), kwargs=None):
-        if func is torch.bmm:
-            time.sleep(1e-4)  # other threads take their turn
-            error = clouds.operand_error("cuda", torch.float32)
-            args[0].seen.append((args[0].precision, error))
-        with torch._C.DisableTorchFunctionSubclass():
-            return func(*args, **(kwargs or {}))
-
-
-def test_products_of_several_threads_have_the_error_that_is_told():
-    before = clouds.operand_error("cuda", torch.float32)
-    errors = {"exact": before, "fast": clouds.OPERAND_ERROR["tf32"]}
-    seen: list[tuple[str, float]] = []
-    told: list[tuple[str, float]] = []
-
-    def multiply(thread: int) -> None:
-        for turn in range(20):
-            matrix = torch.ones(1, 2, 2).as_subclass(Watched)
-            matrix.seen, matrix.precision = seen, "fast" if (thread + turn) % 2 else "exact"
-            told.append((matrix.precision, cuda.multiply(matrix, matrix, matrix.precision)[1]))
-
-    with concurrent.futures.ThreadPoolExecutor(4) as pool:
-        list(pool.map(multiply, range(4)))
-    assert len(seen) == len(told) == 80
-    assert set(seen) == set(told) == set(errors.items())
-    assert clouds.operand_error("cuda", torch.float32) == before
 
 
 POINTS = random_points(2, 5, 3)

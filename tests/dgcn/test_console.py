@@ -1,0 +1,31 @@
+"""How progress is shown."""
+
+from __future__ import annotations
+
+import io
+import re
+
+import rich.console
+
+from dgcn.training.console import Console
+
+
+def test_progress_is_a_plain_line_where_there_is_no_terminal() -> None:
+    stream = io.StringIO()
+    console = Console(rich_console=rich.console.Console(file=stream, force_terminal=False))
+    with console.bar("work [x]", 3) as advance:
+        for index in range(3):
+            advance(f"item {index}")
+    assert re.fullmatch(r"work \[x\]: 3 done in \d+\.\d s, item 2\n", stream.getvalue())
+
+
+def test_progress_is_a_bar_on_a_terminal() -> None:
+    stream = io.StringIO()
+    console = Console(
+        rich_console=rich.console.Console(file=stream, force_terminal=True, width=120)
+    )
+    with console.bar("work", 3) as advance:
+        for _ in range(3):
+            advance("x")
+    assert "3/3" in stream.getvalue()
+    assert "eta" in stream.getvalue()
