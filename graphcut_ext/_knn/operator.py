@@ -86,8 +86,9 @@ def _host_backward(
             if ctx.needs_input_grad[2 * place]:
                 sums[place] = np.zeros_like(arrays[place])
                 grads[2 * place] = torch.from_numpy(sums[place])
+    places, pulls = to_numpy(indices), to_numpy(grad)
     _core.knn_add_gradient(
-        *arrays, to_numpy(indices), to_numpy(grad), *sums, torch.get_num_threads()
+        arrays[0], arrays[1], places, pulls, sums[0], sums[1], torch.get_num_threads()
     )
     return tuple(g if g is None or g.dtype == x.dtype else g.to(x.dtype) for g in grads)
 

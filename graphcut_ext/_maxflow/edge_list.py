@@ -256,9 +256,7 @@ def _host_backward(
     for i in wanted:
         shape, dtype = ctx.like[i]
         grad = torch.from_numpy(found[i])
-        grads[i + 1] = grad if grad.shape == shape else grad.sum_to_size(shape)
-        if not as_given:
-            grads[i + 1] = grads[i + 1].to(dtype)
+        grads[i + 1] = grad if as_given else grad.sum_to_size(shape).to(dtype)
     return tuple(grads)
 
 
