@@ -47,6 +47,7 @@ def contenders() -> dict[str, Callable[[], object]]:
     leaf = edges.clone().requires_grad_()
     indices, weights = torch.tensor([[[1], [0], [1]]]), torch.ones(1, 3, 1)
     points, p = torch.arange(12.0).view(4, 3), torch.full((2, 4, 4), 0.5)
+    moved = points.clone().requires_grad_()
     tails, heads = ends.numpy()
     columns = [t.double().numpy() for t in (edges, source, sink)]
 
@@ -69,6 +70,7 @@ def contenders() -> dict[str, Callable[[], object]]:
         "gx.Graph, all of it": graph,
         "gx.knn_maxflow": neighbours,
         "gx.knn": lambda: gx.knn(points, 2),
+        "gx.knn, forward and backward": lambda: gx.knn(moved, 2).distances.sum().backward(),
         "gx.dense_crf": lambda: gx.dense_crf(p, torch.zeros(3, 4, 4)),
     }
     if find_spec("maxflow"):

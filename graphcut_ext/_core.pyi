@@ -30,6 +30,16 @@ def solve_edge_list(
     solver: str,
     threads: int,
 ) -> None: ...
+def write_value_gradient(
+    edge_index: NDArray[np.int64],
+    source_side: NDArray[np.bool_],
+    gradient: NDArray[np.float64],
+    directed: bool,
+    capacity: NDArray[Any] | None,
+    reverse_capacity: NDArray[Any] | None,
+    source: NDArray[Any] | None,
+    sink: NDArray[Any] | None,
+) -> None: ...
 def solve_knn(
     indices: NDArray[np.int64],
     weights: NDArray[Any],
@@ -239,6 +249,15 @@ def knn_search_tree(
     measured: NDArray[np.int64],
     threads: int,
 ) -> int: ...
+def knn_add_gradient(
+    x: NDArray[Any],
+    query: NDArray[Any] | None,
+    indices: NDArray[np.int64],
+    gradient: NDArray[Any],
+    of_x: NDArray[Any] | None,
+    of_query: NDArray[Any] | None,
+    threads: int,
+) -> None: ...
 def knn_select(
     x: NDArray[Any],
     norm: NDArray[Any],

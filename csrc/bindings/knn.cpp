@@ -3,6 +3,7 @@
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <initializer_list>
 #include <limits>
@@ -15,6 +16,7 @@
 #include "bindings/interruptible.hpp"
 #include "knn/center.hpp"
 #include "knn/direct_search.hpp"
+#include "knn/gradient.hpp"
 #include "knn/panels.hpp"
 #include "knn/rounded_search.hpp"
 #include "knn/select.hpp"
@@ -235,6 +237,32 @@ std::vector<std::int64_t> search_rounded(const Dense<float>& x, Dense<std::int32
   });
 }
 
+// What is not wanted is None; without queries of_x takes in both.
+template <class T>
+void add_gradient(const Dense<T>& x, const std::optional<Dense<T>>& query,
+                  const Dense<std::int64_t>& indices, const Dense<T>& gradient,
+                  std::optional<Dense<T>>& of_x, std::optional<Dense<T>>& of_query, int threads) {
+  expect_three_dimensions(x, "x");
+  expect_three_dimensions(indices, "indices");
+  const py::ssize_t results = indices.shape(1);
+  const Dense<T>& rows = query ? *query : x;
+  expect(rows, "query", {x.shape(0), results, x.shape(2)});
+  expect(indices, "indices", {x.shape(0), results, indices.shape(2)});
+  expect(gradient, "gradient", {x.shape(0), results, indices.shape(2)});
+  if (of_x) expect(*of_x, "of_x", {x.shape(0), x.shape(1), x.shape(2)});
+  if (of_query) expect(*of_query, "of_query", {x.shape(0), results, x.shape(2)});
+  const std::int64_t* const listed = indices.data();
+  if (std::any_of(listed, listed + indices.size(), [&](auto j) { return j >= x.shape(1); })) {
+    throw std::invalid_argument("indices out of range");
+  }
+  T* const at_x = of_x ? of_x->mutable_data() : nullptr;
+  T* at_query = of_query ? of_query->mutable_data() : nullptr;
+  if (!query) at_query = at_x;
+  const knn::Pulls<T> pulls{x.data(),   rows.data(), listed,     gradient.data(), x.shape(0),
+                            x.shape(1), results,     x.shape(2), indices.shape(2)};
+  interruptible([&] { knn::add_gradient(pulls, at_x, at_query, threads); });
+}
+
 // Models of what a device does: see knn/select.hpp.
 template <class T>
 void select_emulated(const Dense<T>& x, const Dense<T>& norm, const Dense<double>& rescale,
@@ -323,6 +351,10 @@ void bind_type(py::module_& module) {
   module.def("knn_search_tree", &search_tree<T>, py::arg("x").noconvert(), py::arg("searched"),
              py::arg("lengths").noconvert(), py::arg("distances").noconvert(),
              py::arg("indices").noconvert(), py::arg("measured").noconvert(), py::arg("threads"));
+  module.def("knn_add_gradient", &add_gradient<T>, py::arg("x").noconvert(),
+             py::arg("query").noconvert(), py::arg("indices").noconvert(),
+             py::arg("gradient").noconvert(), py::arg("of_x").noconvert(),
+             py::arg("of_query").noconvert(), py::arg("threads"));
   module.def("knn_select", &select<T>, py::arg("x").noconvert(), py::arg("norm").noconvert(),
              py::arg("rescale").noconvert(), py::arg("lengths").noconvert(),
              py::arg("products").noconvert(), py::arg("first_row"), py::arg("block"),

@@ -3,6 +3,7 @@
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
 
+#include <algorithm>
 #include <array>
 #include <optional>
 #include <stdexcept>
@@ -16,6 +17,7 @@
 #include "maxflow/graph.hpp"
 #include "maxflow/knn_batch.hpp"
 #include "maxflow/method.hpp"
+#include "maxflow/value_gradient.hpp"
 
 namespace py = pybind11;
 
@@ -87,6 +89,43 @@ void solve_edge_list(const Array<std::int64_t>& edge_index, const Array<Capacity
     batch.flow = flow->mutable_data();
   }
   interruptible([&] { maxflow::solve(batch, threads); });
+}
+
+// What is not wanted is None. Arrays (cuts, length) have the cuts' axes, which may be none.
+template <class T>
+void write_value_gradient(const Array<std::int64_t>& edge_index, const Array<bool>& source_side,
+                          const Array<double>& gradient, bool directed,
+                          std::optional<Array<T>>& capacity,
+                          std::optional<Array<T>>& reverse_capacity,
+                          std::optional<Array<T>>& source, std::optional<Array<T>>& sink) {
+  if (edge_index.ndim() != 2 || edge_index.shape(0) != 2 || source_side.ndim() < 1) {
+    throw std::invalid_argument("unexpected number of dimensions");
+  }
+  const py::ssize_t cuts = gradient.size();
+  const py::ssize_t nodes = source_side.shape(source_side.ndim() - 1);
+  const py::ssize_t edges = edge_index.shape(1);
+  const std::int64_t* const ends = edge_index.data();
+  const auto outside = [&](std::int64_t node) { return node < 0 || node >= nodes; };
+  if (source_side.size() != cuts * nodes || std::any_of(ends, ends + 2 * edges, outside)) {
+    throw std::invalid_argument("source_side or edge_index: unexpected shape or value");
+  }
+  const auto written = [&](std::optional<Array<T>>& array, py::ssize_t length) -> T* {
+    if (!array) return nullptr;
+    if (array->size() != cuts * length) throw std::invalid_argument("unexpected shape");
+    return array->mutable_data();
+  };
+  const maxflow::ValueGradient<T> found{cuts,
+                                        nodes,
+                                        edges,
+                                        ends,
+                                        source_side.data(),
+                                        gradient.data(),
+                                        directed,
+                                        written(capacity, edges),
+                                        written(reverse_capacity, edges),
+                                        written(source, nodes),
+                                        written(sink, nodes)};
+  interruptible([&] { found.write(); });
 }
 
 template <class Capacity>
@@ -229,6 +268,15 @@ void bind_solvers(py::module_& module) {
 
 }  // namespace
 
+template <class T>
+void bind_gradient(py::module_& module) {
+  module.def("write_value_gradient", &write_value_gradient<T>, py::arg("edge_index").noconvert(),
+             py::arg("source_side").noconvert(), py::arg("gradient").noconvert(),
+             py::arg("directed"), py::arg("capacity").noconvert(),
+             py::arg("reverse_capacity").noconvert(), py::arg("source").noconvert(),
+             py::arg("sink").noconvert());
+}
+
 void bind_maxflow(py::module_& module) {
   py::tuple names(maxflow::kSolverNames.size());
   for (std::size_t k = 0; k < names.size(); ++k) names[k] = maxflow::kSolverNames[k];
@@ -239,6 +287,8 @@ void bind_maxflow(py::module_& module) {
   bind_solvers<double>(module);
   bind_solvers<std::int32_t>(module);
   bind_solvers<std::int64_t>(module);
+  bind_gradient<float>(module);
+  bind_gradient<double>(module);
 #ifdef GRAPHCUT_WITH_CUDA
   bind_cuda<float>(module, "float32");
   bind_cuda<double>(module, "float64");

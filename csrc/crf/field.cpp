@@ -45,8 +45,11 @@ Field::Field(std::int64_t height, std::int64_t width, std::int64_t labels,
   for (const Potential& potential : potentials) add(potential);
   std::int64_t most = 0;
   for (const Wide& kernel : wide_) most = std::max(most, kernel.lattice.vertices);
-  value_ = floats(kChunk * (most + 1));
-  blurred_ = floats(kChunk * (most + 1));
+  const std::int64_t filters = static_cast<std::int64_t>(wide_.size()) * labels_.chunks();
+  apart_ = filters >= threads;
+  for (int worker = 0; worker < (apart_ ? worker_count(filters, threads) : 1); ++worker) {
+    blurs_.push_back({floats(kChunk * (most + 1)), floats(kChunk * (most + 1))});
+  }
   const auto strips = static_cast<std::int64_t>(strips_.size());
   const std::int64_t size = labels_.padded() * rows_ * width_;
   for (int worker = 0; worker < worker_count(strips, threads); ++worker) {
@@ -257,36 +260,38 @@ void Field::spread(const Group& group, const float* q, Workspace& space) {
 // symmetric, and gets its weight where it is collected.
 void Field::filter(bool transposed, bool unit) {
   if (narrow_) std::swap(narrow_->in, narrow_->out);
-  for (Wide& kernel : wide_) {
+  const std::int64_t chunks = labels_.chunks();
+  const std::int64_t filters = static_cast<std::int64_t>(wide_.size()) * chunks;
+  parallel_for(filters, apart_ ? threads_ : 1, [&](int worker, std::int64_t task) {
+    Wide& kernel = wide_[static_cast<std::size_t>(task / chunks)];
     const float weight = unit ? kernel.lattice.unit : kernel.weight * kernel.lattice.unit;
-    for (std::int64_t chunk = 0; chunk < labels_.chunks(); ++chunk) {
-      filter(kernel, chunk, transposed, weight);
-    }
-  }
+    filter(kernel, task % chunks, transposed, weight, blurs_[worker], apart_ ? 1 : threads_);
+  });
 }
 
-void Field::filter(Wide& kernel, std::int64_t chunk, bool transposed, float weight) {
+void Field::filter(Wide& kernel, std::int64_t chunk, bool transposed, float weight, Blur& blur,
+                   int threads) {
   const Lattice& lattice = kernel.lattice;
   const std::int64_t width = labels_.width(chunk);
   const float* in = kernel.in.get() + chunk * kChunk * lattice.copies();
   float* out = kernel.out.get() + chunk * kChunk * lattice.copies();
-  float* value = value_.get();
-  float* blurred = blurred_.get();
+  float* value = blur.value.get();
+  float* blurred = blur.blurred.get();
   for (float* array : {value, blurred}) {
     std::fill_n(array + lattice.vertices * width, width, 0.0F);
   }
-  for_vertices(lattice.vertices, [&](std::int64_t begin, std::int64_t end) {
+  for_vertices(lattice.vertices, threads, [&](std::int64_t begin, std::int64_t end) {
     loops().join(lattice, weight, width, in, value, begin, end);
   });
   for (std::int64_t turn = 0; turn <= lattice.dimensions; ++turn) {
     // Vertices that are missing make the order matter: the transposed filter has the reverse one.
     const std::int64_t direction = transposed ? lattice.dimensions - turn : turn;
-    for_vertices(lattice.vertices, [&](std::int64_t begin, std::int64_t end) {
+    for_vertices(lattice.vertices, threads, [&](std::int64_t begin, std::int64_t end) {
       loops().blur(lattice, direction, width, value, blurred, begin, end);
     });
     std::swap(value, blurred);
   }
-  for_vertices(lattice.copies(), [&](std::int64_t begin, std::int64_t end) {
+  for_vertices(lattice.copies(), threads, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t copy = begin; copy < end; ++copy) {
       std::copy_n(value + lattice.vertex[copy] * width, width, out + copy * width);
     }
@@ -295,9 +300,9 @@ void Field::filter(Wide& kernel, std::int64_t chunk, bool transposed, float weig
 
 // body(begin, end)
 template <class Body>
-void Field::for_vertices(std::int64_t count, Body&& body) {
+void Field::for_vertices(std::int64_t count, int threads, Body&& body) {
   if (count <= kVerticesPerTask) return body(0, count);
-  parallel_for((count + kVerticesPerTask - 1) / kVerticesPerTask, threads_,
+  parallel_for((count + kVerticesPerTask - 1) / kVerticesPerTask, threads,
                [&](int, std::int64_t task) {
                  body(task * kVerticesPerTask, std::min(count, (task + 1) * kVerticesPerTask));
                });

@@ -114,6 +114,12 @@ class Field {
     Floats scaled;
   };
 
+  // (vertices + 1, width) of a lattice that is being blurred, and the result of a step.
+  struct Blur {
+    Floats value;
+    Floats blurred;
+  };
+
   // What the derivatives need besides.
   struct Adjoint {
     const Gradient& gradient;
@@ -149,9 +155,10 @@ class Field {
   void slice(const Group& group, const Wide& kernel, std::int64_t chunk, float* to) const;
   void spread(const Group& group, const float* q, Workspace& space);
   void filter(bool transposed = false, bool unit = false);
-  void filter(Wide& kernel, std::int64_t chunk, bool transposed, float weight);
+  void filter(Wide& kernel, std::int64_t chunk, bool transposed, float weight, Blur& blur,
+              int threads);
   template <class Body>
-  void for_vertices(std::int64_t count, Body&& body);
+  void for_vertices(std::int64_t count, int threads, Body&& body);
   void turn();
   void step_back(const Group& group, std::int64_t iteration, Adjoint& adjoint, int worker);
   void collect_pairs(const Group& group, const float* q, Adjoint& adjoint, int worker);
@@ -171,8 +178,10 @@ class Field {
   std::int64_t potentials_ = 0;
   std::optional<Narrow> narrow_;
   std::vector<Wide> wide_;
-  Floats value_;  // (vertices + 1, width) of the lattice that is being blurred
-  Floats blurred_;
+  // Kernels' chunks of labels are filtered side by side where there are enough for all threads;
+  // otherwise one after the other, by all threads together.
+  bool apart_ = false;
+  std::vector<Blur> blurs_;            // of each worker where they are filtered apart, else one
   std::vector<Workspace> workspaces_;  // of each worker
 };
 

@@ -105,12 +105,16 @@ void link_neighbours(Lattice& lattice, const VertexTable& table, int threads) {
   const auto none = static_cast<std::int32_t>(lattice.vertices);
   lattice.forward.assign(size, none);
   lattice.backward.assign(size, none);
-  constexpr std::int32_t kSmall = 1 << 12;  // vertices that are not worth a thread
-  parallel_for(d + 1, none < kSmall ? 1 : threads, [&](int, std::int64_t direction) {
+  constexpr std::int32_t kRange = 1 << 12;  // vertices that are worth a thread
+  const std::int64_t ranges = std::max<std::int64_t>(1, none / kRange);
+  parallel_for((d + 1) * ranges, ranges == 1 ? 1 : threads, [&](int, std::int64_t task) {
+    const std::int64_t direction = task / ranges;
+    const std::int64_t range = task % ranges;
     std::int32_t* forward = lattice.forward.data() + direction * lattice.vertices;
     std::int32_t* backward = lattice.backward.data() + direction * lattice.vertices;
     std::int32_t key[kMaxDimensions];
-    for (std::int32_t vertex = 0; vertex < none; ++vertex) {
+    const auto end = static_cast<std::int32_t>(none * (range + 1) / ranges);
+    for (auto vertex = static_cast<std::int32_t>(none * range / ranges); vertex < end; ++vertex) {
       const std::int32_t* own = table.key(vertex);
       for (std::int64_t i = 0; i < d; ++i) {
         key[i] = own[i] + (i == direction ? -static_cast<std::int32_t>(d) : 1);
@@ -118,7 +122,7 @@ void link_neighbours(Lattice& lattice, const VertexTable& table, int threads) {
       const std::int32_t next = table.find(key);
       if (next < 0) continue;
       forward[vertex] = next;
-      backward[next] = vertex;
+      backward[next] = vertex;  // of no other vertex
     }
   });
 }

@@ -67,13 +67,19 @@ def host_arrays(
     return host_array(scores), host_array(image), matrix
 
 
-def host_problem(given: Any, pixels: Any, matrix: Any, kernels: Kernels) -> tuple[Any, Any, Any]:
-    """The same as the core takes it."""
+def host_problem(
+    given: Any,
+    pixels: Any,
+    matrix: Any,
+    kernels: Kernels,
+    span: tuple[float, float] | None = None,
+) -> tuple[Any, Any, Any]:
+    """The same as the core takes it; ``span``: the bounds of the colours, where they are known."""
 
     def single(values: Any) -> Any:
         return np.ascontiguousarray(values, np.float32)
 
-    low, high = bounds(np, pixels)
+    low, high = span or span_of(np, pixels, kernels)
     if max(-low, high) > MAX_SPREAD * kernels.appearance_rgb:
         pixels = _near_zero(np, pixels, kernels)
     return single(given), single(pixels), None if matrix is None else single(matrix)
@@ -91,6 +97,13 @@ def output_dtype(dtype: torch.dtype, method: str) -> torch.dtype:
 
 
 # Below, `xp` is NumPy or torch, whose arrays these functions take alike.
+
+
+def span_of(xp: Any, image: Any, kernels: Kernels) -> tuple[float, float]:
+    """The bounds of an image's colours; of bytes those of their type, where these are harmless."""
+    if image.dtype == xp.uint8 and MAX_SPREAD * kernels.appearance_rgb >= 255:
+        return 0.0, 255.0
+    return bounds(xp, image)
 
 
 def _near_zero(xp: Any, image: Any, kernels: Kernels) -> Any:
@@ -117,15 +130,19 @@ def check_values(
     weights: Tensor | None,
     dtype: torch.dtype,
     spacing: Sequence[float],
-) -> None:
-    """Refuse values that are out of range, or leave the range of ``dtype``."""
+) -> tuple[float, float]:
+    """Refuse values that are out of range, or leave the range of ``dtype``.
+
+    Returns the bounds of the colours.
+    """
     check_scores(xp, scores, unary, dtype)
     if weights is not None:
         check_weight("gaussian: weight", kernels.smoothness_weight)
         check_weight("bilateral: weight", kernels.appearance_weight)
-    span = require_finite(xp, "image", image, dtype)
+    whole = image.dtype == xp.uint8
+    span = span_of(xp, image, kernels) if whole else require_finite(xp, "image", image, dtype)
     if kernels.appearance_xy > 0:
-        _check_colours(*span, image.dtype == xp.uint8, kernels.appearance_rgb)
+        _check_colours(*span, whole, kernels.appearance_rgb)
     lengths = image.shape[2:]
     extent = max(map(mul, lengths, spacing) if spacing else lengths)
     for field, sigma in (
@@ -138,6 +155,7 @@ def check_values(
             )
     if compatibility is not None:
         check_costs(xp, "compatibility", compatibility, dtype)
+    return span
 
 
 def _check_colours(low: float, high: float, whole: bool, sigma: float) -> None:

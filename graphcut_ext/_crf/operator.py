@@ -57,8 +57,8 @@ def _kernel(
     dtype = output_dtype(scores.dtype, method)
     if image.is_cpu and method == "lattice":
         arrays = host_arrays(scores, image, compatibility)
-        check_values(np, *arrays, unary, settings, weights, dtype, spacing)
-        given, pixels, matrix = host_problem(*arrays, settings)
+        span = check_values(np, *arrays, unary, settings, weights, dtype, spacing)
+        given, pixels, matrix = host_problem(*arrays, settings, span)
         floor = 0.0 if unary else floor
         marginals = np.empty(given.shape, np.float32)
         if spacing:

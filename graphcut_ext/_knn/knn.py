@@ -188,7 +188,8 @@ def knn(
     the device; within :func:`graphcut_ext.no_value_checks` and while a CUDA graph is captured
     neither is looked at: points of an item with such values get the index -1 or arbitrary
     neighbours, and a length below 0 or above N counts as 0 or N. The backward pass on CUDA adds up
-    in an order that varies unless ``torch.use_deterministic_algorithms(True)`` is set.
+    in an order that varies unless ``torch.use_deterministic_algorithms(True)`` is set; on the CPU
+    it is always the same, whatever the number of threads.
 
     Under autocast the operator keeps the dtype of ``x``. Where TF32 or bfloat16 products are
     allowed for float32 (``torch.set_float32_matmul_precision``) they are used, with wider bounds

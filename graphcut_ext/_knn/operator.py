@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from graphcut_ext import _core
 from graphcut_ext._knn.clouds import Clouds, output_dtype
 from graphcut_ext._knn.cpu import search_cpu
 from graphcut_ext._knn.cuda import search_cuda
 from graphcut_ext._knn.direct import search_directly, suits_direct
 from graphcut_ext._knn.tree import search_tree, suits_tree
-from graphcut_ext._operator import Operator
+from graphcut_ext._maxflow.cut import to_numpy
+from graphcut_ext._operator import Operator, on_host
 
 
 def _kernel(
@@ -45,11 +48,11 @@ def _setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]
 
 
 def _backward(ctx: Any, grad: Tensor, *_: Tensor | None) -> tuple[Tensor | None, ...]:
-    """Gradient of d_ij = |q_i - x_j|^2: 2 g (q_i - x_j) to q_i, its negative to x_j.
-
-    One neighbour rank at a time, so that no (B, N, k, C) tensor is needed.
-    """
+    """Gradient of d_ij = |q_i - x_j|^2: 2 g (q_i - x_j) to q_i, its negative to x_j."""
     x, query, indices = ctx.saved_tensors  # (B, N, C), (B, M, C) or None, (B, M, k)
+    if on_host(grad, x, query):
+        return _host_backward(ctx, grad, x, query, indices)
+    # One neighbour rank at a time, so that no (B, N, k, C) tensor is needed.
     points = x.to(grad.dtype)
     centres = points if query is None else query.to(grad.dtype)
     total = torch.zeros_like(points)
@@ -68,6 +71,26 @@ def _backward(ctx: Any, grad: Tensor, *_: Tensor | None) -> tuple[Tensor | None,
     if query is None:
         return total_query.to(x.dtype), None, None, None, None
     return total.to(x.dtype), None, total_query.to(query.dtype), None, None
+
+
+def _host_backward(
+    ctx: Any, grad: Tensor, x: Tensor, query: Tensor | None, indices: Tensor
+) -> tuple[Tensor | None, ...]:
+    """The same on the CPU, in an order that does not depend on the number of threads."""
+    grads: list[Tensor | None] = [None] * 5
+    arrays: list[Any] = [None, None]
+    sums: list[Any] = [None, None]
+    for place, points in enumerate((x, query)):
+        if points is not None:
+            arrays[place] = to_numpy(points.to(grad.dtype))
+            if ctx.needs_input_grad[2 * place]:
+                sums[place] = np.zeros_like(arrays[place])
+                grads[2 * place] = torch.from_numpy(sums[place])
+    places, pulls = to_numpy(indices), to_numpy(grad)
+    _core.knn_add_gradient(
+        arrays[0], arrays[1], places, pulls, sums[0], sums[1], torch.get_num_threads()
+    )
+    return tuple(g if g is None or g.dtype == x.dtype else g.to(x.dtype) for g in grads)
 
 
 def _vmap(

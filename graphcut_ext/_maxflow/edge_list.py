@@ -242,33 +242,21 @@ def _host_backward(
     ctx: Any, grad_value: Tensor, edge_index: Tensor, side: Tensor
 ) -> tuple[Any, ...]:
     """The same for one topology on the CPU."""
-    needed = ctx.needs_input_grad
-    grad, at_source = grad_value.numpy()[..., None], side.numpy()
+    leading, nodes, edges = grad_value.shape, side.shape[-1], edge_index.shape[1]
+    shapes = [(*leading, length) for length in (edges, edges, nodes, nodes)]
+    wanted = [i for i, needs in enumerate(ctx.needs_input_grad[1:5]) if needs]
+    as_given = all(ctx.like[i] == (shapes[i], torch.float32) for i in wanted)
+    found: list[Any] = [None] * 4
+    for i in wanted:
+        found[i] = np.empty(shapes[i], np.float32 if as_given else np.float64)
+    _core.write_value_gradient(
+        to_numpy(edge_index), to_numpy(side), to_numpy(grad_value), ctx.like[1] is not None, *found
+    )
     grads: list[Tensor | None] = [None] * 9
-
-    def pay(argument: int, arcs: Any) -> None:
-        shape, dtype = ctx.like[argument - 1]
-        paid = np.where(arcs, grad, 0)
-        if paid.shape != shape:
-            grads[argument] = torch.from_numpy(paid).sum_to_size(shape).to(dtype)
-        else:
-            single = dtype == torch.float32
-            grads[argument] = torch.from_numpy(paid.astype(np.float32) if single else paid)
-
-    if needed[1] or needed[2]:
-        tail, head = edge_index.numpy()
-        at_tail, at_head = at_source[..., tail], at_source[..., head]
-        if ctx.like[1] is None:  # undirected
-            pay(1, at_tail ^ at_head)
-        else:
-            if needed[1]:
-                pay(1, at_tail & ~at_head)
-            if needed[2]:
-                pay(2, at_head & ~at_tail)
-    if needed[3]:
-        pay(3, ~at_source)
-    if needed[4]:
-        pay(4, at_source)
+    for i in wanted:
+        shape, dtype = ctx.like[i]
+        grad = torch.from_numpy(found[i])
+        grads[i + 1] = grad if as_given else grad.sum_to_size(shape).to(dtype)
     return tuple(grads)
 
 

@@ -30,6 +30,44 @@ def test_gradient_against_indexing():
     torch.testing.assert_close(gradient, expected)
 
 
+@pytest.mark.parametrize("needed", ["x", "query", "both"])
+@pytest.mark.parametrize("channels", [3, 300])
+def test_gradient_against_cdist(needed: str, channels: int):
+    x, query = random_points(2, 40, channels), random_points(2, 30, channels, seed=1)
+    weights = random_points(2, 30, 5, seed=2)
+    wanted = [t for name, t in (("x", x), ("query", query)) if needed in (name, "both")]
+    for points in wanted:
+        points.requires_grad_()
+    found = gx.knn(x, 5, query=query)
+    gradients = torch.autograd.grad((found.distances * weights).sum(), wanted)
+    distances = torch.cdist(query, x).square().gather(2, found.indices)
+    expected = torch.autograd.grad((distances * weights).sum(), wanted)
+    torch.testing.assert_close(gradients, expected)
+
+
+@pytest.mark.parametrize(("batch", "channels"), [(1, 100), (3, 700)])
+def test_gradient_does_not_depend_on_threads(batch: int, channels: int):
+    x = random_points(batch, 400, channels, dtype=torch.float32).requires_grad_()
+    gradients: list[Tensor] = []
+    before = torch.get_num_threads()
+    try:
+        for threads in (1, 2, 5):
+            torch.set_num_threads(threads)
+            gradients += torch.autograd.grad(gx.knn(x, 9).distances.square().sum(), x)
+    finally:
+        torch.set_num_threads(before)
+    assert torch.equal(gradients[0], gradients[1])
+    assert torch.equal(gradients[0], gradients[2])
+
+
+def test_gradient_where_more_derivatives_are_wanted():
+    x = random_points(2, 30, 4).requires_grad_()
+    (once,) = torch.autograd.grad(gx.knn(x, 6).distances.square().sum(), x)
+    (again,) = torch.autograd.grad(gx.knn(x, 6).distances.square().sum(), x, create_graph=True)
+    assert again.requires_grad
+    torch.testing.assert_close(once, again)
+
+
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32])
 def test_gradient_has_the_dtype_of_the_points(dtype: torch.dtype):
     x = random_points(1, 20, 3).to(dtype).requires_grad_()
@@ -47,8 +85,8 @@ def test_transforms_of_torch_func_differentiate():
     gradient = torch.func.grad(lambda x: gx.knn(x, 4).distances.square().sum())
     points = x.clone().requires_grad_()
     (expected,) = torch.autograd.grad(gx.knn(points, 4).distances.square().sum(), points)
-    assert torch.equal(gradient(x), expected)
-    assert torch.equal(torch.vmap(gradient)(torch.stack([x, 2 * x]))[0], expected)
+    torch.testing.assert_close(gradient(x), expected)
+    torch.testing.assert_close(torch.vmap(gradient)(torch.stack([x, 2 * x]))[0], expected)
 
 
 def test_euclidean_distances():
