@@ -266,8 +266,6 @@ void bind_solvers(py::module_& module) {
              py::arg("work").noconvert(), py::arg("threads"), py::arg("order"), py::arg("seed"));
 }
 
-}  // namespace
-
 template <class T>
 void bind_gradient(py::module_& module) {
   module.def("write_value_gradient", &write_value_gradient<T>, py::arg("edge_index").noconvert(),
@@ -276,6 +274,8 @@ void bind_gradient(py::module_& module) {
              py::arg("reverse_capacity").noconvert(), py::arg("source").noconvert(),
              py::arg("sink").noconvert());
 }
+
+}  // namespace
 
 void bind_maxflow(py::module_& module) {
   py::tuple names(maxflow::kSolverNames.size());
