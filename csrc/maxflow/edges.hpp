@@ -20,8 +20,9 @@ struct Edges {
   std::int64_t count = 0;
   std::int64_t base = 0;
 
-  std::pair<std::int32_t, std::int32_t> ends(std::int64_t e) const {
-    return {static_cast<std::int32_t>(tail[e] - base), static_cast<std::int32_t>(head[e] - base)};
+  // 64 bits, as they are read: the loops over all edges are bound by the number of instructions.
+  std::pair<std::int64_t, std::int64_t> ends(std::int64_t e) const {
+    return {tail[e] - base, head[e] - base};
   }
 };
 

@@ -44,11 +44,23 @@ struct Sample {
   double meets = 0;  // what supply and demand could fill of an edge, in capacities of a typical one
   double contacts = 0;  // open arcs from supply to demand, by arcs
   double one_way = 0;   // arcs open in one direction only, by arcs
+  double beside = 0;    // nodes without excess that have some beside them, by those without
 };
 
-// `sizes`: whether `meets` is asked for. Where `fill` is `enough`, nothing else is told.
+// Whether any node that `v` has an edge to has excess.
 template <class R>
-Sample sample(const Graph<R>& graph, bool sizes, double enough) {
+bool has_excess_beside(const Arc<R>* arc, const Arc<R>* end, const R* excess) {
+  bool any = false;
+  for (; arc != end; ++arc) {
+    any |= (excess[arc->head()] != R{0}) & (arc->open() | arc->sister_open());
+  }
+  return any;
+}
+
+// `sizes`: whether `meets` is asked for, `seeds`: whether `beside` is. Where `fill` is `enough`,
+// nothing else is told.
+template <class R>
+Sample sample(const Graph<R>& graph, bool sizes, bool seeds, double enough) {
   constexpr std::int32_t kMost = 2048;  // arcs, of a large graph
   const std::int32_t nodes = graph.nodes();
   const std::int32_t all = std::max(graph.arc_count(), 1);
@@ -58,9 +70,11 @@ Sample sample(const Graph<R>& graph, bool sizes, double enough) {
   const R* const excess = graph.excess.data();
   const Arc<R>* const arcs = graph.arcs.data();
   std::vector<R> capacities;
-  double fill = 0, meets = 0, contacts = 0, one_way = 0, found = 0, looked = 0;
+  double fill = 0, meets = 0, contacts = 0, one_way = 0, looked = 0;
+  std::int32_t found = 0, free = 0, beside = 0;
   const std::int32_t looks = (nodes + step - 1) / step;  // nodes that are looked at
   const double full = enough * looks;
+  if (sizes) capacities.reserve(static_cast<std::size_t>(looks));
   for (std::int32_t v = 0; v < nodes && fill < full; v += step, ++found) {
     const Arc<R>* arc = arcs + graph.first[static_cast<std::size_t>(v)];
     const Arc<R>* end = arcs + graph.first[static_cast<std::size_t>(v) + 1];
@@ -68,9 +82,13 @@ Sample sample(const Graph<R>& graph, bool sizes, double enough) {
     const auto size = std::abs(static_cast<double>(excess[v]));
     double through = 0;
     looked += static_cast<double>(end - arc);
+    if (sizes && arc != end) capacities.push_back(arc[found % (end - arc)].residual);
+    if (seeds && excess[v] == R{0}) {
+      ++free;
+      beside += static_cast<std::int32_t>(has_excess_beside(arc, end, excess));
+    }
     for (; arc != end; ++arc) {
       const auto capacity = static_cast<double>(arc->residual);
-      if (sizes) capacities.push_back(arc->residual);
       through += capacity;
       one_way += static_cast<double>(arc->open() != arc->sister_open());
       if (!(excess[v] > R{0})) continue;
@@ -84,17 +102,19 @@ Sample sample(const Graph<R>& graph, bool sizes, double enough) {
   }
   if (!(fill < full)) return {enough};
   if (!(looked > 0)) return {};
-  if (sizes) {  // an edge is two arcs, and met at one of them
+  if (!capacities.empty()) {  // an edge is two arcs, and met at one of them
     const auto middle = capacities.begin() + static_cast<std::ptrdiff_t>(capacities.size() / 2);
     std::nth_element(capacities.begin(), middle, capacities.end());
     meets = *middle > R{0} ? 2 * meets / (static_cast<double>(*middle) * looked) : 1;
   }
-  return {fill / found, meets, contacts / looked, one_way / looked};
+  return {fill / found, meets, contacts / looked, one_way / looked,
+          static_cast<double>(beside) / std::max(free, 1)};
 }
 
 // Note [Choice of solver]: breadth-first search is the fastest where supply finds demand nearby,
 // and pseudoflow where it has a long way to go. That is so
-// - where few nodes have terminal edges: flow networks, scribbled pictures;
+// - where few nodes have terminal edges, and few others have such a node beside them: flow
+//   networks, scribbled pictures, but not labels that are scattered;
 // - where terminals are weak beside arcs that lead both ways, and supply seldom meets demand:
 //   pictures that are regularised strongly;
 // - where Spread left much that meets beside what it left at all: graphs of neighbours with links
@@ -106,10 +126,12 @@ Sample sample(const Graph<R>& graph, bool sizes, double enough) {
 template <class R>
 Method chosen(Method method, const Graph<R>& graph, std::int64_t terminals, bool spread) {
   if (method != Method::automatic) return method;
-  if (5 * terminals < graph.nodes()) return Method::pseudoflow;
-  const double most_fill = spread ? 0.1 : 0.28;
-  const Sample found = sample(graph, !spread, most_fill);
+  const bool few = 5 * terminals < graph.nodes(), seeds = 2 * terminals < graph.nodes();
+  const double most_fill = few ? 2 : spread ? 0.1 : 0.28;
+  const Sample found = sample(graph, !few && !spread, seeds, most_fill);
   if (!(found.fill < most_fill)) return Method::incremental_bfs;
+  if (found.beside > 0.4) return Method::incremental_bfs;
+  if (few) return Method::pseudoflow;
   const bool far = spread ? found.contacts > 0.02 && 2 * found.contacts > found.fill
                           : found.meets < 0.0035 && found.one_way < 0.5;
   return far ? Method::pseudoflow : Method::incremental_bfs;

@@ -141,8 +141,8 @@ class Spread {
     if constexpr (std::is_floating_point_v<R>) {
       return (static_cast<R>(kShare) * (first - second) + rounder_) - rounder_;
     } else {
-      const R half = (first >> 1) - (second >> 1);  // cannot overflow
-      return half + (half >> 1);
+      const R apart = first - second;  // in range, as sums are
+      return apart - (apart >> 2);
     }
   }
 

@@ -77,9 +77,16 @@ void check(const Edges& edges) {
   const auto strong = [](std::int32_t i) { return i % 2 == 0 ? R{90} : R{-90}; };
   require(chosen(graph, false, strong) == kNear, "strong terminals");
   require(chosen(one_way, false, strong) == kNear, "strong terminals, one-way arcs");
-  const auto few = [](std::int32_t i) { return i % 6 == 0 ? R{90} : R{0}; };
+  const auto few = [](std::int32_t i) { return i < kNodes / 6 ? R{90} : R{0}; };
   require(chosen(graph, false, few) == kFar, "few terminals");
   require(chosen(one_way, false, few) == kFar, "few terminals, one-way arcs");
+  const auto wide = [](std::int32_t i) { return i < kNodes / 4 ? R{90} : R{0}; };
+  require(chosen(graph, false, wide) == kFar, "labels of a fourth, together");
+  for (const std::int32_t share : {17, 25}) {  // hundredths
+    const auto scattered = [share](std::int32_t i) { return i * 37 % 101 < share ? R{90} : R{0}; };
+    require(chosen(graph, false, scattered) == kNear, "labels that are scattered");
+    require(chosen(one_way, false, scattered) == kNear, "the same, one-way arcs");
+  }
   const auto halves = [](std::int32_t i) { return i < kNodes / 2 ? R{9} : R{-9}; };
   require(chosen(graph, false, halves) == kFar, "weak terminals that seldom meet");
   require(chosen(one_way, false, halves) == kNear, "the same, one-way");
