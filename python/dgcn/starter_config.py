@@ -19,6 +19,7 @@ TEMPLATE = Path(__file__).parent / "configs" / "folder.yaml"
 # Steps of the runs on 309 photographs (docs/results.md): small sets get as many, up to a number of
 # epochs by which 22 photographs are learnt by heart.
 _CLASSIFY_STEPS, _TRAIN_STEPS = 160, 120
+_FROZEN_EPOCHS = 20
 _MOST_EPOCHS = 30
 
 # Lines of the data section that only the layouts with lists of their own have.
@@ -84,7 +85,10 @@ def configuration(
         "cues.drawn": None if drawn is None else str(drawn.resolve()),
     }
     if backbone is not None:
-        values |= {"model.backbone": backbone, **find_backbone(backbone).rates}
+        kind = find_backbone(backbone)
+        values |= {"model.backbone": backbone, **kind.rates, **({} if paper else kind.chain)}
+    if values.get("classify.frozen"):
+        values["classify.epochs"] = max(_FROZEN_EPOCHS, classify)  # after the first they are cheap
     if layout != "folder":
         values["data.train_list"] = None if train_list is None else str(train_list.resolve())
         values["data.labels"] = labels

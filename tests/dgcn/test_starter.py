@@ -208,6 +208,14 @@ def test_the_backbone_and_its_rates_follow_from_the_weights(
     assert (config.classify.lr, config.classify.head_lr_factor) == (3e-3, 30)
     said = "has the weights of efficientnet_lite0: model.backbone is set to it with classify.lr"
     assert said in capsys.readouterr().out
+    chain = config.classify.frozen, config.train.init, config.model.output_stride
+    assert chain == (True, "classifier_and_head", 16)
+    assert config.classify.epochs >= 20
+    # The paper's chain trains its classifier as a whole.
+    assert main(["init", str(tmp_path), "--weights", str(weights), "--paper", "--force"]) == 0
+    config = load_config(tmp_path / "config.yaml")
+    assert (config.classify.frozen, config.train.init) == (False, "weights")
+    assert (config.model.output_stride, config.classify.lr) == (8, 3e-3)
 
 
 def test_weights_of_no_backbone_are_said_to_be(tmp_path: Path) -> None:

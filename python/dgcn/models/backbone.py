@@ -51,6 +51,9 @@ class Backbone(nn.Module, ABC):
     rates : mapping from str to float
         Settings of the trainings, as "classify.lr", that suit the backbone where the defaults do
         not; `dgcn init` writes them.
+    chain : mapping from str to object
+        Settings beyond the paper with which it did best where it was measured; `dgcn init` writes
+        them, `dgcn init --paper` does not.
     """
 
     channels: tuple[int, ...]
@@ -63,6 +66,7 @@ class Backbone(nn.Module, ABC):
     gains_in_bf16: bool = True
     output_strides: tuple[int, ...] = (8,)
     rates: Mapping[str, float] = MappingProxyType({})
+    chain: Mapping[str, object] = MappingProxyType({})
 
     _frozen_norm = False
 

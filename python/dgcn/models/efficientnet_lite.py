@@ -122,6 +122,13 @@ class EfficientNetLite0(Backbone):
     output_strides = (8, 16)
     # At the defaults, 1e-3 and 10, it names no class after an epoch (docs/results.md).
     rates = MappingProxyType({"classify.lr": 3e-3, "classify.head_lr_factor": 30})
+    chain = MappingProxyType(
+        {
+            "classify.frozen": True,
+            "train.init": "classifier_and_head",
+            "model.output_stride": 16,
+        }
+    )
 
     groups: ClassVar[tuple[Group, ...]] = (
         Group(1, 3, 1, 16),
