@@ -80,7 +80,7 @@ def test_scores_are_those_of_the_results() -> None:
     assert round(cut - control, 1) == below
     assert f"{cut} becomes {photographs}" in " ".join(results.split())
     other = results[results.index("## PASCAL VOC") :]
-    cut, control = (row_after(other, name)[1] for name in ("graph_cut_crf", "most_probable"))
+    cut, control = (row_after(other, name)[1] for name in ("graph_cut_crf", "most_probable_crf"))
     assert cut == voc
     assert round(control - cut, 1) == above
 
