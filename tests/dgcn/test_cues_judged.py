@@ -55,6 +55,14 @@ def test_sound_cues_have_no_remark() -> None:
     assert judge_cues(coverage(0.2), {}, {}, None) == []
 
 
+def test_background_of_drawings_is_to_be_drawn_where_it_is_wrong() -> None:
+    wrong = scores(background={"precision": 0.7, "recall": 0.1})
+    made = judge_cues(coverage(0.2), LIMITS, {}, wrong)
+    drawn = judge_cues(coverage(0.2), {}, {}, wrong, sparse=True)
+    assert [remark.fix[:6] for remark in made] == ["lower "]
+    assert [remark.fix[:21] for remark in drawn] == ["draw some background "]
+
+
 @pytest.mark.parametrize(
     ("found", "noise", "masks", "what", "fix"),
     [

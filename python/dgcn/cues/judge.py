@@ -142,11 +142,13 @@ def judge_cues(
         add(
             {background: right},
             "background cues lie on objects (precision)",
-            "lower cues.background, or give saliency maps of your own by data.saliency",
+            f"{_DRAW if sparse else ''}lower cues.background, or give saliency maps of your own by "
+            f"data.saliency",
         )
     return remarks
 
 
+_DRAW = "draw some background where none is drawn, or "
 _MORE_BACKGROUND = "raise cues.background, or set cues.background_fraction"
 
 
