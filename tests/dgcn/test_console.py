@@ -13,10 +13,14 @@ from dgcn.training.console import Console
 def test_progress_is_a_plain_line_where_there_is_no_terminal() -> None:
     stream = io.StringIO()
     console = Console(rich_console=rich.console.Console(file=stream, force_terminal=False))
-    with console.bar("work [x]", 3) as advance:
+    with console.bar("work [x]", 3, summary=True) as advance:
         for index in range(3):
-            advance(f"item {index}")
-    assert re.fullmatch(r"work \[x\]: 3 done in \d+\.\d s, item 2\n", stream.getvalue())
+            advance(f"mean {index}")
+    with console.bar("work", 2) as advance:
+        for name in ("a", "b"):
+            advance(name)
+    lines = r"work \[x\]: 3 done in \d+\.\d s, mean 2\nwork: 2 done in \d+\.\d s\n"
+    assert re.fullmatch(lines, stream.getvalue())
 
 
 def test_progress_is_a_bar_on_a_terminal() -> None:

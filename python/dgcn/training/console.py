@@ -76,7 +76,9 @@ class Console:
         self.rich.print(printable_lines(text), markup=False)
 
     @contextmanager
-    def bar(self, title: str, total: int, *, brief: bool = False) -> Iterator[Advance]:
+    def bar(
+        self, title: str, total: int, *, brief: bool = False, summary: bool = False
+    ) -> Iterator[Advance]:
         """Show the progress of `total` items; on no terminal, one line when they are done.
 
         Parameters
@@ -85,6 +87,9 @@ class Console:
         total : int
         brief : bool, default False
             Leave nothing behind: no line on no terminal, no bar that stays on one.
+        summary : bool, default False
+            Whether the last remark is of all items, as a mean, and ends the line; else it names the
+            last item, and a line that is written at the end leaves it out.
 
         Yields
         ------
@@ -100,7 +105,7 @@ class Console:
 
             yield remember
             seconds = time.perf_counter() - start
-            tail = f", {printable(remarks[0])}" if remarks[0] else ""
+            tail = f", {printable(remarks[0])}" if summary and remarks[0] else ""
             if not brief:
                 self.line(f"{title}: {total} done in {seconds:.1f} s{tail}")
             return

@@ -171,7 +171,7 @@ class _Loop:
         self.model.train()
         title = f"{training.title}: epoch {state.epoch + 1}/{self.options.epochs}"
         before = state.step
-        with self.console.bar(title, steps - before) as advance:
+        with self.console.bar(title, steps - before, summary=True) as advance:
             clock.begin("data")
             for batch in self.loader:
                 clock.begin("network")
