@@ -84,6 +84,9 @@ def configuration(
         "train.step_size": max(3, math.ceil(train / 2)),
         "cues.drawn": None if drawn is None else str(drawn.resolve()),
     }
+    if drawn is not None:
+        # Strokes cover little: what early networks make of the rest is worse (docs/results.md).
+        values["supervision.graph_cut.cues_only_epochs"] = math.ceil(train / 2)
     if backbone is not None:
         kind = find_backbone(backbone)
         values |= {"model.backbone": backbone, **kind.rates, **({} if paper else kind.chain)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from dgcn.cues import load_cues
 from dgcn.data import DataError, FolderDataset
 from dgcn.doctor.dataset import check_dataset
 from dgcn.new_pictures import new_pictures
-from dgcn.options import config_with
+from dgcn.options import config_with, load_config
 from dgcn.pipeline.run import open_run
 from dgcn.starter import start
 from dgcn.training.console import Console
@@ -99,14 +100,17 @@ def test_cvat_file_gives_labels_and_cues(
     said = capsys.readouterr().out
     assert "annotations.xml: 2 pictures without annotation are taken as background alone" in said
     assert f"cues.drawn is {file}" in said
+    config = load_config(tmp_path / "config.yaml")
+    half = math.ceil(config.train.epochs / 2)
+    assert config.supervision.graph_cut.cues_only_epochs == half > 0  # type: ignore[attr-defined]
     cat, dog = {"cat"}, {"big dog"}
     assert labels_of(tmp_path) == dict(
         zip((f"p{n}" for n in range(6)), (cat, cat, cat | dog, dog, set(), set()), strict=True)
     )
-    config = ["--config", str(tmp_path / "config.yaml"), "--out", str(tmp_path / "run")]
+    given = ["--config", str(tmp_path / "config.yaml"), "--out", str(tmp_path / "run")]
     small = ["--data.size=41", "--model.backbone=small", "--classify.epochs=1"]
-    assert main(["classify", *config, *small, "--runtime.device=cpu"]) == 0
-    assert main(["cues", *config, *small, "--runtime.device=cpu"]) == 0
+    assert main(["classify", *given, *small, "--runtime.device=cpu"]) == 0
+    assert main(["cues", *given, *small, "--runtime.device=cpu"]) == 0
     assert "cues: drawn on 3 images" in capsys.readouterr().out
     cues = load_cues(tmp_path / "run" / "cues" / "cues.npz")
     background, big_dog, a_cat = cues["p0"]
