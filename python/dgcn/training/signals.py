@@ -20,9 +20,20 @@ class Received:
         self.terminate = True
 
     def on_interrupt(self, number: int, frame: FrameType | None) -> None:
-        # Remembered too: Python drops what is raised in a destructor.
-        self.interrupt = True
+        # Remembered too: Python drops what is raised in a destructor. What is raised within a queue
+        # or a lock may leave it locked, so that nothing ends: the next step obeys, or a second one.
+        repeated, self.interrupt = self.interrupt, True
+        if not repeated and _within_locks(frame):
+            return
         signal.default_int_handler(number, frame)
+
+
+def _within_locks(frame: FrameType | None) -> bool:
+    while frame is not None:
+        if frame.f_globals.get("__name__") in ("threading", "queue"):
+            return True
+        frame = frame.f_back
+    return False
 
 
 @contextmanager
