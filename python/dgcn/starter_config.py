@@ -84,7 +84,7 @@ def configuration(
         "train.step_size": max(3, math.ceil(train / 2)),
         "cues.drawn": None if drawn is None else str(drawn.resolve()),
     }
-    if drawn is not None:
+    if drawn is not None and not paper:
         # Strokes cover little: what early networks make of the rest is worse (docs/results.md).
         values["supervision.graph_cut.cues_only_epochs"] = math.ceil(train / 2)
     if backbone is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import queue
 import re
 import shutil
 import signal
@@ -21,6 +22,7 @@ from dgcn.cli import main
 from dgcn.data import write_synthetic
 from dgcn.training.checkpoint import load_checkpoint
 from dgcn.training.console import Console
+from dgcn.training.signals import noted_signals
 
 
 def interrupted(command: list[str], checkpoint: Path, former: int) -> tuple[str, str]:
@@ -57,6 +59,22 @@ def test_interrupted_training_goes_on_by_the_command_it_names(tmp_path: Path) ->
     output, _ = interrupted(command, last, done)
     assert f"classifier: resumed after epoch {done}\n" in output
     assert not list(tmp_path.rglob(".last.pt.*"))
+
+
+def test_interrupt_within_a_queue_is_noted_and_a_second_one_raises() -> None:
+    class Interrupted(queue.Queue[int]):
+        def _put(self, item: int) -> None:
+            signal.raise_signal(signal.SIGINT)
+            super()._put(item)
+
+    items = Interrupted()
+    with noted_signals() as received:
+        items.put(1)  # within the queue's lock
+        assert received.interrupt
+        with pytest.raises(KeyboardInterrupt):
+            items.put(2)
+    with noted_signals() as received, pytest.raises(KeyboardInterrupt):
+        signal.raise_signal(signal.SIGINT)
 
 
 def test_interrupt_while_a_checkpoint_is_written_is_one(

@@ -52,8 +52,8 @@ class Backbone(nn.Module, ABC):
         Settings of the trainings, as "classify.lr", that suit the backbone where the defaults do
         not; `dgcn init` writes them.
     chain : mapping from str to object
-        Settings beyond the paper with which it did best where it was measured; `dgcn init` writes
-        them, `dgcn init --paper` does not.
+        Settings beyond the paper with which it was measured; `dgcn init` writes them, `dgcn init
+        --paper` does not.
     """
 
     channels: tuple[int, ...]
