@@ -29,11 +29,14 @@ class Received:
 
 
 def _within_locks(frame: FrameType | None) -> bool:
+    within = False
     while frame is not None:
-        if frame.f_globals.get("__name__") in ("threading", "queue"):
-            return True
+        module = frame.f_globals.get("__name__")
+        if module == "concurrent.futures._base":  # waits for a result: its lock is freed
+            return False
+        within = within or module in ("threading", "queue")
         frame = frame.f_back
-    return False
+    return within
 
 
 @contextmanager
