@@ -19,7 +19,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import maximum_bipartite_matching
 
 import graphcut_ext as gx
-from benchmarks import crf, tables
+from benchmarks import crf, strokes, tables
 from benchmarks.checks import check
 from benchmarks.contenders import Contender, answers, lineup, prepare
 from benchmarks.families import FAMILIES, HELD_OUT, dimacs, expansion, scenes
@@ -326,6 +326,27 @@ def test_the_segmentation_command_runs(tmp_path):
     assert set(results["images"]) == {"one", "two"}
     assert results["mean"]["gx.segment"] > 0.95 > results["mean"]["colours alone"]
     assert results["mean"]["update"] >= results["mean"]["gx.segment"]
+
+
+def test_simulated_strokes_lie_within_their_classes(tmp_path, capsys):
+    """Every stroke has the mask's class; void is never drawn on, and thin strokes cover little."""
+    masks, out = tmp_path / "masks", tmp_path / "strokes"
+    masks.mkdir()
+    mask = np.zeros((120, 160), dtype=np.uint8)
+    mask[20:100, 30:90] = 3
+    mask[40:80, 100:150] = 7
+    mask[:, :10] = 255
+    Image.fromarray(mask).save(masks / "a.png")
+    strokes.run(argparse.Namespace(masks=masks, out=out))
+    drawn = np.asarray(Image.open(out / "a.png"))
+    set_ = drawn != 255
+    assert drawn.shape == mask.shape
+    assert (drawn[set_] == mask[set_]).all()
+    assert set(drawn[set_].tolist()) == {0, 3, 7}
+    assert 0.01 < set_.mean() < 0.2
+    assert f"cover {100 * set_.mean():.1f} %" in capsys.readouterr().out
+    with pytest.raises(SystemExit, match="no masks"):
+        strokes.run(argparse.Namespace(masks=out / "none", out=out))
 
 
 @pytest.mark.parametrize("page", tables.PAGES, ids=lambda page: page.name)
