@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
+from safetensors.torch import save_file
 
+from dgcn.models import SmallNet
 from dgcn.options import config_with
 from dgcn.pipeline.chain import CLASSIFIER
 from dgcn.pipeline.foresee import forecast_of
 from dgcn.pipeline.run import open_run
 from dgcn.training.console import Console
 from dgcn.training.forecast import Forecast, duration
+from dgcn.training.frozen import passes
 
 
 @pytest.mark.parametrize(
@@ -81,3 +85,32 @@ def test_a_training_tells_its_pace_soon_and_after_every_epoch(tmp_path: Path) ->
         after = forecast_of(run)
         after.pace(0, 1.0)
         assert set(after.left()) == {"", "cues", "segmenter", "prediction"}
+
+
+def test_a_frozen_classifier_is_foreseen_by_the_features_that_are_new(tmp_path: Path) -> None:
+    """Each image and its mirror image are computed once: half of the rest in every epoch."""
+    assert [passes(epochs, mirror=True) for epochs in (0.5, 1, 2, 3)] == [0.5, 1, 1.5, 1.75]
+    assert passes(20, mirror=False) == 1
+    rng = np.random.default_rng(0)
+    mirrored = rng.random((20, 100_000)) < 0.5  # by epoch and image
+    new = 1 + (mirrored != mirrored[0]).any(0).mean()  # sides of an image that are ever seen
+    assert new == pytest.approx(passes(20, mirror=True), abs=1e-3)
+    weights = tmp_path / "start.safetensors"
+    save_file(SmallNet().state_dict(), weights)
+    settings = {
+        **SETTINGS,
+        "model": {"backbone": "small", "weights": weights},
+        "classify": {**SETTINGS["classify"], "frozen": True},
+    }
+    config = config_with({**settings, "out": tmp_path / "run"})
+    console = Recording()
+    with open_run(config, console=console) as run:
+        before = forecast_of(run)
+        before.pace(0, 1.0)
+        assert before.left()["segmenter"] / before.left()["classifier"] == pytest.approx(
+            3 * 5 / 1.75
+        )
+        CLASSIFIER.perform(run)
+        # 3 steps of 2 images an epoch, 5.25 of them new features; the fourth is of 1/3 epoch more.
+        # As above; the fourth step ends a third of the second epoch, 2 - 2 ** (-1 / 3) passes.
+        assert console.paces == pytest.approx([4.5, 6 * (2 ** (-1 / 3) - 0.25), 1.5, 0])

@@ -8,13 +8,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from dgcn.config import Config
 from dgcn.data.dataset import Record
 from dgcn.data.images import read_image, to_tensor
 from dgcn.models import Classifier
 from dgcn.pipeline.networks import new_classifier, train_network
 from dgcn.pipeline.run import Run
 from dgcn.pipeline.stage import Stage, training_fingerprint
-from dgcn.training.frozen import FrozenLosses, KeptFeatures
+from dgcn.training.frozen import FrozenLosses, KeptFeatures, passes
 from dgcn.training.loop import Losses
 from dgcn.training.objective import classification_losses
 
@@ -40,7 +41,15 @@ def _make(run: Run, fingerprint: dict[str, Any]) -> None:
         run.config.classify,
         "classifier",
         after_epoch=lambda epoch: _validate(run, model, features),
+        passes=partial(classifier_passes, run.config),
     )
+
+
+def classifier_passes(config: Config, epochs: float) -> float:
+    """Passes of the classifier's backbone over the training images in so many epochs."""
+    if config.classify.frozen and config.data.repeats:
+        return passes(epochs, mirror=config.data.mirror)
+    return epochs
 
 
 @torch.no_grad()

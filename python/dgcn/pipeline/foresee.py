@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dgcn.pipeline.classifier import classifier_passes
 from dgcn.pipeline.run import Run
 from dgcn.pipeline.stage import STAGES
 from dgcn.training.forecast import Forecast
@@ -25,7 +26,7 @@ def forecast_of(run: Run) -> Forecast:
             images[stage] = amount
 
     if run.uses_classifier:
-        add("classifier", config.classify.epochs * train)
+        add("classifier", classifier_passes(config, config.classify.epochs) * train)
     if run.makes_cues:
         add("cues", max(0, train - by_hand) * views)
     add("segmenter", config.train.epochs * train)

@@ -47,6 +47,7 @@ def train_network(
     clock: Stopwatch | None = None,
     before_epoch: Callable[[int], None] = lambda epoch: None,
     teacher: Teacher | None = None,
+    passes: Callable[[float], float] = lambda epochs: epochs,
 ) -> None:
     """Train a network of a run on its training images and leave it in a folder.
 
@@ -64,7 +65,7 @@ def train_network(
         Name on the console.
     cues : mapping from name to numpy.ndarray, shape (L, h, w), bool, optional
         Of every training image, for a segmentation network.
-    after_epoch, clock, before_epoch, teacher
+    after_epoch, clock, before_epoch, teacher, passes
         As `dgcn.training.loop.Training`.
     """
     config = run.config
@@ -93,6 +94,7 @@ def train_network(
         clock=clock or Stopwatch(run.fabric.device),
         before_epoch=before_epoch,
         teacher=teacher,
+        passes=passes,
     )
     last = fit(run.fabric, training, config.runtime, run.console)
     if run.is_rank_zero:

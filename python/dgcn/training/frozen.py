@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from dgcn.models import Classifier
 
-__all__ = ["FrozenLosses", "KeptFeatures"]
+__all__ = ["FrozenLosses", "KeptFeatures", "passes"]
 
 _BYTES = 2**30  # of features that are kept
 _BLOCK = 256  # of them lie in one piece of memory
@@ -91,3 +91,14 @@ class FrozenLosses:
         ]
         logits = model(torch.stack(rows).to(images.device)).float()
         return {"labels": functional.binary_cross_entropy_with_logits(logits, target)}, len(target)
+
+
+def passes(epochs: float, *, mirror: bool) -> float:
+    """Passes of the backbone over the images in so many epochs, where `KeptFeatures` keeps all.
+
+    The first epoch computes every image. A later one computes those that it mirrors, or does not,
+    for the first time: half as many as the epoch before.
+    """
+    if epochs <= 1:
+        return epochs
+    return 2 - 2 ** (1 - epochs) if mirror else 1.0

@@ -57,6 +57,8 @@ class Training:
     """Called with the number of the epoch that begins or is gone on with; the first is 1."""
     teacher: Teacher | None = None
     """Follows the model after every step."""
+    passes: Callable[[float], float] = lambda epochs: epochs
+    """Passes over the images that so many epochs take: as many, but where features are kept."""
 
 
 def fit(fabric: Fabric, training: Training, runtime: RuntimeConfig, console: Console) -> Checkpoint:
@@ -231,8 +233,11 @@ class _Loop:
         if self.pace is None or done <= self.pace[0] + 1:
             return
         first, since = self.pace
-        seconds = (time.monotonic() - since) / (done - first - 1)
-        left = self.options.epochs * steps - done
+        # Counted from where this process began: it keeps no features of an earlier one.
+        started, passes = first / steps, self.training.passes
+        now = passes(done / steps - started)
+        left = (passes(self.options.epochs - started) - now) * steps
+        seconds = (time.monotonic() - since) / (now * steps - 1)
         self.console.pace(left * self.batches.batch, seconds / self.batches.batch)
 
     def pause(self, terminate: bool) -> None:
