@@ -74,6 +74,24 @@ def test_background_fraction_takes_the_least_salient(fraction: float) -> None:
     np.testing.assert_array_equal(cues[0], found)
 
 
+def test_background_is_not_claimed_where_a_class_of_the_image_is_active() -> None:
+    cam = np.array([[[8.0, 2.0, 1.6, 0.0]], [[0.0, 1.0, 0.0, 0.5]], [[0.0, 0.0, 0.0, 9.0]]])
+    present = np.array([True, True, True, False])  # the third class is not in the image
+    quiet = np.zeros((1, 4), dtype=np.float32)
+
+    def background(limit: float) -> list[bool]:
+        cues = make_cues(cam, quiet, present, foreground=0.9, background_activation=limit)
+        return [bool(each) for each in cues[0, 0]]
+
+    # Of its maximum the first class has 1, 1/4, 1/5, 0, the second 0, 1, 0, 1/2.
+    assert background(1.0) == [False, False, True, True]  # the others are cues of objects
+    assert background(0.5) == [False, False, True, True]
+    assert background(0.3) == [False, False, True, False]
+    assert background(0.1) == [False, False, False, False]
+    with pytest.raises(ValueError, match=r"background_activation must be in \[0, 1\], got 1.5"):
+        background(1.5)
+
+
 def test_background_fraction_takes_ties_together() -> None:
     saliency = np.array([[0.0, 0.0, 0.0, 0.5]])
     np.testing.assert_array_equal(background_cues(saliency, 0.0, 0.25), [[True, True, True, False]])

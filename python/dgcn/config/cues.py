@@ -36,6 +36,9 @@ class CuesConfig:
     background_fraction: float | None = None
     """Take this fraction of the cells, the least salient ones, as cues of the background instead.
     """
+    background_activation: float = 1.0
+    """No cell is a cue of the background where the activation of a class of the image exceeds this
+    fraction of its maximum, however low its saliency; 1: saliency alone decides."""
     saliency: str = "border_geodesic"
     """Saliency prior where data.saliency names no maps: border_geodesic; the file of a network,
     FILE.onnx, of U2-Net's interface; or a function of your own as package.module:function, from an
@@ -63,5 +66,7 @@ class CuesConfig:
         fraction = self.background_fraction
         valid = fraction is None or 0 < fraction <= 1
         require(self, "background_fraction", valid, "None or in (0, 1]")
+        active = self.background_activation
+        require(self, "background_activation", 0 <= active <= 1, "in [0, 1]")
         check_saliency(self.saliency)
         require_scales(self, "scales")

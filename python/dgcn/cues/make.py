@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dgcn.cues.cam import foreground_cues
+from dgcn.cues.cam import foreground_cues, normalised_cam
 from dgcn.cues.evidence import object_maps
 from dgcn.cues.saliency import saliency_to_grid
 
@@ -24,6 +24,7 @@ def make_cues(
     saliency_weight: float = 0.0,
     background: float = 0.07,
     background_fraction: float | None = None,
+    background_activation: float = 1.0,
 ) -> NDArray[np.bool_]:
     """Cues on the grid: at most one class a cell, none where nothing is certain.
 
@@ -50,6 +51,9 @@ def make_cues(
     background_fraction : float or None, default None
         Claim this fraction of the cells, the least salient ones, instead; cells as salient as the
         last one included. In (0, 1].
+    background_activation : float, default 1
+        No cell is claimed by the background where the activation of a class of the image exceeds
+        this fraction of its maximum. 1: saliency alone decides. In [0, 1].
 
     Returns
     -------
@@ -69,7 +73,12 @@ def make_cues(
     claims[1:] = foreground_cues(maps, present, foreground)
     if background_fraction is None and not 0 <= background <= 1:
         raise ValueError(f"background must be in [0, 1], got {background}")
+    if not 0 <= background_activation <= 1:
+        raise ValueError(f"background_activation must be in [0, 1], got {background_activation}")
     claims[0] = background_cues(grid, background, background_fraction) & present[0]
+    if len(cam):
+        active = normalised_cam(cam)[present[1:]].max(0, initial=0)
+        claims[0] &= active <= np.float32(background_activation)
     return resolve_conflicts(claims)
 
 

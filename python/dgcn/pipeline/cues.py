@@ -221,6 +221,7 @@ def _cues(
         saliency_weight=options.saliency_weight,
         background=options.background,
         background_fraction=options.background_fraction,
+        background_activation=options.background_activation,
     )
     if options.refine == "none":
         return cues
