@@ -50,7 +50,7 @@ def test_defaults_are_those_of_the_paper() -> None:
     assert config.cues.background == 0.07
     assert config.data.size == 321
     # Ours: the paper's cues are those of foreground 0.2 and saliency_weight 0.
-    assert (config.cues.foreground, config.cues.saliency_weight) == ("auto", 1.0)
+    assert (config.cues.foreground, config.cues.saliency_weight) == ("auto", "auto")
 
 
 @pytest.mark.parametrize("section", [*SECTIONS.values(), *KINDS.values()], ids=[*SECTIONS, *KINDS])

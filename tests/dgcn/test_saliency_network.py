@@ -53,6 +53,15 @@ def expected(image: NDArray[np.uint8]) -> NDArray[np.float64]:
     return (mean - mean.min()) / (mean.max() - mean.min())
 
 
+def test_a_network_counts_twice_and_a_given_weight_stands(tmp_path: Path) -> None:
+    path = str(write_network(tmp_path / "mean.onnx"))
+    assert CuesConfig(saliency=path).weight == 2
+    assert CuesConfig(saliency=path, saliency_weight=0.5).weight == 0.5
+    assert CuesConfig().weight == 1
+    with pytest.raises(ValueError, match=r"saliency_weight must be .*0.*, got -1"):
+        CuesConfig(saliency_weight=-1)
+
+
 def test_the_network_sees_the_picture_as_u2net_does(tmp_path: Path) -> None:
     prior = find_saliency(str(write_network(tmp_path / "mean.onnx")))
     image = picture(320, 320)

@@ -29,8 +29,9 @@ class CuesConfig:
     foreground: Literal["auto"] | float = "auto"
     """A cell is a cue of class c where its map exceeds this fraction of the map's maximum. "auto":
     a threshold for each class, above what certain background reaches, from 0.3 to 0.8."""
-    saliency_weight: float = 1.0
-    """Weight of the saliency beside the class activation in that map; 0: the activation alone."""
+    saliency_weight: Literal["auto"] | float = "auto"
+    """Weight of the saliency beside the class activation in that map; 0: the activation alone.
+    "auto": 2 for the saliency of a network, which is more often right, 1 for any other."""
     background: float = 0.07
     """A cell is a cue of the background where its saliency, in [0, 1], is below this."""
     background_fraction: float | None = None
@@ -61,7 +62,8 @@ class CuesConfig:
         require(self, "not_drawn", 0 <= self.not_drawn <= 255, "in 0..255")
         fixed = self.foreground
         require(self, "foreground", fixed == "auto" or 0 <= fixed < 1, "'auto' or in [0, 1)")
-        require_at_least(self, 0, "saliency_weight")
+        if self.saliency_weight != "auto":
+            require_at_least(self, 0, "saliency_weight")
         require(self, "background", 0 <= self.background <= 1, "in [0, 1]")
         fraction = self.background_fraction
         valid = fraction is None or 0 < fraction <= 1
@@ -70,3 +72,10 @@ class CuesConfig:
         require(self, "background_activation", 0 <= active <= 1, "in [0, 1]")
         check_saliency(self.saliency)
         require_scales(self, "scales")
+
+    @property
+    def weight(self) -> float:
+        """The weight of the saliency: the one given, or the one that suits it."""
+        if self.saliency_weight != "auto":
+            return self.saliency_weight
+        return 1.0 if check_saliency(self.saliency) is None else 2.0

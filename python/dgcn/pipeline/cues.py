@@ -183,7 +183,7 @@ def _made(
             for record in sample:
                 maps, saliency, present = kept[record.name]
                 quiet = background_cues(saliency, options.background, options.background_fraction)
-                weight = options.saliency_weight
+                weight = options.weight
                 yield object_maps(maps, saliency, present, weight), quiet, record.labels
 
         chosen = thresholds(looked_at(), run.classes)
@@ -218,7 +218,7 @@ def _cues(
     cues = make_cues(
         *evidence,
         foreground=limits,
-        saliency_weight=options.saliency_weight,
+        saliency_weight=options.weight,
         background=options.background,
         background_fraction=options.background_fraction,
         background_activation=options.background_activation,
@@ -228,7 +228,7 @@ def _cues(
     image = read_image(record.image)
     return refine_cues(
         cues,
-        object_maps(*evidence, options.saliency_weight),
+        object_maps(*evidence, options.weight),
         stage_features(run, model, image),
         image,
         evidence.present,
