@@ -211,6 +211,7 @@ def test_the_backbone_and_its_rates_follow_from_the_weights(
     chain = config.classify.frozen, config.train.init, config.model.output_stride
     assert chain == (True, "classifier_and_head", 16)
     assert config.classify.epochs >= 20
+    assert config.cues.scales == (1.0, 1.5)
     # The paper's chain trains its classifier as a whole.
     assert main(["init", str(tmp_path), "--weights", str(weights), "--paper", "--force"]) == 0
     config = load_config(tmp_path / "config.yaml")

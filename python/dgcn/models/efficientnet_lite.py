@@ -125,6 +125,7 @@ class EfficientNetLite0(Backbone):
     chain = MappingProxyType(
         {
             "classify.frozen": True,
+            "cues.scales": [1.0, 1.5],
             "train.init": "classifier_and_head",
             "model.output_stride": 16,
         }
