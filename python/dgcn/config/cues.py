@@ -30,14 +30,17 @@ class CuesConfig:
     """A cell is a cue of class c where its map exceeds this fraction of the map's maximum. "auto":
     a threshold for each class, above what certain background reaches, from 0.3 to 0.8."""
     saliency_weight: float = 1.0
-    """Weight of the saliency beside the class activation in that map; 0: the activation alone."""
+    """Weight of the saliency beside the class activation in that map; 0: the activation alone.
+    Where the image's one class is on every training image, its activation means nothing, and the
+    saliency counts alone."""
     background: float = 0.07
     """A cell is a cue of the background where its saliency, in [0, 1], is below this."""
     background_fraction: float | None = None
     """Take this fraction of the cells, the least salient ones, as cues of the background instead.
     """
     saliency: str = "border_geodesic"
-    """Saliency prior where data.saliency names no maps: border_geodesic; the file of a network,
+    """Saliency prior where data.saliency names no maps: border_geodesic, for scenes;
+    local_contrast, for small or thin objects on a texture, such as defects; the file of a network,
     FILE.onnx, of U2-Net's interface; or a function of your own as package.module:function, from an
     image (H, W, 3) of uint8 to saliency (H, W) in [0, 1]."""
     refine: Refiner = "none"

@@ -155,7 +155,16 @@ def _evidence(run: Run, model: Classifier, record: Record) -> Evidence:
     present[[0, *record.labels]] = True
     maps = activation(run, model, image)
     maps[~present[1:]] = 0
+    if run.config.cues.saliency_weight and _untold(run, record):
+        maps[:] = 0
     return Evidence(maps, saliency_to_grid(saliency, *maps.shape[1:]), present)
+
+
+def _untold(run: Run, record: Record) -> bool:
+    """Whether the image's one class is on every training image: no activation tells where."""
+    return len(record.labels) == 1 and all(
+        record.labels[0] in each.labels for each in run.dataset.split("train")
+    )
 
 
 def _saliency(run: Run, record: Record, image: NDArray[np.uint8]) -> NDArray[np.float32]:
