@@ -28,11 +28,12 @@ _SPREAD_SIDE, _SPREAD_BLUR = 161, 4.0
 def local_contrast(image: NDArray[np.uint8]) -> NDArray[np.float32]:
     """How far each pixel's surroundings are behind it, beyond what the texture does everywhere.
 
-    Averages over discs of four sizes, and over short lines of eight directions, are compared with
-    the average of a wide neighbourhood. Each difference, a distance in CIE Lab, is divided by what
-    is usual for it in this image (1.4826 times its median), so that grain, and lines along the
-    direction in which steel was brushed, do not count. The largest of these ratios counts; 2, which
-    every texture reaches, becomes 0, and what one pixel of a thousand exceeds becomes 1.
+    A quadratic surface, the shading, is taken away. Averages over discs of four sizes, and over
+    short lines of eight directions, are compared with the average of a wide neighbourhood. Each
+    difference, a distance in CIE Lab, is divided by what is usual for it in this image (1.4826
+    times its median), so that grain, and lines along the direction in which steel was brushed, do
+    not count. The largest of these ratios counts; 2, which every texture reaches, becomes 0, and
+    what one pixel of a thousand exceeds becomes 1.
 
     Parameters
     ----------
@@ -54,7 +55,7 @@ def local_contrast(image: NDArray[np.uint8]) -> NDArray[np.float32]:
     lab = _lab(image, _SIDE)
     height, width = lab.shape[:2]
     grey = np.ptp(lab[..., 1:], axis=(0, 1)).max() < _GREY
-    planes = lab[..., :1] if grey else lab
+    planes = _without_shading(lab[..., :1] if grey else lab)
     pad = min(int(2.5 * _SURROUND), height - 1, width - 1)
     padded = np.pad(planes, ((pad, pad), (pad, pad), (0, 0)), mode="reflect")
     waves = fft.rfft2(padded, axes=(0, 1))
@@ -94,12 +95,18 @@ def colour_spread(image: NDArray[np.uint8]) -> float:
         As `local_contrast`.
     """
     lab = _lab(image, _SPREAD_SIDE)
-    height, width = lab.shape[:2]
-    smooth = gaussian_filter(lab, (_SPREAD_BLUR, _SPREAD_BLUR, 0), mode="reflect").reshape(-1, 3)
+    rest = _without_shading(gaussian_filter(lab, (_SPREAD_BLUR, _SPREAD_BLUR, 0), mode="reflect"))
+    return float(np.median(np.linalg.norm(rest - np.median(rest, axis=(0, 1)), axis=2)))
+
+
+def _without_shading(planes: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Planes (h, w, n) less the quadratic surface that fits each best."""
+    height, width, number = planes.shape
     y, x = (each.ravel() for each in np.mgrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j])
     surface = np.stack([np.ones_like(x), x, y, x * x, y * y, x * y], axis=1)
-    rest = smooth - surface @ np.linalg.lstsq(surface, smooth, rcond=None)[0]
-    return float(np.median(np.linalg.norm(rest - np.median(rest, axis=0), axis=1)))
+    flat = planes.reshape(-1, number)
+    fitted = surface @ np.linalg.lstsq(surface, flat, rcond=None)[0]
+    return np.asarray(flat - fitted).reshape(planes.shape)
 
 
 def _lab(image: NDArray[np.uint8], side: int) -> NDArray[np.float64]:

@@ -26,8 +26,8 @@ class EvaluateConfig:
     """Whether the probabilities of the classes are multiplied by the image classifier's, before the
     CRF: a class that the classifier does not see in the image becomes unlikely."""
     contrast: bool = False
-    """Whether the odds of objects at a pixel go with its local contrast, before the CRF: for objects
-    on a texture that are thinner than the grid's cells. It then wants crf false."""
+    """Whether the odds of objects at a pixel go with its local contrast, before the CRF: for
+    objects on a texture that are thinner than the grid's cells. It wants crf false."""
     pictures: int = 6
     """Rows of the contact sheet; 0: no sheet."""
 
