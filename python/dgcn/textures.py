@@ -20,7 +20,7 @@ TEXTURE_SETTINGS: dict[str, object] = {
     "cues.saliency": "local_contrast",
     "cues.saliency_weight": 3,
     "evaluate.contrast": True,
-    "evaluate.crf": False,
+    "evaluate.scales": [1.0],
 }
 """Settings of `dgcn init` for such pictures."""
 

@@ -56,7 +56,7 @@ def test_init_sets_local_contrast_for_textures_alone(
     assert 'cues.saliency "local_contrast", cues.saliency_weight 3, evaluate.contrast' in printed
     config = load_config(tmp_path / "steel" / "config.yaml")
     assert (config.cues.saliency, config.cues.saliency_weight) == ("local_contrast", 3)
-    assert (config.evaluate.contrast, config.evaluate.crf) == (True, False)
+    assert (config.evaluate.contrast, config.evaluate.scales) == (True, (1.0,))
 
     assert main(["init", str(tmp_path / "steel"), "--force", "--paper"]) == 0
     assert load_config(tmp_path / "steel" / "config.yaml").cues == CuesConfig()
@@ -67,7 +67,7 @@ def test_init_sets_local_contrast_for_textures_alone(
     assert "textures" not in capsys.readouterr().out
     scenes = load_config(tmp_path / "scenes" / "config.yaml")
     assert scenes.cues == CuesConfig()
-    assert (scenes.evaluate.contrast, scenes.evaluate.crf) == (False, True)
+    assert (scenes.evaluate.contrast, scenes.evaluate.scales) == (False, (0.75, 1.0, 1.25))
 
 
 def test_spread_of_nothing_is_unknown(tmp_path: Path) -> None:

@@ -44,7 +44,7 @@ def check_textures(pictures: Sequence[Path], config: Config) -> Iterator[Finding
             f"{what}, as those of scenes: cues.saliency local_contrast suits textures (below "
             f"{TEXTURE_SPREAD:g})",
             "--cues.saliency border_geodesic --cues.saliency_weight 1 --evaluate.contrast false "
-            "--evaluate.crf true",
+            "--evaluate.scales [0.75,1,1.25]",
         )
     else:
         yield Finding("ok", f"{what}: cues.saliency {cues.saliency} suits them")
