@@ -144,6 +144,7 @@ def start(
             drawn=known.drawn,
             backbone=backbone,
             texture=texture,
+            untold=len({tuple(row) for row in labels.values()}) == len(classes) == 1,
         ),
     }
     if held_out:

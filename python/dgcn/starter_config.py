@@ -22,6 +22,7 @@ TEMPLATE = Path(__file__).parent / "configs" / "folder.yaml"
 _CLASSIFY_STEPS, _TRAIN_STEPS = 160, 120
 _FROZEN_EPOCHS = 20
 _MOST_EPOCHS = 30
+_UNTOLD_EPOCHS = 2  # where every image has the one class: its activation is not looked at
 
 # Lines of the data section that only the layouts with lists of their own have.
 _LAYOUT_LINES = {
@@ -53,6 +54,7 @@ def configuration(
     drawn: Path | None = None,
     backbone: str | None = None,
     texture: bool = False,
+    untold: bool = False,
 ) -> str:
     """The shipped configuration with its comments, filled in for a folder.
 
@@ -74,6 +76,8 @@ def configuration(
     texture : bool, default False
         Whether the pictures are textures with objects on them: cues and masks go by local contrast
         then.
+    untold : bool, default False
+        Whether every image shows the same one class, which a classifier has nothing to tell from.
     """
     steps = max(1, math.ceil(images / 16))
     classify = min(_MOST_EPOCHS, max(8, math.ceil(_CLASSIFY_STEPS / steps)))
@@ -95,9 +99,11 @@ def configuration(
     if backbone is not None:
         kind = find_backbone(backbone)
         values |= {"model.backbone": backbone, **kind.rates, **({} if paper else kind.chain)}
+    if untold and not paper:
+        values["classify.epochs"] = _UNTOLD_EPOCHS
     if texture and not paper:
         values |= TEXTURE_SETTINGS
-    if values.get("classify.frozen"):
+    if values.get("classify.frozen") and not untold:
         values["classify.epochs"] = max(_FROZEN_EPOCHS, classify)  # after the first they are cheap
     if layout != "folder":
         values["data.train_list"] = None if train_list is None else str(train_list.resolve())

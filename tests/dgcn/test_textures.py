@@ -56,6 +56,7 @@ def test_init_sets_local_contrast_for_textures_alone(
     assert 'cues.saliency "local_contrast", cues.saliency_weight 3, evaluate.contrast' in printed
     config = load_config(tmp_path / "steel" / "config.yaml")
     assert (config.cues.saliency, config.cues.saliency_weight) == ("local_contrast", 3)
+    assert config.classify.epochs == 2  # nothing to learn
     assert (config.evaluate.contrast, config.evaluate.scales) == (True, (1.0,))
 
     assert main(["init", str(tmp_path / "steel"), "--force", "--paper"]) == 0
