@@ -99,12 +99,14 @@ def configuration(
     if backbone is not None:
         kind = find_backbone(backbone)
         values |= {"model.backbone": backbone, **kind.rates, **({} if paper else kind.chain)}
-    if untold and not paper:
-        values["classify.epochs"] = _UNTOLD_EPOCHS
     if texture and not paper:
         values |= TEXTURE_SETTINGS
-    if values.get("classify.frozen") and not untold:
+    if values.get("classify.frozen"):
         values["classify.epochs"] = max(_FROZEN_EPOCHS, classify)  # after the first they are cheap
+    elif untold and not paper:
+        values["classify.epochs"] = _UNTOLD_EPOCHS
+    if untold and "train.init" in values:
+        values["train.init"] = "weights"  # a head of such a classifier knows nothing
     if layout != "folder":
         values["data.train_list"] = None if train_list is None else str(train_list.resolve())
         values["data.labels"] = labels
