@@ -181,6 +181,7 @@ class Model:
                 scales=options.scales,
                 crf=crf,
                 classifier=self._classifier,
+                contrast=options.contrast,
             )
 
         return tiled(probabilities_of, image, tile)

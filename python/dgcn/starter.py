@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import shlex
 import shutil
 from collections.abc import Mapping, Sequence
@@ -21,6 +22,7 @@ from dgcn.models import BACKBONES, recognise
 from dgcn.placing import place_images, place_masks
 from dgcn.starter_config import CONFIG, configuration
 from dgcn.text import counted
+from dgcn.textures import TEXTURE_SETTINGS, TEXTURE_SPREAD, spread_of
 
 LABELS, VAL = "labels.csv", "val.txt"
 
@@ -125,6 +127,8 @@ def start(
     place_masks(found, placed, {**placed.labels, **labels}, ids)
     remarks = [*about, *found.remarks, *known.remarks]
     remarks += [*class_warnings(labels), *found.left_aside()]
+    texture, about_texture = _texture([folder / "images" / name for name in labels], paper)
+    remarks += about_texture
     if placed.linked:
         remarks.append(f"{placed.linked} images linked into {folder / 'images'}; nothing was moved")
     held_out = hold_out(labels, val)
@@ -139,6 +143,8 @@ def start(
             paper=paper,
             drawn=known.drawn,
             backbone=backbone,
+            texture=texture,
+            untold=len({tuple(row) for row in labels.values()}) == len(classes) == 1,
         ),
     }
     if held_out:
@@ -221,6 +227,18 @@ def _backbone_of(weights: Path) -> tuple[str | None, list[str]]:
     return found, [f"{weights.name} has the weights of {found}: model.backbone is set to it{said}"]
 
 
+def _texture(pictures: Sequence[Path], paper: bool) -> tuple[bool, list[str]]:
+    """Whether the pictures are textures with objects on them, and what to say about it."""
+    spread = None if paper else spread_of(pictures)
+    if spread is None or spread >= TEXTURE_SPREAD:
+        return False, []
+    chosen = " ".join(f"{name} {json.dumps(value)}," for name, value in TEXTURE_SETTINGS.items())
+    return True, [
+        f"the pictures look like textures with objects on them (their colours spread by "
+        f"{spread:.1f} in CIE Lab, those of scenes by {TEXTURE_SPREAD:g} and more): {chosen[:-1]}"
+    ]
+
+
 def _start_layout(
     folder: Path,
     layout: Layout,
@@ -252,8 +270,18 @@ def _start_layout(
     if not val:
         remarks.append("no validation images: set data.val_list to score masks")
     path = folder / CONFIG
+    texture, about_texture = _texture([record.image for record in train], paper)
+    remarks += about_texture
     text = configuration(
-        folder, len(train), weights, layout, train_list, labels, paper=paper, backbone=backbone
+        folder,
+        len(train),
+        weights,
+        layout,
+        train_list,
+        labels,
+        paper=paper,
+        backbone=backbone,
+        texture=texture,
     )
     kept = path.exists() and not force
     if not kept:

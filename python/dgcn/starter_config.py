@@ -12,6 +12,7 @@ from typing import Literal
 
 from dgcn.data.open import Layout
 from dgcn.models import find_backbone
+from dgcn.textures import TEXTURE_SETTINGS
 
 CONFIG = "config.yaml"
 TEMPLATE = Path(__file__).parent / "configs" / "folder.yaml"
@@ -21,6 +22,7 @@ TEMPLATE = Path(__file__).parent / "configs" / "folder.yaml"
 _CLASSIFY_STEPS, _TRAIN_STEPS = 160, 120
 _FROZEN_EPOCHS = 20
 _MOST_EPOCHS = 30
+_UNTOLD_EPOCHS = 2  # where every image has the one class: its activation is not looked at
 
 # Lines of the data section that only the layouts with lists of their own have.
 _LAYOUT_LINES = {
@@ -51,6 +53,8 @@ def configuration(
     paper: bool = False,
     drawn: Path | None = None,
     backbone: str | None = None,
+    texture: bool = False,
+    untold: bool = False,
 ) -> str:
     """The shipped configuration with its comments, filled in for a folder.
 
@@ -69,6 +73,11 @@ def configuration(
         What people have drawn on the pictures.
     backbone : str or None, default None
         The one that the weights are of, with the rates that suit it. None: the default.
+    texture : bool, default False
+        Whether the pictures are textures with objects on them: cues and masks go by local contrast
+        then.
+    untold : bool, default False
+        Whether every image shows the same one class, which a classifier has nothing to tell from.
     """
     steps = max(1, math.ceil(images / 16))
     classify = min(_MOST_EPOCHS, max(8, math.ceil(_CLASSIFY_STEPS / steps)))
@@ -90,8 +99,14 @@ def configuration(
     if backbone is not None:
         kind = find_backbone(backbone)
         values |= {"model.backbone": backbone, **kind.rates, **({} if paper else kind.chain)}
+    if texture and not paper:
+        values |= TEXTURE_SETTINGS
     if values.get("classify.frozen"):
         values["classify.epochs"] = max(_FROZEN_EPOCHS, classify)  # after the first they are cheap
+    elif untold and not paper:
+        values["classify.epochs"] = _UNTOLD_EPOCHS
+    if untold and "train.init" in values:
+        values["train.init"] = "weights"  # a head of such a classifier knows nothing
     if layout != "folder":
         values["data.train_list"] = None if train_list is None else str(train_list.resolve())
         values["data.labels"] = labels
@@ -116,6 +131,11 @@ def configuration(
             "# 'init' and 'loss' (weights, cross_entropy), of 'evaluate' 'classifier' (false):\n"
             "# 'dgcn init --paper' keeps to it. 'dgcn run --help-all' explains each.\n"
         )
+        if texture:
+            remark += (
+                f"# The pictures look like textures with objects on them, hence\n"
+                f"# {', '.join(TEXTURE_SETTINGS)}.\n"
+            )
     text = filled(template, values)
     body = text[text.index("out:") :]
     config = shlex.quote(str(folder / CONFIG))

@@ -199,6 +199,7 @@ def test_the_backbone_and_its_rates_follow_from_the_weights(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     draw(tmp_path / "cat" / "a.png", 1)
+    draw(tmp_path / "dog" / "b.png", 2)
     weights = tmp_path / "published.safetensors"
     published = {**EfficientNetLite0().state_dict(), "_fc.weight": torch.zeros(1000, 1280)}
     save_file(published, weights)

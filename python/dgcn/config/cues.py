@@ -31,7 +31,9 @@ class CuesConfig:
     a threshold for each class, above what certain background reaches, from 0.3 to 0.8."""
     saliency_weight: Literal["auto"] | float = "auto"
     """Weight of the saliency beside the class activation in that map; 0: the activation alone.
-    "auto": 2 for the saliency of a network, which is more often right, 1 for any other."""
+    "auto": 2 for the saliency of a network, which is more often right, 1 for any other. Where the
+    image's one class is on every training image, its activation means nothing, and the saliency
+    counts alone."""
     background: float = 0.07
     """A cell is a cue of the background where its saliency, in [0, 1], is below this."""
     background_fraction: float | None = None
@@ -41,7 +43,8 @@ class CuesConfig:
     """No cell is a cue of the background where the activation of a class of the image exceeds this
     fraction of its maximum, however low its saliency; 1: saliency alone decides."""
     saliency: str = "border_geodesic"
-    """Saliency prior where data.saliency names no maps: border_geodesic; the file of a network,
+    """Saliency prior where data.saliency names no maps: border_geodesic, for scenes;
+    local_contrast, for small or thin objects on a texture, such as defects; the file of a network,
     FILE.onnx, of U2-Net's interface; or a function of your own as package.module:function, from an
     image (H, W, 3) of uint8 to saliency (H, W) in [0, 1]."""
     refine: Refiner = "none"

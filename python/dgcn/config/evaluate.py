@@ -25,6 +25,10 @@ class EvaluateConfig:
     classifier: bool = False
     """Whether the probabilities of the classes are multiplied by the image classifier's, before the
     CRF: a class that the classifier does not see in the image becomes unlikely."""
+    contrast: bool = False
+    """Whether the odds of objects at a pixel go with its local contrast, before the CRF: for
+    objects on a texture that are thinner than the grid's cells. It suits one scale:
+    the sum of several makes the network surer than the contrast."""
     pictures: int = 6
     """Rows of the contact sheet; 0: no sheet."""
 

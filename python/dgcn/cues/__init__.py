@@ -1,5 +1,6 @@
 """Localisation cues: foreground from class activation maps, background from saliency."""
 
+from dgcn.contrast import colour_spread, local_contrast
 from dgcn.cues.cam import cam_multiscale, foreground_cues, normalised_cam
 from dgcn.cues.cue_files import load_cues, save_cues
 from dgcn.cues.cue_images import read_cue_images, write_cue_images
@@ -24,12 +25,14 @@ __all__ = [
     "border_geodesic",
     "cam_multiscale",
     "check_saliency",
+    "colour_spread",
     "drawn_cues",
     "external_cues",
     "find_drawings",
     "find_saliency",
     "foreground_cues",
     "load_cues",
+    "local_contrast",
     "make_cues",
     "normalised_cam",
     "object_maps",

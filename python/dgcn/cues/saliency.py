@@ -15,6 +15,7 @@ from scipy.sparse.csgraph import dijkstra
 from skimage.color import rgb2lab
 from skimage.segmentation import slic
 
+from dgcn.contrast import local_contrast
 from dgcn.cues.saliency_network import SUFFIX, network_saliency, require_network_file
 from dgcn.data.errors import DataError
 from dgcn.registry import find
@@ -93,7 +94,10 @@ def border_geodesic(
     return saliency
 
 
-SALIENCY: dict[str, Prior] = {"border_geodesic": border_geodesic}
+SALIENCY: dict[str, Prior] = {
+    "border_geodesic": border_geodesic,
+    "local_contrast": local_contrast,
+}
 """The registry: a function here is a value of ``cues.saliency``."""
 
 

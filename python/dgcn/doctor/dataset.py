@@ -20,6 +20,7 @@ from dgcn.doctor.duplicates import Fingerprint, fingerprint, near_duplicates
 from dgcn.doctor.finding import Finding
 from dgcn.doctor.masks import check_masks, check_widths
 from dgcn.doctor.names import LISTED, check_names, some_of
+from dgcn.doctor.textures import check_textures
 from dgcn.new_pictures import new_pictures
 from dgcn.pipeline.run import dataset_of
 from dgcn.training.console import Console
@@ -100,7 +101,8 @@ def check_dataset(config: Config, root: Path, console: Console) -> Iterator[Find
     yield from _files(examined, lists)
     sound = [each.record for each in examined if not each.error]
     yield from check_masks(sound, dataset.classes)
-    yield from check_widths(sound, dataset.classes, config.data.size)
+    yield from check_widths(sound, dataset.classes, config.data.size, config.evaluate.contrast)
+    yield from check_textures([record.image for record in sound], config)
     yield from _sizes(examined)
     yield from _shared(examined, train, val)
 
@@ -158,7 +160,8 @@ def _classes(
         only = names[next(iter(counts))]
         yield Finding(
             "warning",
-            f"every training image is labelled {only}: the classifier has nothing to tell it from",
+            f"every training image is labelled {only}: the classifier has nothing to tell it from, "
+            f"and its cues come from the saliency alone",
             f"add images without {only} (empty labels), or of another class",
         )
 

@@ -78,7 +78,9 @@ def check_masks(records: Sequence[Record], classes: Sequence[str]) -> Iterator[F
         yield Finding("ok", f"the classes of all {len(masked)} masks are those of the labels")
 
 
-def check_widths(records: Sequence[Record], classes: Sequence[str], size: int) -> Iterator[Finding]:
+def check_widths(
+    records: Sequence[Record], classes: Sequence[str], size: int, contrast: bool = False
+) -> Iterator[Finding]:
     """Classes whose objects are thinner than a cell of the grid, by at most 200 of the masks.
 
     Parameters
@@ -89,6 +91,8 @@ def check_widths(records: Sequence[Record], classes: Sequence[str], size: int) -
         Names by class id.
     size : int
         Side that images are warped to.
+    contrast : bool, default False
+        Whether masks go by the contrast of each pixel, so that cells are no limit.
     """
     masked = [record for record in records if record.mask is not None]
     widths: dict[int, list[float]] = {}
@@ -101,7 +105,7 @@ def check_widths(records: Sequence[Record], classes: Sequence[str], size: int) -
     thin = [
         f"{quoted(classes[label])} {width:.1f}" for label, width in middle.items() if width < _CELL
     ]
-    if thin:
+    if thin and not contrast:
         larger = (3 * size // 2) // _CELL * _CELL + 1
         yield Finding(
             "warning",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
+from dgcn.contrast import local_contrast
 from dgcn.crf import CRF, dense_crf
 from dgcn.data.images import to_tensor
 from dgcn.models.classifier import Classifier
@@ -73,6 +75,7 @@ def image_probabilities(
     crf: CRF | None = None,
     labels: Sequence[int] | None = None,
     classifier: Classifier | None = None,
+    contrast: bool = False,
 ) -> NDArray[np.float32]:
     """Probabilities of one image's pixels: logits summed over scales, softmax, CRF.
 
@@ -92,6 +95,8 @@ def image_probabilities(
     classifier : Classifier or None, default None
         In evaluation mode. The probability of each foreground class is multiplied by the
         classifier's probability that the class is in the image, before the CRF.
+    contrast : bool, default False
+        The odds of every foreground class are multiplied as `contrast_odds` says, before the CRF.
 
     Returns
     -------
@@ -108,8 +113,32 @@ def image_probabilities(
     if classifier is not None:
         shares = shares * image_scores(classifier, image, size)[:, None, None]
         shares = shares / shares.sum(0, keepdim=True)
+    if contrast:
+        shares[1:] *= torch.from_numpy(contrast_odds(local_contrast(image)))
+        shares = shares / shares.sum(0, keepdim=True)
     probabilities = shares.numpy()
     return probabilities if crf is None else dense_crf(probabilities, image, crf)
+
+
+def contrast_odds(
+    contrast: NDArray[np.floating[Any]], *, neutral: float = 0.2, steepness: float = 10.0
+) -> NDArray[np.float32]:
+    """What the odds of the objects at a pixel are multiplied by: exp(k (contrast - neutral)).
+
+    A network of stride 8 says where an object is to within a cell or two; the contrast says which
+    of these pixels stand out.
+
+    Parameters
+    ----------
+    contrast : numpy.ndarray, shape (H, W)
+        From `dgcn.cues.local_contrast`.
+    neutral : float, default 0.2
+        Contrast that leaves the odds alone.
+    steepness : float, default 10
+        k; with it odds of a pixel without contrast are divided by 7.4.
+    """
+    factor: NDArray[np.float32] = np.exp(steepness * (contrast - neutral)).astype(np.float32)
+    return factor
 
 
 def predict_image(
@@ -121,9 +150,17 @@ def predict_image(
     crf: CRF | None = None,
     labels: Sequence[int] | None = None,
     classifier: Classifier | None = None,
+    contrast: bool = False,
 ) -> NDArray[np.uint8]:
     """Mask (H, W) of one image, class ids: the most probable of `image_probabilities`."""
     probabilities = image_probabilities(
-        model, image, size, scales=scales, crf=crf, labels=labels, classifier=classifier
+        model,
+        image,
+        size,
+        scales=scales,
+        crf=crf,
+        labels=labels,
+        classifier=classifier,
+        contrast=contrast,
     )
     return np.asarray(probabilities.argmax(0), dtype=np.uint8)

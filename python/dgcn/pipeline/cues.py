@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,7 +29,7 @@ from dgcn.cues.external import LISTING
 from dgcn.cues.judge import Remark, coverage_of_cues, judge_cues
 from dgcn.cues.make import background_cues
 from dgcn.cues.refine import REFINERS, refine_cues
-from dgcn.data.dataset import Record
+from dgcn.data.dataset import ImageDataset, Record
 from dgcn.data.images import read_image
 from dgcn.metrics import plain_score
 from dgcn.models import Classifier
@@ -42,6 +43,8 @@ THRESHOLDS = "thresholds.json"
 
 VERDICT = "verdict.json"
 """In the folder of the cues: what they cover, and what is wrong with them."""
+
+_EVERYWHERE: WeakKeyDictionary[ImageDataset, frozenset[int]] = WeakKeyDictionary()
 
 _SAMPLE = 1000  # images that automatic thresholds go by, at most; their maps are kept meanwhile
 
@@ -155,7 +158,23 @@ def _evidence(run: Run, model: Classifier, record: Record) -> Evidence:
     present[[0, *record.labels]] = True
     maps = activation(run, model, image)
     maps[~present[1:]] = 0
+    if run.config.cues.weight and _untold(run, record):
+        maps[:] = 0
     return Evidence(maps, saliency_to_grid(saliency, *maps.shape[1:]), present)
+
+
+def _untold(run: Run, record: Record) -> bool:
+    """Whether the image's one class is on every training image: no activation tells where."""
+    return len(record.labels) == 1 and record.labels[0] in _everywhere(run)
+
+
+def _everywhere(run: Run) -> frozenset[int]:
+    """Classes of every training image; found once for a data set."""
+    known = _EVERYWHERE.get(run.dataset)
+    if known is None:
+        labels = [frozenset(each.labels) for each in run.dataset.split("train")]
+        known = _EVERYWHERE[run.dataset] = frozenset.intersection(*labels)
+    return known
 
 
 def _saliency(run: Run, record: Record, image: NDArray[np.uint8]) -> NDArray[np.float32]:

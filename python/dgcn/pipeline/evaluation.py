@@ -26,11 +26,12 @@ def protocol(config: Config, split: str, images: int) -> str:
     scales = ", ".join(f"{scale:g}" for scale in options.scales)
     refined = f"on ({crf.iterations} iterations, image size)" if options.crf else "off"
     classified = "; times the image classifier's probabilities" if options.classifier else ""
+    standing = "; times the local contrast's odds" if options.contrast else ""
     return (
         f"{split}, {images} images with masks, warped to {config.data.size} x {config.data.size}; "
-        f"scales {scales}, logits summed at image size{classified}; CRF {refined}; network "
-        f"{options.network}, checkpoint {options.checkpoint}; mean over classes that occur in "
-        f"ground truth or predictions"
+        f"scales {scales}, logits summed at image size{classified}{standing}; CRF {refined}; "
+        f"network {options.network}, checkpoint {options.checkpoint}; mean over classes that occur "
+        f"in ground truth or predictions"
     )
 
 

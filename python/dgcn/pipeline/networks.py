@@ -225,6 +225,7 @@ class Predictor:
             crf=self.run.config.crf if options.crf else None,
             labels=labels,
             classifier=self.classifier if labels is None else None,
+            contrast=options.contrast,
         )
 
 

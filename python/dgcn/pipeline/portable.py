@@ -64,6 +64,7 @@ def describe(config: Config, classes: Sequence[str], kind: str = SEGMENTER) -> d
                 "scales": list(config.evaluate.scales),
                 "crf": config.evaluate.crf,
                 "classifier": config.evaluate.classifier,
+                "contrast": config.evaluate.contrast,
             },
             "crf": as_plain(config.crf),
         },
@@ -208,6 +209,7 @@ def _checked(network: dict[str, Any]) -> dict[str, Any]:
             "scales": scales,
             "crf": bool(evaluate["crf"]),
             "classifier": bool(evaluate["classifier"]),
+            "contrast": bool(evaluate.get("contrast", False)),  # older files have none
         }
     if "crf" in settings:
         kept["crf"] = dict(settings["crf"])

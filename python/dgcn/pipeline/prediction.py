@@ -42,6 +42,7 @@ def _options(run: Run) -> dict[str, Any]:
     split = run.evaluated_split()
     found = {"split": split, "images": split_fingerprint(run, split), **protocol_fingerprint(run)}
     found["evaluate"]["classifier"] = run.config.evaluate.classifier
+    found["evaluate"]["contrast"] = run.config.evaluate.contrast
     return found
 
 
