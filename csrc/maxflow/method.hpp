@@ -127,8 +127,8 @@ inline constexpr double kPatience = 14, kPatienceAfterSpread = 10;
 // and pseudoflow where it has a long way to go. That is so
 // - where few nodes have terminal edges, and few others have such a node beside them: flow
 //   networks, scribbled pictures, but not labels that are scattered;
-// - where terminals are weak beside arcs that lead both ways, and supply seldom meets demand:
-//   pictures that are regularised strongly, with seeds or without;
+// - where terminals are weak beside arcs that lead both ways, and both kinds of them are mixed, but
+//   what meets is little: pictures that are regularised strongly, with seeds or without;
 // - where terminals are weak and Spread left much that meets: graphs of neighbours with links of
 //   one weight, random graphs.
 // Where it left little and terminals are weak, either may be much faster than the other: the
@@ -152,8 +152,8 @@ Choice chosen(Method method, const Graph<R>& graph, std::int64_t terminals, bool
     if (found.contacts > std::clamp(found.fill / 2, 0.02, 0.038)) return hpf;
     return {Method::incremental_bfs, std::min(3 + 60 * found.fill, kPatienceAfterSpread)};
   }
-  const double few_meet = found.fill < 0.11 ? 0.0055 : 0.0012;
-  return found.meets < few_meet && found.one_way < 0.5 ? hpf : ibfs;
+  const bool weak = found.meets < (found.fill < 0.11 ? 0.0055 : 0.0012);
+  return weak && found.contacts > 0.016 && found.one_way < 0.5 ? hpf : ibfs;
 }
 
 }  // namespace graphcut::maxflow
