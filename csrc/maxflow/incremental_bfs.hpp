@@ -96,7 +96,7 @@ class IncrementalBfs {
   static constexpr std::int32_t kOrphan = Forest<R>::kOrphan;
   static constexpr std::int32_t kFar = std::numeric_limits<std::int32_t>::max();
 
-  static constexpr std::size_t kUnlike = 4;  // fronts that many times as large as the other
+  static constexpr std::size_t kUnlike = 16;  // fronts that many times as large as the other
 
   template <Side side>
   static constexpr std::int32_t kSign = side == Side::source ? 1 : -1;

@@ -152,8 +152,9 @@ Choice chosen(Method method, const Graph<R>& graph, std::int64_t terminals, bool
     if (found.contacts > std::clamp(found.fill / 2, 0.02, 0.038)) return hpf;
     return {Method::incremental_bfs, std::min(3 + 60 * found.fill, kPatienceAfterSpread)};
   }
-  const bool weak = found.meets < (found.fill < 0.11 ? 0.0055 : 0.0012);
-  return weak && found.contacts > 0.016 && found.one_way < 0.5 ? hpf : ibfs;
+  const double little = found.fill < 0.11 ? 0.0055 : found.contacts > 0.04 ? 0.0035 : 0.0012;
+  const bool far_off = found.meets < little && found.contacts > 0.016 && found.one_way < 0.5;
+  return far_off ? hpf : ibfs;
 }
 
 }  // namespace graphcut::maxflow
