@@ -8,6 +8,7 @@ import sys
 
 BENCHMARKS = (
     "calls",
+    "choice",
     "compat",
     "crf",
     "cues",

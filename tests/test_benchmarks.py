@@ -22,7 +22,7 @@ import graphcut_ext as gx
 from benchmarks import crf, strokes, tables
 from benchmarks.checks import check
 from benchmarks.contenders import Contender, answers, lineup, prepare
-from benchmarks.families import FAMILIES, HELD_OUT, dimacs, expansion, scenes
+from benchmarks.families import FAMILIES, HELD_OUT, dimacs, drawn, expansion, scenes
 from benchmarks.maxflow import installed, too_slow
 from benchmarks.peers import PEERS, Peer
 from benchmarks.plot import plot
@@ -214,6 +214,25 @@ def test_the_command_runs(tmp_path):
     labels = {row["label"] for row in family["rows"]} | set(family["skipped"])
     assert {f"gx.knn_maxflow {solver}, 1 thread" for solver in SOLVERS} <= labels
     assert {f"{peer}, merged" for peer in INSTALLED} <= labels
+
+
+def test_draws_of_either_half_share_neither_seed_nor_picture():
+    even, odd = range(0, 12, 2), range(1, 12, 2)
+    for of_draw in (drawn.seed, drawn.picture):
+        assert not {of_draw(d) for d in even} & {of_draw(d) for d in odd}
+    assert len({drawn.seed(d) for d in range(12)}) == 12
+
+
+def test_the_command_of_the_choice_runs(tmp_path):
+    stored = tmp_path / "results.json"
+    options = ["--kinds", "matching", "--draws", "2", "--repeats", "1", "--json", str(stored)]
+    done = run_benchmark("choice", *options)
+    assert done.returncode == 0, done.stderr
+    first, second = json.loads(stored.read_text())["results"]["matching"]
+    assert (first["half"], second["half"]) == ("derived on", "checked on")
+    own = {solver: first["seconds"][solver] for solver in SOLVERS if solver != "auto"}
+    assert first["regret"] == first["seconds"]["auto"] / min(own.values())
+    assert own[first["fastest"]] == min(own.values())
 
 
 def test_the_memory_command_runs(tmp_path):

@@ -12,7 +12,7 @@ LARGEST = 10_000  # random capacities are uniform in 1 .. LARGEST
 OUT_DEGREE = 3  # of a random level graph
 
 
-def genrmf(side: int, frames: int, scale: float, graphs: int) -> Batch:
+def genrmf(side: int, frames: int, scale: float, graphs: int, seed: int = 0) -> Batch:
     """RMF networks of Goldfarb and Grigoriadis (Ann. Oper. Res. 13, 1988).
 
     ``frames`` frames of ``side`` x ``side`` nodes; grid neighbours in a frame are joined both ways
@@ -20,7 +20,7 @@ def genrmf(side: int, frames: int, scale: float, graphs: int) -> Batch:
     The source is the first node of the first frame, the sink the last of the last.
     """
     side, frames = max(2, round(side * scale)), max(2, round(frames * scale))
-    rng = np.random.default_rng(0)
+    rng = np.random.default_rng(seed)
     node = np.arange(frames * side * side).reshape(frames, side, side)
     beside = [(node[:, :, :-1], node[:, :, 1:]), (node[:, :-1], node[:, 1:])]
     one_way = [np.stack([a.ravel(), b.ravel()]) for a, b in beside]
@@ -40,14 +40,14 @@ def genrmf(side: int, frames: int, scale: float, graphs: int) -> Batch:
     return Batch((between_terminals(tail, head, capacity, node.size),))
 
 
-def random_level(width: int, levels: int, scale: float, graphs: int) -> Batch:
+def random_level(width: int, levels: int, scale: float, graphs: int, seed: int = 0) -> Batch:
     """Anderson's random level graphs of the Washington generator.
 
     Each node has arcs of random capacity to three nodes of the next level. Source and sink join all
     nodes of the first and last level, by capacities that those arcs cannot exceed on leaving.
     """
     width, levels = max(OUT_DEGREE, round(width * scale)), max(2, round(levels * scale))
-    rng = np.random.default_rng(0)
+    rng = np.random.default_rng(seed)
     heads = distinct(rng, (levels - 1, width), width)
     level = np.arange(levels - 1)[:, None, None]
     tail = np.broadcast_to(level * width + np.arange(width)[:, None], heads.shape).ravel()

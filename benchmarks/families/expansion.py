@@ -24,15 +24,25 @@ def stereo(scale: float, graphs: int) -> Batch:
     left, right = pair(scale)
     labels = max(2, round(DISPARITIES * scale))
     cost = matching_cost(left, right, labels)  # (labels, N) int64
-    tail, head, _ = lattice(left.shape[:2], [(0, 1), (1, 0)])
-    colour = left.reshape(-1, 3)
+    return sweep(left, cost, JUMP_COST, JUMP_LIMIT)
+
+
+def sweep(image: Array, cost: Array, jump_cost: int, limit: int) -> Batch:
+    """MOVES moves over a labelling of ``image`` (rows, columns, 3) of least ``cost`` (labels, N).
+
+    Neighbours with other labels pay ``jump_cost``, twice where the image is flat, for each step
+    from one label to the other, and for ``limit`` steps at most: 1 is Potts.
+    """
+    tail, head, _ = lattice(image.shape[:2], [(0, 1), (1, 0)])
+    colour = image.reshape(-1, 3)
     contrast = np.abs(colour[tail] - colour[head]).mean(axis=1)
-    weight = np.where(contrast < FLAT_CONTRAST, 2 * JUMP_COST, JUMP_COST)
+    weight = np.where(contrast < FLAT_CONTRAST, 2 * jump_cost, jump_cost)
     current = cost.argmin(axis=0)
+    moves = min(MOVES, len(cost))
     problems = []
-    for move in range(MOVES):
-        alpha = (2 * move + 1) * labels // (2 * MOVES)
-        problem = expansion_move(current, alpha, cost, tail, head, weight)
+    for move in range(moves):
+        alpha = (2 * move + 1) * len(cost) // (2 * moves)
+        problem = expansion_move(current, alpha, cost, tail, head, weight, limit)
         problems.append(problem)
         current = np.where(source_side(problem), current, alpha)
     return Batch(tuple(problems))
@@ -59,7 +69,13 @@ def matching_cost(left: Array, right: Array, labels: int) -> Array:
 
 
 def expansion_move(
-    labels: Array, alpha: int, cost: Array, tail: Array, head: Array, weight: Array
+    labels: Array,
+    alpha: int,
+    cost: Array,
+    tail: Array,
+    head: Array,
+    weight: Array,
+    limit: int = JUMP_LIMIT,
 ) -> Problem:
     """The move as a minimum cut: nodes that end on the sink side take the label ``alpha``.
 
@@ -69,7 +85,7 @@ def expansion_move(
     """
 
     def jump(a: Array, b: Array | int) -> Array:
-        return np.asarray(weight * np.minimum(np.abs(a - b), JUMP_LIMIT))
+        return np.asarray(weight * np.minimum(np.abs(a - b), limit))
 
     here, there = labels[tail], labels[head]
     stay, enter, leave = jump(here, there), jump(here, alpha), jump(there, alpha)

@@ -30,6 +30,8 @@ def photograph(name: str, side: int) -> Array:
     import skimage.transform
 
     image = getattr(skimage.data, name)() / 255.0
+    if image.ndim == 2:
+        image = np.repeat(image[..., None], 3, axis=2)
     if image.shape[:2] == (side, side):
         return np.asarray(image)
     return np.asarray(skimage.transform.resize(image, (side, side), anti_aliasing=True))

@@ -14,13 +14,14 @@ BATCH_CHANNELS, SINGLE_CHANNELS = 64, 32
 BLOB = 6  # side of a smooth patch of the features, in positions
 
 
-def batch(links: str, side: int, scale: float, graphs: int) -> Batch:
+def batch(links: str, side: int, scale: float, graphs: int, seed: int = SEED) -> Batch:
     """``graphs`` graphs of ``side`` x ``side`` positions.
 
     ``"weighted"``: n-links exp(-d^2 / 2 s^2), unaries -log p, 5 % hard seeds. ``"unit"``: the
     graphs of Feng, Wang and Liu (2021): unit n-links, unaries -log10 p, seeds of 10.
     """
-    return Batch.of_links(neighbour_links(links, scaled(side, scale), graphs, BATCH_CHANNELS))
+    size = scaled(side, scale)
+    return Batch.of_links(neighbour_links(links, size, graphs, BATCH_CHANNELS, seed))
 
 
 def single(side: int, scale: float, graphs: int) -> Batch:
@@ -33,9 +34,9 @@ def scaled(side: int, scale: float) -> int:
     return max(5, round(side * scale))
 
 
-def feature_maps(count: int, side: int, channels: int) -> torch.Tensor:
+def feature_maps(count: int, side: int, channels: int, seed: int = SEED) -> torch.Tensor:
     """(count, side * side, channels): smooth random fields with noise, as from a backbone."""
-    g = torch.Generator().manual_seed(SEED)
+    g = torch.Generator().manual_seed(seed)
     patches = max(2, round(side / BLOB))
     coarse = torch.randn(count, channels, patches, patches, generator=g)
     smooth = interpolate(coarse, size=(side, side), mode="bicubic", align_corners=True)
@@ -43,11 +44,11 @@ def feature_maps(count: int, side: int, channels: int) -> torch.Tensor:
     return noisy.flatten(2).mT.contiguous()
 
 
-def neighbour_links(links: str, side: int, count: int, channels: int) -> Links:
+def neighbour_links(links: str, side: int, count: int, channels: int, seed: int = SEED) -> Links:
     """Links between neighbours in feature space, unaries from two channels, and seeds."""
-    features = feature_maps(count, side, channels)
+    features = feature_maps(count, side, channels, seed)
     distances, indices = gx.knn(features, K)
-    g = torch.Generator().manual_seed(SEED + 1)
+    g = torch.Generator().manual_seed(seed + 1)
     truth = features[..., 0] + 0.5 * features[..., 1]
     noise = torch.randn(truth.shape, generator=g)
     p = torch.sigmoid(1.5 * truth + 0.7 * noise).clamp(1e-7, 1 - 1e-7)

@@ -27,20 +27,20 @@ def blobs(shape: tuple[int, ...], rng: np.random.Generator) -> Array:
     return np.asarray(smooth[tuple(slice(side) for side in shape)] > 0.2)
 
 
-def denoise(scale: float, graphs: int) -> Batch:
+def denoise(scale: float, graphs: int, seed: int = 0) -> Batch:
     """A binary image with a fifth of its pixels flipped, 4-connected (Greig et al. 1989)."""
     side = max(8, round(DENOISE_SIDE * scale))
-    rng = np.random.default_rng(0)
+    rng = np.random.default_rng(seed)
     seen = blobs((side, side), rng) ^ (rng.random((side, side)) < FLIPPED)
     tail, head, _ = lattice((side, side), [(0, 1), (1, 0)])
     capacity = np.full(len(tail), DENOISE_LINK)
     return Batch((single_precision(tail, head, capacity, seen.ravel(), ~seen.ravel()),))
 
 
-def volume(scale: float, graphs: int) -> Batch:
+def volume(scale: float, graphs: int, seed: int = 0) -> Batch:
     """A noisy volume of two grey values, 26-connected, links weighted by contrast."""
     side = max(6, round(VOLUME_SIDE * scale))
-    rng = np.random.default_rng(0)
+    rng = np.random.default_rng(seed)
     shape = (side, side, side)
     values = (blobs(shape, rng) + VOLUME_NOISE * rng.standard_normal(shape)).ravel()
     offsets = [o for o in itertools.product((-1, 0, 1), repeat=3) if o > (0, 0, 0)]
@@ -50,13 +50,13 @@ def volume(scale: float, graphs: int) -> Batch:
     return Batch((single_precision(tail, head, capacity, values**2, (values - 1) ** 2),))
 
 
-def scribbles(scale: float, graphs: int) -> Batch:
+def scribbles(scale: float, graphs: int, name: str = "coffee") -> Batch:
     """A photograph with scribbles alone, no colour models: a disc against the border, 8-connected.
 
     The first energy of Boykov and Jolly, ICCV 2001, without regional terms.
     """
     side = max(12, round(SCRIBBLE_SIDE * scale))
-    pixels = photograph("coffee", side).reshape(-1, 3)
+    pixels = photograph(name, side).reshape(-1, 3)
     tail, head, length = lattice((side, side), [(0, 1), (1, 0), (1, 1), (1, -1)])
     contrast = np.square(pixels[tail] - pixels[head]).sum(axis=1)
     capacity = np.exp(-contrast / (2 * contrast.mean())) / length + 1e-3
@@ -66,10 +66,10 @@ def scribbles(scale: float, graphs: int) -> Batch:
     return Batch((single_precision(tail, head, capacity, 1000.0 * inside, 1000.0 * border),))
 
 
-def scribbles_in_volume(scale: float, graphs: int) -> Batch:
+def scribbles_in_volume(scale: float, graphs: int, seed: int = 0) -> Batch:
     """A volume with seeds alone: a small ball inside against the border, 6-connected."""
     side = max(8, round(VOLUME_SIDE * scale))
-    rng = np.random.default_rng(0)
+    rng = np.random.default_rng(seed)
     shape = (side, side, side)
     values = (blobs(shape, rng) + 0.3 * rng.standard_normal(shape)).ravel()
     tail, head, _ = lattice(shape, [(0, 0, 1), (0, 1, 0), (1, 0, 0)])
@@ -81,13 +81,13 @@ def scribbles_in_volume(scale: float, graphs: int) -> Batch:
     return Batch((single_precision(tail, head, capacity, 1000.0 * inside, 1000.0 * border),))
 
 
-def surface(scale: float, graphs: int) -> Batch:
+def surface(scale: float, graphs: int, seed: int = 0) -> Batch:
     """The best surface through a volume, as a closure (Li, Wu, Chen, Sonka, PAMI 2006).
 
     Arcs of capacity HARD, for infinite, lead down every column and to the neighbours' columns.
     """
     side, depth = max(4, round(COLUMNS * scale)), max(6, round(DEPTH * scale))
-    rng = np.random.default_rng(0)
+    rng = np.random.default_rng(seed)
     shape = (side, side, depth)
     height = depth / 2 + 2 * np.sin(np.arange(side) / 4)[:, None] + np.cos(np.arange(side) / 5)
     cost = np.abs(np.arange(depth) - height[..., None]).clip(0, 8)
@@ -104,11 +104,11 @@ def surface(scale: float, graphs: int) -> Batch:
     return Batch((terminals_of(tail, head, capacity, np.zeros_like(capacity), -weight.ravel()),))
 
 
-def mesh(scale: float, graphs: int) -> Batch:
+def mesh(scale: float, graphs: int, seed: int = 0) -> Batch:
     """Faces of a closed triangle mesh, joined across edges: three neighbours each."""
     from scipy.spatial import ConvexHull
 
-    rng = np.random.default_rng(0)
+    rng = np.random.default_rng(seed)
     points = rng.standard_normal((max(12, round(FACES * scale / 2)), 3))
     hull = ConvexHull(points / np.linalg.norm(points, axis=1, keepdims=True))
     centre = hull.points[hull.simplices].mean(axis=1)
@@ -122,7 +122,7 @@ def mesh(scale: float, graphs: int) -> Batch:
     return Batch((single_precision(tail, head, capacity, *sides),))
 
 
-def visibility(scale: float, graphs: int) -> Batch:
+def visibility(scale: float, graphs: int, seed: int = 0) -> Batch:
     """Cells of a Delaunay tetrahedralisation, inside or outside.
 
     After Labatut, Pons and Keriven, ICCV 2007. Lines of sight from outside add to the arcs that
@@ -130,7 +130,7 @@ def visibility(scale: float, graphs: int) -> Batch:
     """
     from scipy.spatial import Delaunay
 
-    rng = np.random.default_rng(0)
+    rng = np.random.default_rng(seed)
     count = max(20, round(CELL_POINTS * scale))
     points = rng.standard_normal((count, 3))
     points *= (1 + 0.03 * rng.standard_normal((count, 1))) / np.linalg.norm(

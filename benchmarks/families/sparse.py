@@ -12,10 +12,10 @@ MATCHED, DOUBLED_SIDE = 10_000, 200
 HUB_NODES, HUBS = 10_000, 6
 
 
-def uniform(edges_per_node: int, scale: float, graphs: int) -> Batch:
+def uniform(edges_per_node: int, scale: float, graphs: int, seed: int = 0) -> Batch:
     """One graph of NODES * scale nodes, directed both ways, half of the terminals random."""
     nodes = max(2, round(NODES * scale))
-    rng = np.random.default_rng(0)
+    rng = np.random.default_rng(seed)
     edges = edges_per_node * nodes
     tail, head = rng.integers(nodes, size=(2, edges))
     forward, backward = rng.integers(LARGEST_LINK, size=(2, edges), endpoint=True, dtype=np.int32)
@@ -24,10 +24,10 @@ def uniform(edges_per_node: int, scale: float, graphs: int) -> Batch:
     return Batch((Problem(tail, head, forward, backward, source, sink),))
 
 
-def hubs(scale: float, graphs: int) -> Batch:
+def hubs(scale: float, graphs: int, seed: int = 0) -> Batch:
     """A random graph of degree 6 in which a few nodes are joined to a third of all others."""
     nodes = max(HUBS, round(HUB_NODES * scale))
-    rng = np.random.default_rng(0)
+    rng = np.random.default_rng(seed)
     tail, head = rng.integers(nodes, size=(2, 3 * nodes))
     hub = np.repeat(rng.choice(nodes, HUBS, replace=False), nodes // 3)
     tail, head = np.append(tail, hub), np.append(head, rng.integers(nodes, size=len(hub)))
@@ -38,10 +38,10 @@ def hubs(scale: float, graphs: int) -> Batch:
     return Batch((Problem(tail, head, capacity, None, source, sink),))
 
 
-def matching(scale: float, graphs: int) -> Batch:
+def matching(scale: float, graphs: int, seed: int = 0) -> Batch:
     """The largest matching of a random bipartite graph, four edges for each node on the left."""
     side = max(2, round(MATCHED * scale))
-    rng = np.random.default_rng(0)
+    rng = np.random.default_rng(seed)
     tail = np.repeat(np.arange(side), 4)
     pair = np.unique(tail * side + rng.integers(side, size=len(tail)))
     tail, head = pair // side, side + pair % side
@@ -50,7 +50,7 @@ def matching(scale: float, graphs: int) -> Batch:
     return Batch((Problem(tail, head, one, 0 * one, left, 1 - left),))
 
 
-def roof_duality(scale: float, graphs: int) -> Batch:
+def roof_duality(scale: float, graphs: int, seed: int = 0) -> Batch:
     """The doubled graph of a binary grid with links of either sign (Boros and Hammer 2002).
 
     Every pixel has a second node for its complement; a link that wants its ends to differ joins
@@ -58,7 +58,7 @@ def roof_duality(scale: float, graphs: int) -> Batch:
     """
     side = max(4, round(DOUBLED_SIDE * scale))
     pixels = side * side
-    rng = np.random.default_rng(0)
+    rng = np.random.default_rng(seed)
     u, v, _ = lattice((side, side), [(0, 1), (1, 0)])
     weight = np.rint(rng.normal(60, 400, len(u))).astype(np.int32)
     supply = np.rint(rng.normal(0, 900, pixels)).astype(np.int32)

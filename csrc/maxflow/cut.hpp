@@ -46,28 +46,20 @@ std::int64_t set_excess(const Capacity* source, const Capacity* sink, std::int32
   return terminals;
 }
 
-// Whether a solver that turns out not to suit the graph is replaced.
-enum class Patience : std::uint8_t { endless, limited };
-
-// Only `auto` replaces one.
-inline Patience patience_of(Method asked) {
-  return asked == Method::automatic ? Patience::limited : Patience::endless;
-}
-
 // Note [Limited patience]: no look at a graph before it is solved tells apart all that
 // breadth-first search is good at from what takes it very long, as strong smoothness does, or hubs.
-// So it stops after looking at every arc kLooks times, and pseudoflow goes on from where it is.
+// So where nobody has named it, it stops after so many looks at every arc, on average, and
+// pseudoflow goes on from where it is.
 //
 // Solves `graph`, whose residuals and excess are the capacities, or what flow sent before has left
 // of them, and writes the minimal source set to `side`. Where the solver that was asked for cannot
 // go on, Boykov-Kolmogorov takes over: it sums nothing, so it can take any capacities. Returns how
 // the graph is left.
 template <class R>
-Left cut(Graph<R>& graph, Solvers<R>& solvers, Method used, bool* side,
-         Patience patience = Patience::endless) {
-  constexpr double kLooks = 32;
-  if (used == Method::incremental_bfs && patience == Patience::limited) {
-    if (solvers.incremental_bfs.solve(graph, kLooks)) {
+Left cut(Graph<R>& graph, Solvers<R>& solvers, Choice choice, bool* side) {
+  Method used = choice.method;
+  if (used == Method::incremental_bfs && !std::isinf(choice.looks)) {
+    if (solvers.incremental_bfs.solve(graph, choice.looks)) {
       write_side(solvers.incremental_bfs, graph.nodes(), side);
       return solvers.incremental_bfs.left();
     }

@@ -248,9 +248,9 @@ class Run {
     if constexpr (std::is_floating_point_v<Capacity>) {
       if (infinite_) refuse_infinite_path(graph, at.source, at.sink, at.where);
     }
-    const Method used = chosen(at.method, graph, terminals, engine.spread.used());
+    const Choice used = chosen(at.method, graph, terminals, engine.spread.used());
     engine.spread.release();
-    cut(graph, engine.solvers, used, at.side, patience_of(at.method));
+    cut(graph, engine.solvers, used, at.side);
     if (batch_.flow != nullptr) write_flow(at, edges, engine);
     write_value(at, edges);
   }

@@ -58,11 +58,11 @@ void load(const Network<Capacity>& network, const Spread<Value<Capacity>>& sprea
 
 // As cut(), with memory that is given back.
 template <class R>
-Left cut_to_bytes(Graph<R>& graph, Method used, std::vector<std::uint8_t>& side) {
+Left cut_to_bytes(Graph<R>& graph, Choice used, std::vector<std::uint8_t>& side) {
   const auto solvers = std::make_unique<Solvers<R>>();
   const auto nodes = static_cast<std::size_t>(graph.nodes());
   const std::unique_ptr<bool[]> found(new bool[nodes]);
-  const Left left = cut(graph, *solvers, used, found.get(), Patience::limited);
+  const Left left = cut(graph, *solvers, used, found.get());
   side.assign(found.get(), found.get() + nodes);
   return left;
 }
@@ -72,7 +72,7 @@ Left cut_to_bytes(Graph<R>& graph, Method used, std::vector<std::uint8_t>& side)
 template <class R>
 Left finish_cut(Graph<R>& graph, std::vector<std::uint8_t>& side) {
   graph.evened_out = false;
-  return cut_to_bytes(graph, Method::pseudoflow, side);
+  return cut_to_bytes(graph, Choice{Method::pseudoflow}, side);
 }
 
 // Solves `network` by `method`, sending flow ahead where that pays. `check` refuses infinite paths.
@@ -85,7 +85,7 @@ Left first_cut(const Network<Capacity>& network, Method method, bool check, bool
   const std::int64_t terminals =
       set_excess(network.source.data(), network.sink.data(),
                  static_cast<std::int32_t>(network.nodes()), graph.excess);
-  Method used = method;
+  Choice used{method};
   {
     Spread<Wide> spread;
     spread.run(

@@ -298,7 +298,7 @@ class GridSolver {
   }
 
   static constexpr int kPasses = 2;
-  static constexpr std::int64_t kLooks = 32;  // as in cut.hpp
+  static constexpr std::int64_t kLooks = 32;  // more than in method.hpp: pseudoflow starts anew
 
   GridProblem<Capacity> problem_;
   const GridLayout& grid_;

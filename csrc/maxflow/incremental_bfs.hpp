@@ -72,10 +72,12 @@ class IncrementalBfs {
         return false;
       }
     }
-    // No path is left: the one tree takes what else it reaches.
     most_looks_ = std::numeric_limits<std::int64_t>::max();
-    while (free_ > 0 && !reversed_ && !tree(Side::source).front.empty()) grow<Side::source>();
-    while (free_ > 0 && reversed_ && !tree(Side::sink).front.empty()) grow<Side::sink>();
+    if (reversed_) {
+      finish<Side::sink>();
+    } else {
+      finish<Side::source>();
+    }
     return true;
   }
 
@@ -93,6 +95,8 @@ class IncrementalBfs {
   static constexpr std::int32_t kNone = Forest<R>::kNone, kRoot = Forest<R>::kRoot;
   static constexpr std::int32_t kOrphan = Forest<R>::kOrphan;
   static constexpr std::int32_t kFar = std::numeric_limits<std::int32_t>::max();
+
+  static constexpr std::size_t kUnlike = 16;  // fronts that many times as large as the other
 
   template <Side side>
   static constexpr std::int32_t kSign = side == Side::source ? 1 : -1;
@@ -127,12 +131,54 @@ class IncrementalBfs {
     row_.resize(static_cast<std::size_t>(degree) / 4 + 1);
   }
 
-  // The tree that has grown less; of two alike, the one that has less to look at.
+  // The tree that has much less to look at: no path is left once either tree cannot grow, so most
+  // of the larger one need not be looked at where few nodes change sides. Else the one that has
+  // grown less, as orphans of deep trees take long.
   bool source_is_next() {
     const Tree& source = tree(Side::source);
     const Tree& sink = tree(Side::sink);
-    if (source.grown != sink.grown) return source.grown < sink.grown;
-    return source.front.size() < sink.front.size();
+    const std::size_t sources = source.front.size(), sinks = sink.front.size();
+    const bool alike = sources < kUnlike * sinks && sinks < kUnlike * sources;
+    if (alike && source.grown != sink.grown) return source.grown < sink.grown;
+    return sources < sinks;
+  }
+
+  // With no path left, the one tree takes what else it reaches: from its front on, or, where less
+  // is free, as it is found from there.
+  template <Side side>
+  void finish() {
+    Tree& mine = tree(side);
+    if (2 * free_ < mine.front.size()) return find_reached<side>();
+    while (free_ > 0 && !mine.front.empty()) grow<side>();
+  }
+
+  // Puts free nodes that the tree reaches on its first level, without parents.
+  template <Side side>
+  void find_reached() {
+    const auto free_beyond = [this](std::int32_t a) {
+      return bits(forest_.outward(side, a)) & bits(forest_.levels(side, a) == Lanes{});
+    };
+    const auto in_tree_before = [this](std::int32_t a) {
+      return bits(forest_.inward(side, a)) & bits(forest_.levels(side, a) > Lanes{});
+    };
+    const auto take = [this](std::int32_t v) {
+      level_[v] = kSign<side> * kRootLevel;
+      now_.push_back(v);
+    };
+    now_.clear();
+    const auto nodes = static_cast<std::int32_t>(next_orphan_.size());
+    for (std::int32_t v = 0; v < nodes; ++v) {
+      if (level_[v] != kFree) continue;
+      if (forest_.each_arc(v, in_tree_before, [](std::int32_t) { return false; })) continue;
+      for (take(v); !now_.empty();) {
+        const std::int32_t u = now_.back();
+        now_.pop_back();
+        forest_.each_arc(u, free_beyond, [&](std::int32_t a) {
+          if (level_[arcs_[a].head()] == kFree) take(arcs_[a].head());
+          return true;
+        });
+      }
+    }
   }
 
   // Grows the tree by one level.

@@ -128,9 +128,9 @@ void solve_one(const KnnBatch<Capacity>& batch, std::int64_t item, std::int64_t 
   if constexpr (std::is_floating_point_v<Capacity>) {
     if (infinite) refuse_infinite_path(work.graph, source, sink, where);
   }
-  const Method used = chosen(batch.method, work.graph, terminals, work.spread.used());
+  const Choice used = chosen(batch.method, work.graph, terminals, work.spread.used());
   work.spread.release();
-  cut(work.graph, work.solvers, used, side, patience_of(batch.method));
+  cut(work.graph, work.solvers, used, side);
 
   Value<Capacity> value = terminal_cost(source, sink, side, nodes);
   for (const auto& edge : work.edges.edges) {

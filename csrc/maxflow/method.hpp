@@ -6,6 +6,7 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -111,30 +112,49 @@ Sample sample(const Graph<R>& graph, bool sizes, bool seeds, double enough) {
           static_cast<double>(beside) / std::max(free, 1)};
 }
 
+// A solver, and how often breadth-first search may look at every arc, on average, until pseudoflow
+// takes over: see Note [Limited patience].
+struct Choice {
+  Method method;
+  double looks = std::numeric_limits<double>::infinity();
+};
+
+// Where breadth-first search is the faster one it nearly always looks less often than that; after
+// flow was sent ahead, which leaves it less to do, less often still.
+inline constexpr double kPatience = 14, kPatienceAfterSpread = 10;
+
 // Note [Choice of solver]: breadth-first search is the fastest where supply finds demand nearby,
 // and pseudoflow where it has a long way to go. That is so
 // - where few nodes have terminal edges, and few others have such a node beside them: flow
 //   networks, scribbled pictures, but not labels that are scattered;
-// - where terminals are weak beside arcs that lead both ways, and supply seldom meets demand:
-//   pictures that are regularised strongly;
-// - where Spread left much that meets beside what it left at all: graphs of neighbours with links
-//   of one weight, random graphs whose terminals are weak.
-// Nothing here is changed by capacities that are infinite or large for infinite, here and there,
-// nor by the type of the capacities. docs/solvers.md has the figures it comes from.
+// - where terminals are weak beside arcs that lead both ways, and both kinds of them are mixed, but
+//   what meets is little: pictures that are regularised strongly, with seeds or without;
+// - where terminals are weak and Spread left much that meets: graphs of neighbours with links of
+//   one weight, random graphs.
+// Where it left little and terminals are weak, either may be much faster than the other: the
+// weaker they are, the sooner breadth-first search gives up. Nothing here is changed by capacities
+// that are infinite or large for infinite, here and there, nor by the type of the capacities.
+// docs/solvers.md has the figures it comes from.
 //
 // `terminals`: how many nodes had excess before it was spread, `spread`: whether it was.
 template <class R>
-Method chosen(Method method, const Graph<R>& graph, std::int64_t terminals, bool spread) {
-  if (method != Method::automatic) return method;
-  const bool few = 5 * terminals < graph.nodes(), seeds = 2 * terminals < graph.nodes();
-  const double most_fill = few ? 2 : spread ? 0.1 : 0.28;
+Choice chosen(Method method, const Graph<R>& graph, std::int64_t terminals, bool spread) {
+  if (method != Method::automatic) return {method};
+  constexpr Choice hpf{Method::pseudoflow};
+  const Choice ibfs{Method::incremental_bfs, spread ? kPatienceAfterSpread : kPatience};
+  const bool few = 4 * terminals < graph.nodes(), seeds = 2 * terminals < graph.nodes();
+  const double most_fill = few ? 2 : spread ? 0.2 : 0.28;
   const Sample found = sample(graph, !few && !spread, seeds, most_fill);
-  if (!(found.fill < most_fill)) return Method::incremental_bfs;
-  if (found.beside > 0.4) return Method::incremental_bfs;
-  if (few) return Method::pseudoflow;
-  const bool far = spread ? found.contacts > 0.02 && 2 * found.contacts > found.fill
-                          : found.meets < 0.0035 && found.one_way < 0.5;
-  return far ? Method::pseudoflow : Method::incremental_bfs;
+  if (!(found.fill < most_fill)) return ibfs;
+  if (found.beside > 0.4) return ibfs;
+  if (few) return hpf;
+  if (spread) {
+    if (found.contacts > std::clamp(found.fill / 2, 0.02, 0.038)) return hpf;
+    return {Method::incremental_bfs, std::min(3 + 60 * found.fill, kPatienceAfterSpread)};
+  }
+  const double little = found.fill < 0.11 ? 0.0055 : found.contacts > 0.04 ? 0.0035 : 0.0012;
+  const bool far_off = found.meets < little && found.contacts > 0.016 && found.one_way < 0.5;
+  return far_off ? hpf : ibfs;
 }
 
 }  // namespace graphcut::maxflow

@@ -248,8 +248,10 @@ class Choice {
     }
     graph_.evened_out = false;
     const bool asked = method != maxflow::Method::automatic;
-    maxflow::cut(graph_, *solvers_, asked ? method : maxflow::Method::incremental_bfs, side_.get(),
-                 maxflow::patience_of(method));
+    maxflow::cut(graph_, *solvers_,
+                 asked ? maxflow::Choice{method}
+                       : maxflow::Choice{maxflow::Method::incremental_bfs, maxflow::kPatience},
+                 side_.get());
     for (std::int32_t k = 0; k < count; ++k) {
       state_[place(open_[place(k)])] = side_[place(k)] ? State::second : State::first;
     }

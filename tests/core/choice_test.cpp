@@ -1,4 +1,5 @@
 // The solver that is chosen for graphs of known form.
+#include <cmath>
 #include <cstdint>
 #include <cstdio>
 #include <limits>
@@ -32,13 +33,17 @@ maxflow::Graph<R> graph_of(const Edges& edges, bool one_way = false) {
 
 // Node i has excess excess(i); `spread` says whether it is what Spread left.
 template <class R, class Excess>
-Method chosen(maxflow::Graph<R> graph, bool spread, Excess&& excess) {
+maxflow::Choice choice(maxflow::Graph<R> graph, bool spread, Excess&& excess) {
   std::int64_t terminals = 0;
   for (std::int32_t i = 0; i < kNodes; ++i) {
     graph.excess.push_back(excess(i));
     terminals += static_cast<std::int64_t>(graph.excess.back() != R{0});
   }
   return maxflow::chosen(Method::automatic, graph, terminals, spread);
+}
+template <class R, class Excess>
+Method chosen(const maxflow::Graph<R>& graph, bool spread, Excess&& excess) {
+  return choice(graph, spread, excess).method;
 }
 
 // A square grid, with diagonals for 8 neighbours.
@@ -81,6 +86,8 @@ void check(const Edges& edges) {
   require(chosen(graph, false, few) == kFar, "few terminals");
   require(chosen(one_way, false, few) == kFar, "few terminals, one-way arcs");
   const auto wide = [](std::int32_t i) { return i < kNodes / 4 ? R{90} : R{0}; };
+  const auto strong_wide = [](std::int32_t i) { return i < kNodes * 24 / 100 ? R{900} : R{0}; };
+  require(chosen(graph, true, strong_wide) == kFar, "however strong, and though flow was sent");
   require(chosen(graph, false, wide) == kFar, "labels of a fourth, together");
   for (const std::int32_t share : {17, 25}) {  // hundredths
     const auto scattered = [share](std::int32_t i) { return i * 37 % 101 < share ? R{90} : R{0}; };
@@ -88,14 +95,24 @@ void check(const Edges& edges) {
     require(chosen(one_way, false, scattered) == kNear, "the same, one-way arcs");
   }
   const auto halves = [](std::int32_t i) { return i < kNodes / 2 ? R{9} : R{-9}; };
-  require(chosen(graph, false, halves) == kFar, "weak terminals that seldom meet");
-  require(chosen(one_way, false, halves) == kNear, "the same, one-way");
+  require(chosen(graph, false, halves) == kNear, "weak terminals in two regions");
+  const auto mixed = [](std::int32_t i) { return i % 8 == 0 ? R{-1} : R{1}; };
+  require(chosen(graph, false, mixed) == kFar, "weak terminals that are mixed");
+  require(chosen(one_way, false, mixed) == kNear, "the same, one-way");
   const auto left = [](std::int32_t i) { return i % 4 == 0 ? R{-5} : R{5}; };
   require(chosen(graph, true, left) == kFar, "much is left, terminals are weak");
   require(chosen(graph, true, halves) == kNear, "little is left, terminals are weak");
-  require(chosen(graph, true, strong) == kNear, "much is left, terminals are strong");
-  for (const Method named : {Method::push_relabel, Method::boykov_kolmogorov}) {
-    require(maxflow::chosen(named, graph, 0, false) == named, "what is named is taken");
+  const auto stronger = [](std::int32_t i) { return i % 2 == 0 ? R{190} : R{-190}; };
+  require(chosen(graph, true, stronger) == kNear, "much is left, terminals are strong");
+  const double patient = choice(graph, true, stronger).looks;
+  const double doubtful = choice(graph, true, halves).looks;
+  require(patient == maxflow::kPatienceAfterSpread, "strong terminals: the search is given time");
+  require(doubtful > 3 && doubtful < patient / 2, "weak terminals: it gives up soon");
+  require(choice(graph, false, strong).looks == maxflow::kPatience, "no flow was sent ahead");
+  for (const Method named : {Method::push_relabel, Method::incremental_bfs}) {
+    const maxflow::Choice taken = maxflow::chosen(named, graph, 0, false);
+    require(taken.method == named, "what is named is taken");
+    require(std::isinf(taken.looks), "what is named goes on to the end");
   }
 }
 
@@ -107,8 +124,8 @@ void check_endless(const Edges& edges, R endless) {
     graph.set_residuals(a, endless, endless);
   }
   const auto seeded = [endless](std::int32_t i) {
-    const R small = i < kNodes / 2 ? R{9} : R{-9};
-    return i % 50 == 0 ? static_cast<R>(small * (endless / 9)) : small;
+    const R small = i % 8 == 0 ? R{-1} : R{1};
+    return i % 50 == 0 ? static_cast<R>(small * endless) : small;
   };
   require(chosen(graph, false, seeded) == kFar, "weak terminals and infinite ones");
   const auto strong = [endless](std::int32_t i) {
@@ -124,7 +141,7 @@ void check_small() {
       maxflow::Graph<float> graph;
       graph.first.assign(static_cast<std::size_t>(nodes) + 1, 0);
       graph.excess.assign(static_cast<std::size_t>(nodes), 1);
-      require(maxflow::chosen(Method::automatic, graph, nodes, spread) != Method::automatic,
+      require(maxflow::chosen(Method::automatic, graph, nodes, spread).method != Method::automatic,
               "a graph without edges");
     }
   }
