@@ -288,7 +288,10 @@ def test_own_backbone_supervision_and_saliency_are_imported(
         ("--model.backbone=my_own:Other", "model.backbone 'my_own:Other' is not derived from"),
         ("--model.backbone=my_own:Missing", "my_own has no Missing"),
         ("--supervision.kind=nowhere:X", "supervision.kind 'nowhere:X' cannot be imported"),
-        ("--cues.saliency=magic", "cues.saliency must be one of border_geodesic, or package"),
+        (
+            "--cues.saliency=magic",
+            "cues.saliency must be one of border_geodesic, local_contrast, or",
+        ),
     ):
         with pytest.raises(ValueError, match=re.escape(message)):
             config_from(parse(config_parser(), [option]))
