@@ -70,19 +70,27 @@ def test_scores_are_those_of_the_results() -> None:
     """Both networks' scores stand in the results, and so do those of the controls."""
     readme = " ".join(README.read_text(encoding="utf-8").split())
     (quoted,) = re.findall(
-        r"reaches (\S+) mIoU .*? PASCAL VOC (\S+)\. .*? is (\S+) below it .*? and (\S+) above it",
+        r"reaches (\S+) mIoU .*? make it (\S+)\. .*? reaches (\S+) on 334 .*? has (\S+), all back"
+        r"ground (\S+)\. .*? are (\S+) below, (\S+) above and (\S+) above the first three",
         readme,
     )
-    photographs, voc, below, above = map(float, quoted)
+    photographs, better, voc, cracks, floor, below, above, last = map(float, quoted)
     results = (README.parent / "docs" / "results.md").read_text(encoding="utf-8")
     defaults = results[results.index("**With the default cues**") :]
     cut, control = (row_after(defaults, name)[0] for name in ("graph_cut_crf", "most_probable"))
     assert round(cut - control, 1) == below
     assert f"{cut} becomes {photographs}" in " ".join(results.split())
+    cues = results[results.index("**SqueezeNet on these cues**") :]
+    cut, control = (row_after(cues, name)[0] for name in ("graph_cut_crf", "most_probable_crf"))
+    assert cut == better
+    assert round(control - cut, 1) == above
     other = results[results.index("## PASCAL VOC") :]
     cut, control = (row_after(other, name)[1] for name in ("graph_cut_crf", "most_probable_crf"))
     assert cut == voc
-    assert round(control - cut, 1) == above
+    assert round(control - cut, 1) == last
+    road = results[results.index("**The check: road cracks**") :]
+    assert re.search(rf"^\| the network \| {cracks} \|", road, re.MULTILINE)
+    assert re.search(rf"^\| all background; [^|]*\| {floor};", road, re.MULTILINE)
 
 
 def row_after(text: str, name: str) -> list[float]:

@@ -25,6 +25,7 @@ TEXTURE_SETTINGS: dict[str, object] = {
 """Settings of `dgcn init` for such pictures."""
 
 _LOOKED_AT = 40
+_FLAT = 0.25  # drawings of plain areas spread less: they have no grain
 
 
 def spread_of(pictures: Sequence[Path]) -> float | None:
@@ -38,7 +39,8 @@ def spread_of(pictures: Sequence[Path]) -> float | None:
     Returns
     -------
     float or None
-        None where no picture can be read, or all are of one colour.
+        None where no picture can be read, or all are flat: of one colour but for some objects,
+        without grain, as drawings are.
     """
     step = -(-len(pictures) // _LOOKED_AT) or 1
     found = []
@@ -47,6 +49,6 @@ def spread_of(pictures: Sequence[Path]) -> float | None:
             image = read_image(path)
         except (DataError, OSError):
             continue  # the doctor names it
-        if np.ptp(image, axis=(0, 1)).any():
-            found.append(colour_spread(image))
-    return float(np.median(found)) if found else None
+        found.append(colour_spread(image))
+    grainy = [spread for spread in found if spread >= _FLAT]
+    return float(np.median(grainy)) if grainy else None
