@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -10,9 +10,11 @@ from numpy.typing import NDArray
 from scipy import fft
 from scipy.ndimage import gaussian_filter
 from skimage.color import rgb2lab
-from skimage.transform import resize
+from skimage.transform import resize as untyped_resize
 
 __all__ = ["colour_spread", "local_contrast"]
+
+resize: Callable[..., NDArray[np.float64]] = untyped_resize
 
 _SIDE = 321  # pixels of the longer side that larger images are reduced to
 _SURROUND = 32.0  # deviation of the surroundings in pixels: a tenth of that side
