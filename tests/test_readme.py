@@ -70,8 +70,9 @@ def test_scores_are_those_of_the_results() -> None:
     """Both networks' scores stand in the results, and so do those of the controls."""
     readme = " ".join(README.read_text(encoding="utf-8").split())
     (quoted,) = re.findall(
-        r"reaches (\S+) mIoU .*? make it (\S+)\. .*? reaches (\S+) on 334 .*? has (\S+), all back"
-        r"ground (\S+)\. .*? are (\S+) below, (\S+) above and (\S+) above the first three",
+        r"reaches (\S+) mIoU .*? make it (\S+)\. .*? reaches (\S+) on 334 .*? has (\S+) after 5 "
+        r"epochs, all background (\S+)\. .*? are (\S+) below, (\S+) above and (\S+) above the "
+        r"first three",
         readme,
     )
     photographs, better, voc, cracks, floor, below, above, last = map(float, quoted)

@@ -114,3 +114,19 @@ def test_a_frozen_classifier_is_foreseen_by_the_features_that_are_new(tmp_path: 
         # 3 steps of 2 images an epoch, 5.25 of them new features; the fourth is of 1/3 epoch more.
         # As above; the fourth step ends a third of the second epoch, 2 - 2 ** (-1 / 3) passes.
         assert console.paces == pytest.approx([4.5, 6 * (2 ** (-1 / 3) - 0.25), 1.5, 0])
+
+
+def test_a_frozen_classifier_whose_features_all_come_in_one_step(tmp_path: Path) -> None:
+    """One step an epoch and no mirroring: there is no pace to tell, and nothing fails."""
+    weights = tmp_path / "start.safetensors"
+    save_file(SmallNet().state_dict(), weights)
+    settings = {
+        **SETTINGS,
+        "data": {**SETTINGS["data"], "mirror": False},
+        "model": {"backbone": "small", "weights": weights},
+        "classify": {"epochs": 3, "batch_size": 6, "frozen": True},
+    }
+    console = Recording()
+    with open_run(config_with({**settings, "out": tmp_path / "run"}), console=console) as run:
+        CLASSIFIER.perform(run)
+    assert console.paces == []

@@ -237,7 +237,10 @@ class _Loop:
         started, passes = first / steps, self.training.passes
         now = passes(done / steps - started)
         left = (passes(self.options.epochs - started) - now) * steps
-        seconds = (time.monotonic() - since) / (now * steps - 1)
+        measured = now * steps - 1
+        if measured <= 0:  # all features came with the first step
+            return
+        seconds = (time.monotonic() - since) / measured
         self.console.pace(left * self.batches.batch, seconds / self.batches.batch)
 
     def pause(self, terminate: bool) -> None:
