@@ -15,7 +15,7 @@ demo: .venv/demo  ## the whole chain on the embedded data: numbers and a picture
 	$(BIN)/dgcn demo
 
 test: .venv/installed
-	$(BIN)/python -m pytest -m "not cuda"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not cuda" -n auto
 
 lint: .venv/installed
 	$(BIN)/ruff check .

@@ -11,6 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from graphcut_ext._fork import safe_in_forked_child
+
 Function = Callable[..., Any]
 
 
@@ -32,6 +34,7 @@ def takes_arrays(*values: str, indices: tuple[str, ...] = ()) -> Callable[[Funct
     def decorate(function: Function) -> Function:
         order = tuple(inspect.signature(function).parameters)
         tensors = {*values, *indices}
+        function = safe_in_forked_child(function)
 
         @functools.wraps(function)
         def wrapper(*args: Any, **kwargs: Any) -> Any:

@@ -26,10 +26,12 @@ from graphcut_ext._crf.arguments import (
 )
 from graphcut_ext._crf.feature_operator import infer_points
 from graphcut_ext._crf.points import MAX_DIMENSIONS, NORMALIZATIONS, Normalization
+from graphcut_ext._fork import safe_in_forked_child
 
 FeatureKernel = tuple[Tensor, float | Tensor]
 
 
+@safe_in_forked_child
 def dense_crf_features(
     probabilities: Tensor | None,
     kernels: Sequence[FeatureKernel],

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from graphcut_ext import _core
 from graphcut_ext._arguments import check_integer, check_num_threads
+from graphcut_ext._fork import safe_in_forked_child
 from graphcut_ext._maxflow.cut import value_dtype
 from graphcut_ext._maxflow.solvers import Solver, check_solver
 from graphcut_ext._moves.conditions import check_expansions, check_swaps
@@ -20,6 +21,7 @@ from graphcut_ext._operator import Operator
 CONDITIONS = {"expansion": check_expansions, "swap": check_swaps}
 
 
+@safe_in_forked_child
 def alpha_expansion(
     edge_index: Tensor | None,
     unary: Tensor,
@@ -181,6 +183,7 @@ def alpha_expansion(
     return _minimise("expansion", given, max_cycles, solver, num_threads)
 
 
+@safe_in_forked_child
 def alpha_beta_swap(
     edge_index: Tensor | None,
     unary: Tensor,
