@@ -28,7 +28,8 @@ lint: .venv/installed
 	$(BIN)/clang-format --dry-run --Werror $(CPP)
 	$(BIN)/python -c "import json, glob; print(*sorted({c['file'] for p in glob.glob('build/*/compile_commands.json') for c in json.load(open(p)) if '/csrc/' in c['file'] and c['file'].endswith('.cpp')}))" \
 	  | tr ' ' '\n' | xargs -P 2 -n 1 $(BIN)/clang-tidy --quiet -p $$(ls -d build/cp*/ | head -1)
-	$(BIN)/clang-tidy --quiet --checks=-bugprone-exception-escape $(filter %.cpp,$(CORE_TESTS)) -- -std=c++20 -Itests/core/cuda -Itests/core -Icsrc
+	printf '%s\n' $(filter %.cpp,$(CORE_TESTS)) | xargs -P 2 -I FILE $(BIN)/clang-tidy --quiet \
+	  '--checks=-bugprone-exception-escape,-clang-analyzer-*' FILE -- -std=c++20 -Itests/core/cuda -Itests/core -Icsrc
 
 format: .venv/installed
 	$(BIN)/ruff check --fix .
