@@ -195,6 +195,38 @@ def place_masks(
         )
 
 
+def object_value_of(
+    folder: Path, labels: Mapping[str, Sequence[str]], classes: Sequence[str]
+) -> int:
+    """The value of the object in masks that do not hold class ids; 0 where they hold them.
+
+    Masks of one object are often 0 and 255, with grey values along a smoothed outline: the most
+    frequent value that is not 0 is the object's then. Masks that cannot be read are passed over.
+
+    Parameters
+    ----------
+    folder : Path
+        Folder of PNG masks.
+    labels : mapping from str to sequence of str
+        Classes of every image; where one has several, masks must hold ids.
+    classes : sequence of str
+        Foreground classes; the first has the id 1.
+    """
+    if not folder.is_dir() or not classes or any(len(row) > 1 for row in labels.values()):
+        return 0
+    counts = np.zeros(256, np.int64)
+    for path in sorted(folder.glob("*.png")):
+        try:
+            counts += np.bincount(read_mask(path).ravel(), minlength=256)
+        except DataError:
+            continue  # the doctor names it
+    counts[0] = 0
+    ids = counts[1 : len(classes) + 1]
+    if not counts.any() or (ids.any() and ids.sum() + counts[VOID] == counts.sum()):
+        return 0
+    return int(counts.argmax())
+
+
 def _meant(mask: NDArray[np.uint8], labels: Sequence[int]) -> NDArray[np.uint8] | str:
     """The mask as class ids, or why it cannot be."""
     counts = np.bincount(mask.ravel(), minlength=256)
