@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 
 from dgcn.class_folders import Source, Survey
 from dgcn.data.errors import DataError
-from dgcn.data.images import VOID, read_mask, write_mask
+from dgcn.data.images import VOID, is_black_and_white, read_image, read_mask, write_mask
 
-__all__ = ["Placed", "place_images", "place_masks"]
+__all__ = ["Placed", "object_value_of", "place_images", "place_masks"]
 
 
 @dataclass(frozen=True)
@@ -172,7 +172,7 @@ def place_masks(
         if target.exists():
             continue
         try:
-            mask = read_mask(path)
+            mask = _read(path)
         except DataError as error:
             found.aside[_reason(str(error))].append(path)
             continue
@@ -227,6 +227,16 @@ def object_value_of(
     return int(counts.argmax())
 
 
+def _read(path: Path) -> NDArray[np.uint8]:
+    """A mask in any file: one that is no PNG must be black and white, but for JPEG's losses."""
+    if path.suffix.lower() == ".png":
+        return read_mask(path)
+    pixels = read_image(path)
+    if not is_black_and_white(pixels):
+        raise DataError(f"{path}: a mask must be a PNG file, or black and white")
+    return VOID * (pixels[..., 1] >= 128).astype(np.uint8)
+
+
 def _meant(mask: NDArray[np.uint8], labels: Sequence[int]) -> NDArray[np.uint8] | str:
     """The mask as class ids, or why it cannot be."""
     counts = np.bincount(mask.ravel(), minlength=256)
@@ -238,6 +248,9 @@ def _meant(mask: NDArray[np.uint8], labels: Sequence[int]) -> NDArray[np.uint8] 
     if len(labels) == 1 and len(objects) < 2:
         shown = objects[0] if objects else VOID
         return np.where(mask == shown, np.uint8(labels[0]), mask)
+    if len(labels) == 1 and counts[1:].argmax() + 1 == VOID:  # others along a smoothed outline
+        outline = np.where(mask > 0, np.uint8(VOID), mask)
+        return np.where(mask == VOID, np.uint8(labels[0]), outline)
     return (
         "masks whose values are not the ids of their image's classes (list these in classes.txt "
         "in the order of the values)"
@@ -246,7 +259,7 @@ def _meant(mask: NDArray[np.uint8], labels: Sequence[int]) -> NDArray[np.uint8] 
 
 def _reason(message: str) -> str:
     if "must be a PNG" in message:
-        return "masks that are no png"
+        return "masks that are no png, and not black and white"
     if "colours" in message:
         return "masks that hold colours (write class ids in their place)"
     return "masks that cannot be read"
