@@ -134,7 +134,11 @@ def start(
         remarks.append(f"{placed.linked} images linked into {folder / 'images'}; nothing was moved")
     held_out = hold_out(labels, val)
     if placed.val and val:
-        held_out = [name for name in placed.val if name in labels]
+        in_folders = [name for name in placed.val if name in labels]
+        if classes and not any(labels[name] for name in labels.keys() - set(in_folders)):
+            remarks.append("the folders' split is not kept: its training pictures show no object")
+        else:
+            held_out = in_folders
     contents = {
         LABELS: labels_csv(labels),
         CONFIG: configuration(

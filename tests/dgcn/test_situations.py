@@ -127,6 +127,18 @@ CASES = {
             "left aside, .*: 1, e.g. images/2.jpg",
         ),
     ),
+    "split for anomalies": Case(
+        pictures("train/good/1.jpg", "test/good/2.jpg")
+        | pictures(*(f"test/broken/{number}.jpg" for number in range(3, 9)))
+        | {"ground_truth/broken/3_mask.png": "mask 0 255"},
+        {"1": set(), "2": set(), **{str(number): {"broken"} for number in range(3, 9)}},
+        masks={"3": {0, 1}},
+        said=(
+            "the folders' split is not kept: its training pictures show no object",
+            "good: taken as pictures without objects",
+            "1 masks of one value written",
+        ),
+    ),
     "folders without objects": Case(
         pictures("scratch/1.jpg", "good/2.jpg", "MT_Free/3.jpg", "no defect/4.jpg", "goods/5.jpg"),
         {"1": {"scratch"}, "2": set(), "3": set(), "4": set(), "5": {"goods"}},
