@@ -35,12 +35,15 @@ class Placed:
         Those that lie in a folder of validation (or test) images.
     linked : int
         How many were not there before.
+    empty : tuple of str
+        Those whose folder says that they show no object.
     """
 
     labels: dict[str, tuple[str, ...]]
     masks: dict[str, Path]
     val: tuple[str, ...]
     linked: int
+    empty: tuple[str, ...] = ()
 
 
 def place_images(found: Survey) -> Placed:
@@ -83,7 +86,9 @@ def place_images(found: Survey) -> Placed:
         if source.split in ("val", "test"):
             val.add(name)
     ordered = {name: tuple(sorted(row)) for name, row in sorted(labels.items())}
-    return Placed(ordered, masks, tuple(sorted(val)), linked)
+    empty = {targets[source.path] for source in found.sources if source.place and not source.label}
+    sound = tuple(sorted(name for name in empty if not ordered[name]))
+    return Placed(ordered, masks, tuple(sorted(val)), linked, sound)
 
 
 def _is_link(path: Path, made: Mapping[str, Path]) -> bool:
@@ -187,12 +192,33 @@ def place_masks(
         else:
             write_mask(target, meant)
             written += 1
+    empty = _write_empty(found, placed, labels) if linked or written else 0
+    if empty:
+        found.remarks.append(
+            f"{empty} masks of background alone written into {folder} for pictures without objects"
+        )
     if linked:
         found.remarks.append(f"{linked} masks linked into {folder}")
     if written:
         found.remarks.append(
             f"{written} masks of one value written into {folder} with the id of their image's class"
         )
+
+
+def _write_empty(found: Survey, placed: Placed, labels: Mapping[str, Sequence[str]]) -> int:
+    """Write masks for pictures without objects: what is found there is wrong. Returns how many."""
+    written = 0
+    for name in placed.empty:
+        target = found.root / "masks" / f"{Path(name).stem}.png"
+        if name in placed.masks or target.exists() or labels.get(name):
+            continue
+        try:
+            image = read_image(found.root / "images" / name)
+        except DataError:
+            continue  # the doctor names it
+        write_mask(target, np.zeros(image.shape[:2], np.uint8))
+        written += 1
+    return written
 
 
 def object_value_of(

@@ -132,7 +132,7 @@ CASES = {
         | pictures(*(f"test/broken/{number}.jpg" for number in range(3, 9)))
         | {"ground_truth/broken/3_mask.png": "mask 0 255"},
         {"1": set(), "2": set(), **{str(number): {"broken"} for number in range(3, 9)}},
-        masks={"3": {0, 1}},
+        masks={"1": {0}, "2": {0}, "3": {0, 1}},
         said=(
             "the folders' split is not kept: its training pictures show no object",
             "good: taken as pictures without objects",
@@ -231,7 +231,7 @@ def test_folder_becomes_a_data_set(
             assert {record.name for record in dataset.split("val")} == case.val
         masks = {r.name: set(np.unique(read_mask(r.mask))) for r in dataset.split("all") if r.mask}
         assert masks == case.masks
-        kept = ("linked into", "masks/: their", "masks of one value", "is kept as")
+        kept = ("linked into", "masks/: their", "masks of", "is kept as")
         remarks = [each for each in begun.remarks if not any(part in each for part in kept)]
         said = [each for each in case.said if "masks of one" not in each and "linked" not in each]
         assert len(remarks) == len(said), remarks
