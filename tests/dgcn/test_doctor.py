@@ -160,6 +160,9 @@ def test_every_ill_is_found_with_a_fix(sick: Path) -> None:
     errors, warnings = said(found, "error"), said(found, "warning")
     assert "broken.jpg: cannot be read as an image" in errors
     assert "cat0.png: the mask is 5 x 5 pixels" in errors
+    assert "correct the mask, or take it away: masks are used for scores alone" in {
+        finding.fix for finding in found
+    }
     assert errors.count("\n") == 1
     for part in (
         "images not in labels.csv, which are not used (1): unlisted.png",
@@ -260,7 +263,7 @@ def test_voc_layout_is_checked_like_a_folder(tmp_path: Path) -> None:
     errors = said(findings(tmp_path), "error")
     assert f"{first}.jpg: cannot be read as an image" in errors
     assert f"{held_out}.png: the mask is 5 x 5 pixels" in errors
-    assert errors.count("out of the lists data.train_list and data.val_list") == 2
+    assert errors.count("out of the lists data.train_list and data.val_list") == 1
     (root / "Annotations" / f"{first}.xml").write_text("<annotation>")
     assert f"{first}.xml" in said(findings(tmp_path), "error")
     (root / "ImageSets" / "Segmentation" / "train.txt").unlink()

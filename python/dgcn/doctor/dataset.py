@@ -202,9 +202,12 @@ def _examined(dataset: ImageDataset, console: Console) -> Iterator[_Examined]:
 
 
 def _files(examined: Sequence[_Examined], lists: _Lists) -> Iterator[Finding]:
-    wrong = [each.error for each in examined if each.error]
-    for error in wrong[:LISTED]:
-        yield Finding("error", error, f"replace the file, or take its image out of {lists.lines}")
+    wrong = [each for each in examined if each.error]
+    for each in wrong[:LISTED]:
+        fix = f"replace the file, or take its image out of {lists.lines}"
+        if each.record.mask is not None and each.error.startswith(f"{each.record.mask}:"):
+            fix = "correct the mask, or take it away: masks are used for scores alone"
+        yield Finding("error", each.error, fix)
     if len(wrong) > LISTED:
         yield Finding("error", f"and {len(wrong) - LISTED} more files", "as above")
     if not wrong:
