@@ -292,9 +292,7 @@ void Field::filter(Wide& kernel, std::int64_t chunk, bool transposed, float weig
     std::swap(value, blurred);
   }
   for_vertices(lattice.copies(), threads, [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t copy = begin; copy < end; ++copy) {
-      std::copy_n(value + lattice.vertex[copy] * width, width, out + copy * width);
-    }
+    loops().part(lattice, width, value, out, begin, end);
   });
 }
 

@@ -54,6 +54,9 @@ struct Loops {
   // Along one direction. value[lattice.vertices] must be 0.
   void (*blur)(const Lattice&, std::int64_t direction, std::int64_t width, const float* value,
                float* blurred, std::int64_t begin, std::int64_t end);
+  // Writes the vertices' values to copies [begin, end).
+  void (*part)(const Lattice&, std::int64_t width, const float* value, float* copy,
+               std::int64_t begin, std::int64_t end);
   // One row of `length` pixels, filtered along it.
   void (*across)(const Band&, std::int64_t width, const float* row, std::int64_t length,
                  float* filtered);

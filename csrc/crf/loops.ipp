@@ -94,6 +94,16 @@ struct Rows {
     }
   }
 
+  static void part(const Lattice& lattice, const float* value, float* copy, std::int64_t begin,
+                   std::int64_t end) {
+    for (std::int64_t i = begin; i < end; ++i) {
+      const float* from = value + lattice.vertex[i] * kWidth;
+      for (int v = 0; v < kVectors; ++v) {
+        store(copy + i * kWidth + v * kSize<V>, load<V>(from + v * kSize<V>));
+      }
+    }
+  }
+
   static void across(const Band& band, const float* row, std::int64_t length, float* filtered) {
     for (std::int64_t at = 0; at < length; ++at) {
       const std::int64_t first = std::max<std::int64_t>(0, at - band.radius);
@@ -177,6 +187,11 @@ void join(const Lattice& lattice, float weight, std::int64_t width, const float*
 void blur(const Lattice& lattice, std::int64_t direction, std::int64_t width, const float* value,
           float* blurred, std::int64_t begin, std::int64_t end) {
   with_rows(width, [&](auto rows) { rows.blur(lattice, direction, value, blurred, begin, end); });
+}
+
+void part(const Lattice& lattice, std::int64_t width, const float* value, float* copy,
+          std::int64_t begin, std::int64_t end) {
+  with_rows(width, [&](auto rows) { rows.part(lattice, value, copy, begin, end); });
 }
 
 void across(const Band& band, std::int64_t width, const float* row, std::int64_t length,
@@ -410,7 +425,7 @@ void update(const Update& u) {
 
 }  // namespace
 
-const Loops GRAPHCUT_LOOPS = {splat,  slice, join,    blur,  across, down,
-                              update, mix,   respond, inner, outer};
+const Loops GRAPHCUT_LOOPS = {splat, slice,  join, blur,    part,  across,
+                              down,  update, mix,  respond, inner, outer};
 
 }  // namespace graphcut::crf

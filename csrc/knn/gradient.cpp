@@ -17,7 +17,7 @@ template <class T>
 GRAPHCUT_INLINE void add_rows_of(const Pulls<T>& pulls, std::int64_t item, std::int64_t first,
                                  std::int64_t count, T* of_x, T* of_query) {
   T own[kStripe];
-  T unwanted[kStripe];
+  T unwanted[kStripe] = {};  // takes what is not wanted of x
   const std::int64_t channels = pulls.channels;
   const std::int64_t start = item * pulls.points * channels + first;
   for (std::int64_t row = item * pulls.results; row < (item + 1) * pulls.results; ++row) {

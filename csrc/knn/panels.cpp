@@ -1,12 +1,16 @@
 #include "knn/panels.hpp"
 
 #include <algorithm>
+#include <cstring>
 
 #include "parallel/parallel_for.hpp"
 
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(GRAPHCUT_NO_AVX512)
+#if defined(__x86_64__) && defined(__GNUC__)
 #include <immintrin.h>
+#define GRAPHCUT_AVX2 __attribute__((target("avx2")))
+#ifndef GRAPHCUT_NO_AVX512
 #define GRAPHCUT_VNNI __attribute__((target("avx512f,avx512vnni")))
+#endif
 #endif
 
 namespace graphcut::knn {
@@ -14,17 +18,26 @@ namespace {
 
 constexpr std::int64_t kTaskRows = 2 * kPanel;
 
-// What a tile of kStrip x kPanel products is written to.
+// What a tile of products, a strip of rows times kPanel, is written to.
 struct Place {
   float* products;
   std::int64_t stride;
-  std::int64_t rows;     // at most kStrip
+  std::int64_t rows;     // at most the rows of a strip
   std::int64_t columns;  // at most kPanel
-  bool add;              // to what is there
+  bool first, last;      // of the pieces of a sum; a later piece adds to what the one before left
 };
 
 using Tile = void (*)(const std::uint32_t* a, const std::uint32_t* b, std::int64_t pairs,
                       const Place& place);
+
+// How a processor multiplies.
+struct Kernel {
+  Tile tile;
+  std::int64_t strip;  // rows, a divisor of kPanel
+  std::int64_t piece;  // pairs that a tile adds up, at most kExactPairs
+};
+
+constexpr std::int64_t kStrip = 8;
 
 std::int32_t low(std::uint32_t pair) { return static_cast<std::int16_t>(pair & 0xffffU); }
 std::int32_t high(std::uint32_t pair) { return static_cast<std::int16_t>(pair >> 16); }
@@ -43,7 +56,7 @@ void tile_portable(const std::uint32_t* a, const std::uint32_t* b, std::int64_t 
     float* out = place.products + r * place.stride;
     for (std::int64_t c = 0; c < place.columns; ++c) {
       const auto product = static_cast<float>(sum[r][c]);
-      out[c] = place.add ? out[c] + product : product;
+      out[c] = place.first ? product : out[c] + product;
     }
   }
 }
@@ -90,51 +103,135 @@ GRAPHCUT_VNNI void tile_vnni(const std::uint32_t* a, const std::uint32_t* b, std
       const auto mask = r < place.rows ? masks[v] : static_cast<__mmask16>(0);
       float* out = place.products + r * place.stride + 16 * v;
       __m512 product = _mm512_maskz_cvtepi32_ps(mask, sum[r][v]);
-      if (place.add) product = _mm512_add_ps(product, _mm512_maskz_loadu_ps(mask, out));
+      if (!place.first) product = _mm512_add_ps(product, _mm512_maskz_loadu_ps(mask, out));
       _mm512_mask_storeu_ps(out, mask, product);
     }
   }
 }
 #endif
 
-Tile best_tile() {
-#ifdef GRAPHCUT_VNNI
-  if (multiplies_pairs()) return tile_vnni;
+#ifdef GRAPHCUT_AVX2
+// A strip of rows and two vectors of columns fill the registers; a piece of a panel and of a strip
+// stays in the first cache. Sums are integers until their last piece.
+constexpr std::int64_t kStripAvx2 = 6;
+constexpr std::int64_t kPieceAvx2 = 96;
+constexpr std::int64_t kVectorAvx2 = 8;
+constexpr std::int64_t kColumnsAvx2 = 2 * kVectorAvx2;
+
+// Products of a strip and kColumnsAvx2 columns; place.rows and place.columns are not looked at.
+GRAPHCUT_AVX2 void columns_avx2(const std::uint32_t* a, const std::uint32_t* b, std::int64_t pairs,
+                                const Place& place) {
+  __m256i sum[kStripAvx2][2];
+#pragma GCC unroll 6
+  for (int r = 0; r < kStripAvx2; ++r) {
+#pragma GCC unroll 2
+    for (std::int64_t v = 0; v < 2; ++v) {
+      const float* before = place.products + r * place.stride + v * kVectorAvx2;
+      sum[r][v] = place.first ? _mm256_setzero_si256()
+                              : _mm256_loadu_si256(reinterpret_cast<const __m256i*>(before));
+    }
+  }
+  for (std::int64_t p = 0; p < pairs; ++p, a += kPanel, b += kPanel) {
+    const __m256i left = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(b));
+    const __m256i right = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(b + kVectorAvx2));
+#pragma GCC unroll 6
+    for (int r = 0; r < kStripAvx2; ++r) {
+      const __m256i row = _mm256_set1_epi32(static_cast<int>(a[r]));
+      sum[r][0] = _mm256_add_epi32(sum[r][0], _mm256_madd_epi16(row, left));
+      sum[r][1] = _mm256_add_epi32(sum[r][1], _mm256_madd_epi16(row, right));
+    }
+  }
+#pragma GCC unroll 6
+  for (int r = 0; r < kStripAvx2; ++r) {
+#pragma GCC unroll 2
+    for (std::int64_t v = 0; v < 2; ++v) {
+      float* out = place.products + r * place.stride + v * kVectorAvx2;
+      if (place.last) {
+        _mm256_storeu_ps(out, _mm256_cvtepi32_ps(sum[r][v]));
+      } else {
+        _mm256_storeu_si256(reinterpret_cast<__m256i*>(out), sum[r][v]);
+      }
+    }
+  }
+}
+
+void tile_avx2(const std::uint32_t* a, const std::uint32_t* b, std::int64_t pairs,
+               const Place& place) {
+  for (std::int64_t c = 0; c < place.columns; c += kColumnsAvx2) {
+    const std::int64_t columns = std::min(kColumnsAvx2, place.columns - c);
+    Place part = place;
+    part.products += c;
+    if (place.rows == kStripAvx2 && columns == kColumnsAvx2) {
+      columns_avx2(a, b + c, pairs, part);
+      continue;
+    }
+    float edge[kStripAvx2 * kColumnsAvx2] = {};
+    const auto bytes = static_cast<std::size_t>(columns) * sizeof(float);
+    for (std::int64_t r = 0; r < place.rows && !place.first; ++r) {
+      std::memcpy(edge + r * kColumnsAvx2, part.products + r * place.stride, bytes);
+    }
+    columns_avx2(a, b + c, pairs,
+                 {edge, kColumnsAvx2, kStripAvx2, kColumnsAvx2, place.first, place.last});
+    for (std::int64_t r = 0; r < place.rows; ++r) {
+      std::memcpy(part.products + r * place.stride, edge + r * kColumnsAvx2, bytes);
+    }
+  }
+}
 #endif
-  return tile_portable;
+
+#ifdef GRAPHCUT_VNNI
+bool has_vnni() {
+  return __builtin_cpu_supports("avx512f") != 0 && __builtin_cpu_supports("avx512vnni") != 0;
+}
+#endif
+
+// Float32 products are as fast where there is AVX512 without integer products of its own.
+#ifdef GRAPHCUT_AVX2
+bool has_avx2_at_most() {
+#ifndef GRAPHCUT_NO_AVX512
+  if (__builtin_cpu_supports("avx512f") != 0) return false;
+#endif
+  return __builtin_cpu_supports("avx2") != 0;
+}
+#endif
+
+Kernel best_kernel() {
+#ifdef GRAPHCUT_VNNI
+  if (has_vnni()) return {tile_vnni, kStrip, kExactPairs};
+#endif
+#ifdef GRAPHCUT_AVX2
+  if (has_avx2_at_most()) return {tile_avx2, kStripAvx2, kPieceAvx2};
+#endif
+  return {tile_portable, kStrip, kExactPairs};
 }
 
 }  // namespace
 
 bool multiplies_pairs() {
-#ifdef GRAPHCUT_VNNI
-  static const bool found =
-      __builtin_cpu_supports("avx512f") != 0 && __builtin_cpu_supports("avx512vnni") != 0;
+  static const bool found = best_kernel().tile != tile_portable;
   return found;
-#else
-  return false;
-#endif
 }
 
 void multiply_rounded(const Panels& panels, const std::uint32_t* pairs, const Block& block,
                       float* products, std::int64_t stride) {
-  const Tile tile = best_tile();
+  const Kernel kernel = best_kernel();
   const std::int64_t panel_size = panels.pairs() * kPanel;
   const std::int64_t first_panel = block.first_column / kPanel;
   const std::int64_t end_panel = Panels::of(block.end_column);
-  for (std::int64_t piece = 0; piece < panels.pairs(); piece += kExactPairs) {
+  for (std::int64_t piece = 0; piece < panels.pairs(); piece += kernel.piece) {
     const std::uint32_t* from = pairs + piece * kPanel;
-    const std::int64_t count = std::min(kExactPairs, panels.pairs() - piece);
+    const std::int64_t count = std::min(kernel.piece, panels.pairs() - piece);
     for (std::int64_t panel = first_panel; panel < end_panel; ++panel) {
       const std::int64_t column = panel * kPanel;
       const std::int64_t end =
           block.half ? std::min(block.end_row, column + kPanel) : block.end_row;
-      for (std::int64_t row = block.first_row; row < end; row += kStrip) {
-        tile(from + panels.panel(row) * panel_size + panels.lane(row), from + panel * panel_size,
-             count,
-             {products + (row - block.first_row) * stride + column - block.first_column, stride,
-              std::min(kStrip, block.end_row - row), std::min(kPanel, block.end_column - column),
-              piece > 0});
+      for (std::int64_t row = block.first_row; row < end; row += kernel.strip) {
+        kernel.tile(from + panels.panel(row) * panel_size + panels.lane(row),
+                    from + panel * panel_size, count,
+                    {products + (row - block.first_row) * stride + column - block.first_column,
+                     stride, std::min(kernel.strip, block.end_row - row),
+                     std::min(kPanel, block.end_column - column), piece == 0,
+                     piece + count == panels.pairs()});
       }
     }
   }

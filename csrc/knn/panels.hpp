@@ -12,10 +12,8 @@
 
 namespace graphcut::knn {
 
-// Points side by side in memory, and rows multiplied at a time: the sums of kStrip x kPanel
-// products fill the registers.
+// Points side by side in memory.
 inline constexpr std::int64_t kPanel = 48;
-inline constexpr std::int64_t kStrip = 8;
 
 // Points in panels of kPanel. Searched points and queries have panels of their own, filled up with
 // zeros. A panel is (pairs, kPanel): pair p of a point holds its channels 2 p, in the low half, and
@@ -51,7 +49,8 @@ struct Rounded {
   float* largest_error;  // (items,): of e
 };
 
-// So many pairs are added up as integers; longer sums are rounded to float after so many each.
+// At least so many pairs are added up as integers; longer sums may be rounded to float after so
+// many each.
 inline constexpr std::int64_t kExactPairs = 768;
 
 // How often a product is rounded at most.
@@ -63,7 +62,7 @@ inline double rounded_sums(std::int64_t channels) {
 bool multiplies_pairs();
 
 // Rows, all searched points or all queries, times searched points. The first row is a multiple of
-// kStrip among these, the first column one of kPanel.
+// kPanel among these, and so is the first column.
 struct Block {
   std::int64_t first_row, end_row;
   std::int64_t first_column, end_column;

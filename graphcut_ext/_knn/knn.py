@@ -175,11 +175,12 @@ def knn(
     k up to 32 are searched without storing products (the limit of 4096 is not yet measured; such
     products are float32, or float64 ones, whatever the ``precision``). A product costs N^2 C
     multiplications per item; on the CPU about half of them where the item's matrix fits in 32 MB,
-    by symmetry. CPUs with AVX512-VNNI multiply points rounded to 16-bit integers, but for float64,
-    and repeat items that these do not settle in float32. Many points of few channels (from 500 of 1
-    or 2 on) on the CPU are searched by a tree of boxes, with the same result. Where thousands of
-    points lie within the rounding of the product of each other, though not on each other, their
-    distances are all recomputed. Of few points on the CPU every pair is measured.
+    by symmetry. CPUs with AVX512-VNNI, or AVX2 without AVX512, multiply points rounded to 16-bit
+    integers, but for float64, and repeat items that these do not settle in float32. Many points of
+    few channels (from 500 of 1 or 2 on) on the CPU are searched by a tree of boxes, with the same
+    result. Where thousands of points lie within the rounding of the product of each other, though
+    not on each other, their distances are all recomputed. Of few points on the CPU every pair is
+    measured.
 
     NumPy arrays are taken in place of tensors, all or none of them, and the result then is of
     arrays; ``lengths`` may be of any integer type there.

@@ -75,7 +75,7 @@ def test_rounded_points_are_as_near_as_they_are_said_to_be(
     assert bool((error <= shape[2] ** 0.5 / 2 + 0.1 + 46340 * 2.0**-20).all())
 
 
-@pytest.mark.parametrize("shape", [(2, 100, 37), (1, 49, 3200), (1, 200, 2)])
+@pytest.mark.parametrize("shape", [(2, 100, 37), (1, 49, 3200), (1, 200, 2), (2, 101, 401)])
 def test_products_are_exact(shape: tuple[int, int, int]):
     x = random_points(*shape)
     items, points, channels = shape
