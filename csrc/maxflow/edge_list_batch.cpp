@@ -146,7 +146,7 @@ class Run {
     if constexpr (std::is_integral_v<Capacity>) {
       const double room = room_of_narrow(of_edges, of_nodes, work.degree);
       if (room >= 1) {
-        work.narrow.shift = batch_.flow == nullptr ? spare_bits(room) : 0;
+        work.narrow.shift = batch_.flow == nullptr ? spare_bits(of_edges, room) : 0;
         run(at, edges, work.degree, work.narrow);
         return true;
       }
@@ -242,12 +242,15 @@ class Run {
     return kMost / (static_cast<double>(of_nodes) + most * (2 * static_cast<double>(of_edges)));
   }
 
-  // Note [Fractions of integers]: flow that is sent ahead evens out what nodes have, and with
-  // capacities of few units whole numbers are too coarse for that: they leave about twice as much
-  // to do. So all numbers are multiplied by a power of two, up to 64, where there is room.
-  static int spare_bits(double room) {
+  // Note [Fractions of integers]: flow that is sent ahead is in fractions of capacities, as fine as
+  // for floats. Where these are of few units, all numbers are multiplied by a power of two first,
+  // so that the largest has six bits, if there is room.
+  template <class Bits>
+  static int spare_bits(Bits of_edges, double room) {
     int bits = 0;
-    while (bits < 6 && room >= static_cast<double>(2 << bits)) ++bits;
+    while (bits < 5 && (of_edges >> (5 - bits)) == 0 && room >= static_cast<double>(2 << bits)) {
+      ++bits;
+    }
     return bits;
   }
   template <class R>

@@ -121,13 +121,13 @@ struct Choice {
 
 // Where breadth-first search is the faster one it nearly always looks less often than that; after
 // flow was sent ahead, which leaves it less to do, less often still.
-inline constexpr double kPatience = 14, kPatienceAfterSpread = 7;
+inline constexpr double kPatience = 14, kPatienceAfterSpread = 6;
 
 // The same after flow was sent ahead, by Sample::fill. Weak terminals mean that what is left goes a
 // long way, which pseudoflow is better at. Strong ones mean that it does not, so that few looks are
 // enough, or something else is the matter: one region, say, that everything has to go through.
 inline double patience_after_spread(double fill) {
-  return std::min({1 + 50 * fill, kPatienceAfterSpread, 2 / fill});
+  return std::min({2.5 + 35 * fill, kPatienceAfterSpread, 2 / fill});
 }
 
 // Note [Choice of solver]: breadth-first search is the fastest where supply finds demand nearby,
@@ -155,7 +155,7 @@ Choice chosen(Method method, const Graph<R>& graph, std::int64_t terminals, bool
   if (found.beside > 0.4) return ibfs(spread ? kPatienceAfterSpread : kPatience);
   if (few) return hpf;
   if (spread) {
-    const bool much = found.contacts > std::clamp(found.fill / 2, 0.02, 0.038);
+    const bool much = found.contacts > 0.026;
     return found.fill < most_fill && much ? hpf : ibfs(patience_after_spread(found.fill));
   }
   if (!(found.fill < most_fill)) return ibfs(kPatience);

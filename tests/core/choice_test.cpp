@@ -110,7 +110,7 @@ void check(const Edges& edges) {
   const double doubtful = choice(graph, true, halves).looks;
   const double sure = choice(graph, true, strongest).looks;
   require(patient > 5 && patient <= maxflow::kPatienceAfterSpread, "the search is given time");
-  require(doubtful > 1 && doubtful < patient / 2, "weak terminals: it gives up soon");
+  require(doubtful > 2.5 && doubtful < 0.7 * patient, "weak terminals: it gives up soon");
   require(sure > 1.5 && sure < patient / 2, "strong terminals: it is done soon or gives up");
   require(choice(graph, false, strong).looks == maxflow::kPatience, "no flow was sent ahead");
   for (const Method named : {Method::push_relabel, Method::incremental_bfs}) {
