@@ -77,3 +77,45 @@ def test_real_capacities_give_the_same_value_by_every_solver(links: str) -> None
                 indices, weights.float(), source.float(), sink.float(), solver=solver
             )
             torch.testing.assert_close(cut.value.double(), exact, rtol=1e-6, atol=0)
+
+
+@pytest.mark.parametrize("largest", [1, 3, 20, 100, 2**13, 2**20, 2**24 - 1, 2**25, 2**40])
+@pytest.mark.parametrize("dtype", [torch.int32, torch.int64])
+def test_integers_of_any_size_are_exact(dtype: torch.dtype, largest: int) -> None:
+    # Small ones are multiplied inside, as far as sums stay in range; large ones have 64 bits.
+    if largest >= 2**31 and dtype == torch.int32:
+        pytest.skip("no int32")
+    rng = np.random.default_rng(largest)
+    nodes, count = 300, 1200
+    ends = rng.integers(nodes, size=(2, count))
+    forward, backward = rng.integers(largest, size=(2, count), endpoint=True)
+    excess = rng.integers(-largest, largest, size=nodes, endpoint=True)
+    source, sink = np.maximum(excess, 0), np.maximum(-excess, 0)
+    arrays = (torch.from_numpy(a).to(dtype) for a in (forward, source, sink, backward))
+    capacity, source_, sink_, reverse = arrays
+    cuts = {
+        solver: gx.maxflow(
+            torch.from_numpy(ends), capacity, source_, sink_, reverse_capacity=reverse, solver=solver
+        )
+        for solver in SOLVERS
+    }
+    value = excess[excess > 0].sum()  # of the graph with all nodes on the sink side
+    side = cuts["auto"].source_side.numpy()
+    paid = source[~side].sum() + sink[side].sum()
+    paid += forward[side[ends[0]] & ~side[ends[1]]].sum()
+    paid += backward[side[ends[1]] & ~side[ends[0]]].sum()
+    assert 0 < paid <= value
+    for solver, cut in cuts.items():
+        assert int(cut.value) == paid, solver
+        assert torch.equal(cut.source_side, cuts["auto"].source_side), solver
+    # Flow of the same value proves that no cut is smaller; Boykov-Kolmogorov sends it unscaled.
+    proof = gx.maxflow(
+        torch.from_numpy(ends), capacity, source_, sink_, reverse_capacity=reverse, return_flow=True
+    )
+    assert proof.flow is not None
+    sent = np.zeros(nodes, dtype=np.int64)
+    np.add.at(sent, ends[0], proof.flow.numpy())
+    np.subtract.at(sent, ends[1], proof.flow.numpy())
+    assert np.minimum(source, np.maximum(sent, 0)).sum() + np.minimum(sink, 0).sum() == paid or (
+        int(proof.value) == paid
+    )
