@@ -1,44 +1,33 @@
 // Work without the interpreter's lock that Python's signals can end.
 #pragma once
 
-#include <pybind11/pybind11.h>
-
+#include <memory>
 #include <optional>
-
-#include "parallel/interruption.hpp"
+#include <type_traits>
+#include <utility>
 
 namespace graphcut::bindings {
 
-// Python runs signal handlers in its main thread alone. Other threads do not ask for signals: they
-// would wait for the interpreter's lock in vain.
-inline unsigned long& main_thread() {
-  static unsigned long thread = pybind11::module_::import("threading")
-                                    .attr("main_thread")()
-                                    .attr("ident")
-                                    .cast<unsigned long>();
-  return thread;
-}
+// Python runs signal handlers in this thread alone; asked once, while the module is imported.
+void remember_main_thread();
+
+// Calls call(work) without the interpreter's lock, see interruptible().
+void call_interruptibly(void (*call)(void*), void* work);
 
 // Calls work() without the interpreter's lock. Raises what a signal handler raises meanwhile, as
 // KeyboardInterrupt by Ctrl-C, and then nothing that `work` writes is of use.
 template <class Work>
 auto interruptible(Work&& work) -> decltype(work()) {
-  std::optional<pybind11::error_already_set> raised;
-  const bool hears = PyThread_get_thread_ident() == main_thread();
-  try {
-    const pybind11::gil_scoped_release release;
-    if (!hears) return work();
-    const Interruption call([&raised] {
-      const pybind11::gil_scoped_acquire acquire;
-      if (PyErr_CheckSignals() == 0) return false;
-      raised.emplace();
-      return true;
-    });
-    return work();
-  } catch (...) {
-    if (!raised) throw;
+  using Result = decltype(work());
+  if constexpr (std::is_void_v<Result>) {
+    using Callable = std::remove_reference_t<Work>;
+    call_interruptibly([](void* called) { (*static_cast<Callable*>(called))(); },
+                       const_cast<void*>(static_cast<const void*>(std::addressof(work))));
+  } else {
+    std::optional<Result> result;
+    interruptible([&] { result.emplace(work()); });
+    return std::move(*result);
   }
-  throw pybind11::error_already_set(*raised);
 }
 
 }  // namespace graphcut::bindings

@@ -32,7 +32,7 @@ PYBIND11_MODULE(_core, module, py::mod_gil_not_used()) {
   module.doc() = "Compiled core of graphcut_ext (private; use the operators in graphcut_ext).";
   module.def("build_info", &build_info);
   module.attr("MAX_THREADS") = graphcut::kMaxThreads;
-  graphcut::bindings::main_thread();
+  graphcut::bindings::remember_main_thread();
   graphcut::bindings::bind_crf(module);
   graphcut::bindings::bind_graph(module);
   graphcut::bindings::bind_knn(module);

@@ -3,12 +3,14 @@
 #include <algorithm>
 #include <cstddef>
 #include <limits>
+#include <memory>
 #include <optional>
 #include <utility>
 #include <vector>
 
 #include "moves/expansions.hpp"
 #include "moves/search.hpp"
+#include "moves/steps.hpp"
 #include "moves/swaps.hpp"
 #include "parallel/interruption.hpp"
 
@@ -151,6 +153,51 @@ Cost descend(const Problem<Cost>& problem, Moves moves, std::int64_t max_cycles,
   return search.labels.energy();
 }
 
+template <class Cost>
+struct Steps<Cost>::State {
+  Search<Cost> search;
+  std::optional<Expansions<Cost>> expansions{};
+  std::optional<Swaps<Cost>> swaps{};
+};
+
+template <class Cost>
+Steps<Cost>::Steps(const Problem<Cost>& problem, maxflow::Method method, int threads,
+                   const std::int64_t* start)
+    : state_(new State{Search<Cost>(problem, method, threads, start)}) {}
+
+template <class Cost>
+Steps<Cost>::~Steps() = default;
+
+template <class Cost>
+const std::vector<std::int32_t>& Steps<Cost>::labels() const {
+  return state_->search.labels.all();
+}
+
+template <class Cost>
+bool Steps<Cost>::expand(std::int32_t alpha) {
+  auto& [search, expansions, swaps] = *state_;
+  if (!expansions) expansions.emplace(search);
+  if (!expansions->make(static_cast<std::size_t>(alpha), 0, true)) return false;
+  swaps.reset();
+  return true;
+}
+
+template <class Cost>
+bool Steps<Cost>::exchange(std::int32_t alpha, std::int32_t beta, bool keep_equal) {
+  auto& [search, expansions, swaps] = *state_;
+  if (!swaps) swaps.emplace(search);
+  const int change = swaps->choose(alpha, beta);
+  if (change < 0 || (change == 0 && keep_equal)) {
+    swaps->accept(0);
+    expansions.reset();
+  } else {
+    swaps->reject();
+  }
+  return change < 0;
+}
+
+template class Steps<double>;
+template class Steps<std::int64_t>;
 template double descend(const Problem<double>&, Moves, std::int64_t, maxflow::Method, int,
                         std::int64_t*);
 template std::int64_t descend(const Problem<std::int64_t>&, Moves, std::int64_t, maxflow::Method,

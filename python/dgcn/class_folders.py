@@ -9,9 +9,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import numpy as np
 from PIL import Image
 
 from dgcn.data.dataset import IMAGE_SUFFIXES, OTHER_SUFFIXES
+from dgcn.data.images import is_black_and_white
 from dgcn.data.lists import BACKGROUND, require_name
 from dgcn.text import printable
 
@@ -30,6 +32,11 @@ _MASKS = frozenset(
 _TRAIN = frozenset({"train", "training"})
 _VAL = frozenset({"val", "valid", "validation", "dev"})
 _TEST = frozenset({"test", "testing"})
+_NOTHING = frozenset(
+    {BACKGROUND, "negative", "negatives", "none", "nothing", "intact", "undamaged", "healthy"}
+    | {"defectfree", "nodefect", "nodefects", "nondefective", "withoutdefect", "withoutdefects"}
+)
+_NOTHING_AT_END = frozenset({"free", "good", "normal", "ok"})  # as in MT_Free
 _MASK_ENDING = re.compile(r"[_\-. ](mask|masks|label|labels|gt|seg|segmentation|l)$", re.IGNORECASE)
 
 
@@ -54,9 +61,9 @@ class Source:
 
     @property
     def label(self) -> str:
-        """The class that its folder names; "" for none, and for the background."""
+        """The class that its folder names; "" for none, and for pictures without objects."""
         name = self.place[0] if self.place else ""
-        return "" if name.lower() == BACKGROUND else name
+        return "" if _names_nothing(name) else name
 
 
 @dataclass
@@ -115,7 +122,7 @@ def survey(root: Path) -> Survey:
         parts = path.relative_to(root).parent.parts
         if parts == ("masks",):
             if path.suffix.lower() != ".png":
-                found.aside["masks that are no png"].append(path)
+                masks.append(Source(path, ()))
         elif parts == ("images",):
             found.placed.append(Source(path, ()))
         else:
@@ -137,6 +144,12 @@ def survey(root: Path) -> Survey:
             require_name(name)
         except ValueError as error:
             raise ValueError(f"folder {printable(name)!r}: {error}: rename the folder") from None
+    nothing = {source.place[0] for source in found.sources if source.place and not source.label}
+    if told := sorted(nothing - {BACKGROUND}):
+        found.remarks.append(
+            f"{', '.join(map(printable, told))}: taken as pictures without objects; if that is a "
+            f"class, write it into labels.csv"
+        )
     deeper = [source for source in found.sources if len(source.place) > 1]
     if deeper:
         where = os.path.relpath(deeper[0].path.parent, root)
@@ -182,6 +195,12 @@ def _pictures(found: Survey) -> Iterator[Path]:
 
 def _plain(name: str) -> str:
     return re.sub(r"[\W_]+", "", name).lower()
+
+
+def _names_nothing(name: str) -> bool:
+    """Whether a folder's name says that its pictures show no object."""
+    last = re.split(r"[\W_]+", name.lower())[-1]
+    return _plain(name) in _NOTHING or last in _NOTHING_AT_END
 
 
 def _has_splits(root: Path, pictures: Sequence[Path]) -> bool:
@@ -241,10 +260,15 @@ def _masks_beside(images: Sequence[Source]) -> tuple[list[Source], dict[Path, Pa
 
 
 def _may_be_mask(path: Path) -> bool:
-    """Whether a PNG is grey or indexed: colours are no class ids."""
+    """Whether a PNG is indexed or grey, or black and white with something white in it."""
     try:
         with Image.open(path) as opened:
-            return opened.mode in ("1", "L", "P", "I", "I;16")
+            if opened.mode in ("1", "L", "P", "I", "I;16"):
+                return True
+            if opened.mode not in ("RGB", "RGBA", "LA"):
+                return False
+            pixels = np.asarray(opened)
+            return bool(pixels[..., 0].max() >= 128) and is_black_and_white(pixels)
     except (OSError, SyntaxError, ValueError):
         return False
 

@@ -175,7 +175,7 @@ def _export(options: Namespace) -> int:
     with rich.console.Console(stderr=True).status(
         "exporting and checking"
     ):  # shown on a terminal alone
-        path, difference = export(
+        path, difference, then = export(
             options["network"],
             options.get("format", "onnx"),
             options.get("file"),
@@ -183,6 +183,13 @@ def _export(options: Namespace) -> int:
         )
     say(f"network: {path} ({path.stat().st_size / 1e6:.1f} MB)")
     say(f"checked on batches of 1 and 3: logits differ by {difference:.1g} of the largest")
+    if then:
+        meant = {
+            "classifier": "the image classifier's probabilities",
+            "contrast": "the contrast of pixels",
+            "crf": "the CRF",
+        }
+        say(f"not in the file, but in dgcn predict: {', '.join(meant[step] for step in then)}")
     return 0
 
 

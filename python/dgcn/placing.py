@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 
 from dgcn.class_folders import Source, Survey
 from dgcn.data.errors import DataError
-from dgcn.data.images import VOID, read_mask, write_mask
+from dgcn.data.images import VOID, is_black_and_white, read_image, read_mask, write_mask
 
-__all__ = ["Placed", "place_images", "place_masks"]
+__all__ = ["Placed", "object_value_of", "place_images", "place_masks"]
 
 
 @dataclass(frozen=True)
@@ -172,7 +172,7 @@ def place_masks(
         if target.exists():
             continue
         try:
-            mask = read_mask(path)
+            mask = _read(path)
         except DataError as error:
             found.aside[_reason(str(error))].append(path)
             continue
@@ -195,6 +195,48 @@ def place_masks(
         )
 
 
+def object_value_of(
+    folder: Path, labels: Mapping[str, Sequence[str]], classes: Sequence[str]
+) -> int:
+    """The value of the object in masks that do not hold class ids; 0 where they hold them.
+
+    Masks of one object are often 0 and 255, with grey values along a smoothed outline: the most
+    frequent value that is not 0 is the object's then. Masks that cannot be read are passed over.
+
+    Parameters
+    ----------
+    folder : Path
+        Folder of PNG masks.
+    labels : mapping from str to sequence of str
+        Classes of every image; where one has several, masks must hold ids.
+    classes : sequence of str
+        Foreground classes; the first has the id 1.
+    """
+    if not folder.is_dir() or not classes or any(len(row) > 1 for row in labels.values()):
+        return 0
+    counts = np.zeros(256, np.int64)
+    for path in sorted(folder.glob("*.png")):
+        try:
+            counts += np.bincount(read_mask(path).ravel(), minlength=256)
+        except DataError:
+            continue  # the doctor names it
+    counts[0] = 0
+    ids = counts[1 : len(classes) + 1]
+    if not counts.any() or (ids.any() and ids.sum() + counts[VOID] == counts.sum()):
+        return 0
+    return int(counts.argmax())
+
+
+def _read(path: Path) -> NDArray[np.uint8]:
+    """A mask in any file: one that is no PNG must be black and white, but for JPEG's losses."""
+    if path.suffix.lower() == ".png":
+        return read_mask(path)
+    pixels = read_image(path)
+    if not is_black_and_white(pixels):
+        raise DataError(f"{path}: a mask must be a PNG file, or black and white")
+    return VOID * (pixels[..., 1] >= 128).astype(np.uint8)
+
+
 def _meant(mask: NDArray[np.uint8], labels: Sequence[int]) -> NDArray[np.uint8] | str:
     """The mask as class ids, or why it cannot be."""
     counts = np.bincount(mask.ravel(), minlength=256)
@@ -206,6 +248,9 @@ def _meant(mask: NDArray[np.uint8], labels: Sequence[int]) -> NDArray[np.uint8] 
     if len(labels) == 1 and len(objects) < 2:
         shown = objects[0] if objects else VOID
         return np.where(mask == shown, np.uint8(labels[0]), mask)
+    if len(labels) == 1 and counts[1:].argmax() + 1 == VOID:  # others along a smoothed outline
+        outline = np.where(mask > 0, np.uint8(VOID), mask)
+        return np.where(mask == VOID, np.uint8(labels[0]), outline)
     return (
         "masks whose values are not the ids of their image's classes (list these in classes.txt "
         "in the order of the values)"
@@ -214,7 +259,7 @@ def _meant(mask: NDArray[np.uint8], labels: Sequence[int]) -> NDArray[np.uint8] 
 
 def _reason(message: str) -> str:
     if "must be a PNG" in message:
-        return "masks that are no png"
+        return "masks that are no png, and not black and white"
     if "colours" in message:
         return "masks that hold colours (write class ids in their place)"
     return "masks that cannot be read"

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from dgcn.config import Config
+from dgcn.data.dataset import Record
 from dgcn.data.images import read_image, read_mask
 from dgcn.model import Model, load
 from dgcn.options import config_with, load_config
@@ -41,8 +42,8 @@ class Picture:
         What the data set says is in it.
     mask_path : Path
         The predicted mask.
-    truth_path : Path or None
-        The true mask, where there is one.
+    record : Record
+        The image in the data set.
     classes : tuple of str
         Names by id, ``background`` first.
     """
@@ -51,7 +52,7 @@ class Picture:
     path: Path
     labels: tuple[str, ...]
     mask_path: Path
-    truth_path: Path | None
+    record: Record
     classes: tuple[str, ...]
 
     @property
@@ -67,7 +68,7 @@ class Picture:
     @property
     def truth(self) -> NDArray[np.uint8] | None:
         """True class ids (H, W), uint8, 255 void; None where there is no mask."""
-        return None if self.truth_path is None else read_mask(self.truth_path)
+        return None if self.record.mask is None else self.record.truth()
 
     def overlay(self, *, legend: bool = True) -> Image.Image:
         """The predicted mask laid over the image, as `Prediction.overlay`."""
@@ -172,7 +173,7 @@ class Run:
                 path=record.image,
                 labels=tuple(classes[label] for label in record.labels),
                 mask_path=masks / f"{record.name}.png",
-                truth_path=record.mask,
+                record=record,
                 classes=classes,
             )
             for record in self._opened.records(split)

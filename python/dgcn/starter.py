@@ -19,7 +19,7 @@ from dgcn.data.open import Layout, detect_layout, open_dataset
 from dgcn.data.voc import find_voc
 from dgcn.folder_labels import class_warnings, folder_labels
 from dgcn.models import BACKBONES, recognise
-from dgcn.placing import place_images, place_masks
+from dgcn.placing import object_value_of, place_images, place_masks
 from dgcn.starter_config import CONFIG, configuration
 from dgcn.text import counted
 from dgcn.textures import TEXTURE_SETTINGS, TEXTURE_SPREAD, spread_of
@@ -129,11 +129,16 @@ def start(
     remarks += [*class_warnings(labels), *found.left_aside()]
     texture, about_texture = _texture([folder / "images" / name for name in labels], paper)
     remarks += about_texture
+    value = object_value_of(folder / "masks", labels, ids)
     if placed.linked:
         remarks.append(f"{placed.linked} images linked into {folder / 'images'}; nothing was moved")
     held_out = hold_out(labels, val)
     if placed.val and val:
-        held_out = [name for name in placed.val if name in labels]
+        in_folders = [name for name in placed.val if name in labels]
+        if classes and not any(labels[name] for name in labels.keys() - set(in_folders)):
+            remarks.append("the folders' split is not kept: its training pictures show no object")
+        else:
+            held_out = in_folders
     contents = {
         LABELS: labels_csv(labels),
         CONFIG: configuration(
@@ -144,6 +149,7 @@ def start(
             drawn=known.drawn,
             backbone=backbone,
             texture=texture,
+            object_value=value,
             untold=len({tuple(row) for row in labels.values()}) == len(classes) == 1,
         ),
     }
@@ -169,7 +175,14 @@ def start(
             remarks.append(f"the former {VAL} is kept as {backup.name}")
         else:
             kept.append(split)
-    if classes and (folder / "masks").is_dir() and not named.is_file():
+    if value and folder / CONFIG in kept:
+        remarks.append(f"masks/: if {value} is the object, set data.object_value {value}")
+    elif value:
+        remarks.append(
+            f"masks/: {value} is taken as the class of the image, other values than 0 as void "
+            f"(data.object_value {value})"
+        )
+    elif classes and (folder / "masks").is_dir() and not named.is_file():
         listed = ", ".join(f"{index} {quoted(name)}" for index, name in enumerate(classes, start=1))
         remarks.append(f"masks/: their values are taken as 0 background, {listed} (or classes.txt)")
     return Start(

@@ -54,6 +54,7 @@ def configuration(
     drawn: Path | None = None,
     backbone: str | None = None,
     texture: bool = False,
+    object_value: int = 0,
     untold: bool = False,
 ) -> str:
     """The shipped configuration with its comments, filled in for a folder.
@@ -76,6 +77,8 @@ def configuration(
     texture : bool, default False
         Whether the pictures are textures with objects on them: cues and masks go by local contrast
         then.
+    object_value : int, default 0
+        Of the section data.
     untold : bool, default False
         Whether every image shows the same one class, which a classifier has nothing to tell from.
     """
@@ -107,6 +110,8 @@ def configuration(
         values["classify.epochs"] = _UNTOLD_EPOCHS
     if untold and "train.init" in values:
         values["train.init"] = "weights"  # a head of such a classifier knows nothing
+    if object_value:
+        values["data.object_value"] = object_value
     if layout != "folder":
         values["data.train_list"] = None if train_list is None else str(train_list.resolve())
         values["data.labels"] = labels

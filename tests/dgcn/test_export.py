@@ -81,10 +81,42 @@ def test_torch_program_computes_the_same_on_any_batch(tiny_run: Path, tmp_path: 
 def test_file_lies_beside_the_checkpoint(tiny_run: Path, tmp_path: Path) -> None:
     copied = tmp_path / "net.pt"
     copied.write_bytes((tiny_run / "graph_cut" / "last.pt").read_bytes())
-    path, difference = export(copied, "torch")
-    assert path == tmp_path / "net.pt2"
-    assert difference < 1e-5
-    assert torch.export.load(io.BytesIO(path.read_bytes()))
+    exported = export(copied, "torch")
+    assert exported.path == tmp_path / "net.pt2"
+    assert exported.difference < 1e-5
+    assert torch.export.load(io.BytesIO(exported.path.read_bytes()))
+
+
+@pytest.mark.parametrize(
+    ("steps", "printed"),
+    [
+        ([], ""),
+        (["crf"], "not in the file, but in dgcn predict: the CRF\n"),
+        (
+            ["classifier", "contrast", "crf"],
+            "not in the file, but in dgcn predict: the image classifier's probabilities, "
+            "the contrast of pixels, the CRF\n",
+        ),
+    ],
+)
+def test_what_the_file_leaves_to_prediction_is_said(
+    steps: list[str],
+    printed: str,
+    tiny_run: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    portable = load_portable(tiny_run)
+    for step in ("classifier", "contrast", "crf"):
+        portable.settings["evaluate"][step] = step in steps
+    monkeypatch.setattr(export_module, "load_portable", lambda *_, **__: portable)
+    path = tmp_path / "net.pt2"
+    assert main(["export", str(tiny_run), "--format", "torch", "--file", str(path)]) == 0
+    assert capsys.readouterr().out.endswith("of the largest\n" + printed)
+    extra = {"metadata.json": ""}
+    torch.export.load(path, extra_files=extra)
+    assert json.loads(extra["metadata.json"])["then"] == steps
 
 
 def test_network_that_differs_is_not_written(

@@ -30,6 +30,11 @@ def write(path: Path, kind: str, number: int) -> None:
     elif kind.startswith("mask"):
         values = [int(value) for value in kind.split()[1:]]
         Image.fromarray(np.resize(np.array(values, np.uint8), SIDE)).save(path)
+    elif kind.startswith("RGB mask"):
+        values = np.resize(np.array(kind.split()[2:], int), SIDE).astype(np.uint8)
+        Image.fromarray(np.stack([values] * 3, axis=-1)).save(path, quality=95)
+    elif kind == "colours":
+        Image.fromarray(np.full((*SIDE, 3), (200, 0, 0), np.uint8)).save(path)
     else:
         path.write_text(kind)
 
@@ -92,6 +97,53 @@ CASES = {
         masks={"1": {0, 1}, "3": {0, 2, 255}},
         said=("2 masks of one value written into .*masks with the id of their image's class",),
     ),
+    "masks of three channels": Case(
+        pictures("cat/1.jpg", "cat/2.jpg", "dog/3.jpg")
+        | {"cat/1.png": "RGB mask 0 255", "GT/2.png": "RGB mask 0 0", "GT/3.png": "RGB mask 0 2"},
+        {"1": {"cat"}, "2": {"cat"}, "3": {"dog"}},
+        masks={"1": {0, 1}, "2": {0}, "3": {0, 2}},
+        said=(
+            "2 masks of one value written into .*masks with the id of their image's class",
+            "1 masks linked into",
+        ),
+    ),
+    "masks with a smoothed outline": Case(
+        pictures("cat/1.jpg", "dog/2.jpg")
+        | {"GT/1.png": "mask 0 40 190 255 255", "GT/2.png": "mask 0 40 40 190 255"},
+        {"1": {"cat"}, "2": {"dog"}},
+        masks={"1": {0, 1, 255}},
+        said=(
+            "1 masks of one value written into .*masks with the id of their image's class",
+            "left aside, masks whose values are not the ids .*: 1, e.g. GT/2.png",
+        ),
+    ),
+    "masks as JPEG": Case(
+        pictures("cat/1.jpg", "images/2.jpg")
+        | {"GT/1.jpg": "RGB mask 0 0 0 0 0 0 0 0 0 255 255 255 255 255 255 255 255 255"},
+        {"1": {"cat"}},
+        masks={"1": {0, 1}},
+        said=(
+            "1 masks of one value written into .*masks with the id of their image's class",
+            "left aside, .*: 1, e.g. images/2.jpg",
+        ),
+    ),
+    "split for anomalies": Case(
+        pictures("train/good/1.jpg", "test/good/2.jpg")
+        | pictures(*(f"test/broken/{number}.jpg" for number in range(3, 9)))
+        | {"ground_truth/broken/3_mask.png": "mask 0 255"},
+        {"1": set(), "2": set(), **{str(number): {"broken"} for number in range(3, 9)}},
+        masks={"3": {0, 1}},
+        said=(
+            "the folders' split is not kept: its training pictures show no object",
+            "good: taken as pictures without objects",
+            "1 masks of one value written",
+        ),
+    ),
+    "folders without objects": Case(
+        pictures("scratch/1.jpg", "good/2.jpg", "MT_Free/3.jpg", "no defect/4.jpg", "goods/5.jpg"),
+        {"1": {"scratch"}, "2": set(), "3": set(), "4": set(), "5": {"goods"}},
+        said=("MT_Free, good, no defect: taken as pictures without objects; ",),
+    ),
     "masks in sibling folders": Case(
         pictures("cat/Imgs/1.jpg", "dog/Imgs/1.jpg")
         | {"cat/GT/1.png": "mask 0 1", "dog/GT/1.png": "mask 0 1", "dog/GT/9.png": "mask 0"},
@@ -108,14 +160,15 @@ CASES = {
         said=("2 masks linked into",),
     ),
     "masks that are none": Case(
-        pictures("cat/1.jpg", "dog/2.jpg", "dog/3.jpg", "labels/1.png", "labels/3.jpg")
+        pictures("cat/1.jpg", "dog/2.jpg", "dog/3.jpg")
+        | {"labels/1.png": "colours", "labels/3.jpg": "RGB mask 0 120"}
         | {"labels/2.png": "mask 0 1 2", "labels/2.txt": "0 0.5"},
         {"1": {"cat"}, "2": {"dog"}, "3": {"dog"}},
         said=(
             r"left aside, files that are no pictures \(\.txt\): 1, e.g. labels/2.txt",
             "left aside, masks that hold colours .*: 1, e.g. labels/1.png",
             "left aside, masks whose values are not the ids .*: 1, e.g. labels/2.png",
-            "left aside, masks that are no png: 1, e.g. labels/3.jpg",
+            "left aside, masks that are no png, and not black and white: 1, e.g. labels/3.jpg",
         ),
     ),
     "names with spaces and commas": Case(

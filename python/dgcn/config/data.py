@@ -30,6 +30,10 @@ class DataConfig:
     masks: Path | None = None
     """Folder that the masks of a COCO layout are painted into, once, to be shared by several runs.
     None: data/masks in the run folder."""
+    object_value: int = 0
+    """Value of the object in masks of a plain folder where no mask has two classes, such as 255: it
+    stands for the one class of its image, and other values than 0 are void. 0: masks hold class
+    ids, and 255 is void."""
     saliency: Path | None = None
     """Folder of saliency maps, one per image. None: they are computed, see cues.saliency."""
     size: int = 321
@@ -52,6 +56,7 @@ class DataConfig:
 
     def __post_init__(self) -> None:
         require(self, "size", self.size >= 41 and self.size % 8 == 1, "8 n + 1 and >= 41")
+        require(self, "object_value", 0 <= self.object_value <= 255, "in 0..255")
         low, high = self.scale
         require(self, "scale", 0 < low <= high < math.inf, "two ascending positive factors")
         require(self, "colour", 0 <= self.colour <= 1, "in [0, 1]")

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dgcn.data.errors import DataError
 from dgcn.data.images import VOID, read_image, read_mask
@@ -47,13 +48,37 @@ class Record:
     labels : tuple of int
         Ids of the foreground classes in the image, ascending; empty = only background.
     mask : Path or None
-        The pixel labels, for evaluation only.
+        The pixel labels, for evaluation only; `truth` reads them.
+    shown : tuple of two ints or None, default None
+        A value in the mask's file and the class it stands for; every other value but 0 is void.
+        None: the values are class ids, and 255 is void.
     """
 
     name: str
     image: Path
     labels: tuple[int, ...]
     mask: Path | None
+    shown: tuple[int, int] | None = None
+
+    def truth(self) -> NDArray[np.uint8]:
+        """Read the mask: class ids (H, W), 255 where void.
+
+        Raises
+        ------
+        ValueError
+            There is no mask.
+        FileNotFoundError, DataError
+            As `dgcn.data.read_mask`.
+        """
+        if self.mask is None:
+            raise ValueError(f"image {self.name} has no mask")
+        values = read_mask(self.mask)
+        if self.shown is None:
+            return values
+        value, label = self.shown
+        meaning = np.full(256, VOID, np.uint8)
+        meaning[0], meaning[value] = 0, label
+        return meaning[values]
 
 
 class ImageDataset:
@@ -183,8 +208,8 @@ class ImageDataset:
         if len(records) > 1 and void and not objects and any(record.labels for record in records):
             raise DataError(
                 f"{self.root}: the masks hold 0 and {VOID} only, and {VOID} is void: no object "
-                f"would be scored. If {VOID} is the object, write its class id in its place "
-                f"(1 {self.classes[1]})"
+                f"would be scored. If {VOID} is the object, set data.object_value {VOID}, or write "
+                f"class ids (1 {self.classes[1]})"
             )
 
 
@@ -192,7 +217,7 @@ def _check_pixels(record: Record, classes: int) -> tuple[bool, bool]:
     """Whether the mask holds an object, and whether it holds void."""
     try:
         image = read_image(record.image)
-        mask = None if record.mask is None else read_mask(record.mask)
+        mask = None if record.mask is None else record.truth()
     except FileNotFoundError as error:
         raise DataError(str(error)) from error
     if mask is None:
@@ -206,9 +231,11 @@ def _check_pixels(record: Record, classes: int) -> tuple[bool, bool]:
     counts = np.bincount(mask.ravel(), minlength=256)
     wrong = np.flatnonzero(counts[classes:VOID])
     if wrong.size:
+        value = classes + int(wrong[0])
+        hint = f" (if {value} is the object, set data.object_value {value})"
         raise DataError(
-            f"{record.mask}: holds value {classes + int(wrong[0])}, but class ids are "
-            f"0..{classes - 1} and {VOID} is void"
+            f"{record.mask}: holds value {value}, but class ids are 0..{classes - 1} and {VOID} is "
+            f"void{hint if np.count_nonzero(counts[1:]) == 1 else ''}"
         )
     return bool(counts[1:classes].any()), bool(counts[VOID])
 

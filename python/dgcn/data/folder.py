@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from dgcn.data.dataset import (
@@ -16,6 +17,7 @@ from dgcn.data.dataset import (
     pictures_by_stem,
 )
 from dgcn.data.errors import DataError, Faults
+from dgcn.data.images import VOID
 from dgcn.data.lists import (
     LabelRow,
     infer_classes,
@@ -37,7 +39,8 @@ class FolderDataset(ImageDataset):
           images/      jpg, png, webp, bmp or tif
           labels.csv   image,labels     e.g.  beach.jpg,dog boat   (labels may be empty)
           classes.txt  optional; one name a line, the first is "background"
-          masks/       optional; <stem>.png, class ids, 255 = void; for evaluation only
+          masks/       optional; <stem>.png, class ids, 255 = void; for evaluation only;
+                       or of one value, see object_value
           train.txt    optional; one stem a line
           val.txt      optional
 
@@ -51,6 +54,9 @@ class FolderDataset(ImageDataset):
         The folder.
     saliency : path, optional
         Folder of saliency maps, one ``<stem>.png`` (or jpg) for each image.
+    object_value : int, default 0
+        Value in the masks that stands for the one class of the image, such as 255; others than 0
+        are void. 0: masks hold class ids, and 255 is void.
 
     Attributes
     ----------
@@ -67,12 +73,16 @@ class FolderDataset(ImageDataset):
         ``root``, its ``images/`` or ``labels.csv``, or ``saliency`` does not exist.
     DataError
         No image, two images with the same stem, a malformed list, an image listed twice or not
-        there, an unknown label, a name in a split that is not in ``labels.csv`` or is in both
-        splits. The message names the file and the line.
+        there, an unknown label, several labels of an image beside `object_value`, a name in a split
+        that is not in ``labels.csv`` or is in both splits. The message names the file and the line.
     """
 
     def __init__(
-        self, root: str | os.PathLike[str], *, saliency: str | os.PathLike[str] | None = None
+        self,
+        root: str | os.PathLike[str],
+        *,
+        saliency: str | os.PathLike[str] | None = None,
+        object_value: int = 0,
     ) -> None:
         root = existing_folder(Path(root), "data set folder")
         images_folder = existing_folder(root / "images", "folder of images")
@@ -101,12 +111,30 @@ class FolderDataset(ImageDataset):
                 raise
         records = _records(rows, faults, classes, images, masks)
         faults.raise_any()
+        if object_value:
+            records = {
+                name: _of_one_value(record, object_value, classes)
+                for name, record in records.items()
+            }
         super().__init__(
             root, classes, [*records.values()], _splits(root, records), saliency=saliency
         )
         self.unlabelled = tuple(
             path for stem, path in sorted(images.items()) if stem not in records
         )
+
+
+def _of_one_value(record: Record, value: int, classes: tuple[str, ...]) -> Record:
+    """The record of a mask whose one value stands for the class of its image."""
+    if record.mask is None:
+        return record
+    if len(record.labels) > 1:
+        listed = ", ".join(quoted(classes[label]) for label in record.labels)
+        raise DataError(
+            f"data.object_value {value} needs one class an image: {record.name} has {listed}"
+        )
+    alone = 1 if len(classes) == 2 else VOID  # what a mask shows in an image without labels
+    return replace(record, shown=(value, record.labels[0] if record.labels else alone))
 
 
 def _splits(root: Path, records: dict[str, Record]) -> dict[str, Sequence[Record]]:

@@ -151,7 +151,8 @@ def read_mask(path: str | os.PathLike[str]) -> NDArray[np.uint8]:
     Parameters
     ----------
     path : path
-        Indexed or grey PNG of 1 to 16 bits a pixel with values 0..255.
+        Indexed or grey PNG of 1 to 16 bits a pixel with values 0..255; or one of colours (RGB) that
+        are all grey.
 
     Returns
     -------
@@ -163,7 +164,7 @@ def read_mask(path: str | os.PathLike[str]) -> NDArray[np.uint8]:
     FileNotFoundError
         No such file.
     DataError
-        The file is damaged, not PNG, holds colours (RGB) in place of class ids, or a value above
+        The file is damaged, not PNG, holds colours in place of class ids, or a value above
         255; the message names it.
     """
     path = _existing(path, "mask")
@@ -179,6 +180,8 @@ def read_mask(path: str | os.PathLike[str]) -> NDArray[np.uint8]:
         raise DataError(f"{path}: cannot be read as a mask ({reason})") from error
     if kind != "PNG":
         raise DataError(f"{path}: a mask must be a PNG file, this is {kind}")
+    if mode in {"RGB", "RGBA", "LA"} and _is_grey(values):
+        values, mode, raw_mode = values[..., 0], "L", "L"
     if mode not in {"1", "L", "P", "I", "I;16"}:
         raise DataError(
             f"{path}: a mask must be an indexed or grey PNG that holds class ids, "
@@ -189,6 +192,25 @@ def read_mask(path: str | os.PathLike[str]) -> NDArray[np.uint8]:
         raise DataError(f"{path}: a mask holds values 0..255, found {worst}")
     stretch = np.uint8(_GREY_STRETCH.get(raw_mode, 1))
     return np.asarray(values.astype(np.uint8) // stretch)
+
+
+def is_black_and_white(pixels: NDArray[np.uint8]) -> bool:
+    """Whether pixels (H, W, 2..4), as Pillow gives them, are a black and white mask.
+
+    JPEG and smoothed outlines may take a twentieth of them further than 32 from black and white.
+    """
+    near = 32
+    if not _is_grey(pixels, near):
+        return False
+    values = pixels[..., 0]
+    return bool(np.mean((values <= near) | (values >= 255 - near)) >= 0.95)
+
+
+def _is_grey(pixels: NDArray[np.uint8], within: int = 0) -> bool:
+    """Whether pixels hold no colour, their channels being that near, and none is transparent."""
+    opaque = pixels.shape[2] == 3 or bool((pixels[..., -1] == 255).all())
+    colours = pixels[..., :3] if pixels.shape[2] > 2 else pixels[..., :1]
+    return opaque and int(np.ptp(colours, axis=2).max(initial=0)) <= within
 
 
 def write_mask(path: str | os.PathLike[str], mask: NDArray[np.uint8]) -> None:

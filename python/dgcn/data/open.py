@@ -26,6 +26,7 @@ def open_dataset(
     labels: Literal["masks"] | Path | None = None,
     masks: str | os.PathLike[str],
     saliency: str | os.PathLike[str] | None = None,
+    object_value: int = 0,
 ) -> ImageDataset:
     """Open a folder as what it is.
 
@@ -39,6 +40,8 @@ def open_dataset(
     masks : path
         Folder that takes the masks of a COCO layout.
     saliency : path, optional
+    object_value : int, default 0
+        As `FolderDataset`, for a plain folder.
 
     Raises
     ------
@@ -46,6 +49,10 @@ def open_dataset(
         As the data set; or the layout is not recognised, or the options are not for it.
     """
     layout = detect_layout(Path(root)) if kind == "auto" else kind
+    if object_value and layout != "folder":
+        raise DataError(
+            f"data.object_value is for plain folders: the masks of {root} hold class ids"
+        )
     if layout == "voc":
         return VOCDataset(
             root, train_list=train_list, val_list=val_list, labels=labels, saliency=saliency
@@ -67,7 +74,7 @@ def open_dataset(
                 f"{name} is for the layouts of VOC and COCO; the plain folder {root} has "
                 f"train.txt, val.txt and labels.csv"
             )
-    return FolderDataset(root, saliency=saliency)
+    return FolderDataset(root, saliency=saliency, object_value=object_value)
 
 
 def detect_layout(root: Path) -> Layout:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import distance_transform_edt
 
-from dgcn.data import Record, read_mask
+from dgcn.data import Record
 from dgcn.data.images import VOID
 from dgcn.data.lists import quoted
 from dgcn.doctor.finding import Finding
@@ -43,6 +43,14 @@ def check_masks(records: Sequence[Record], classes: Sequence[str]) -> Iterator[F
         return
     with ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1)) as pool:
         contents = list(pool.map(_content, masked))
+    objects = any(each.classes - {0} for each in contents)
+    if not objects and any(each.void and each.record.labels for each in contents):
+        yield Finding(
+            "error",
+            f"masks hold 0 and {VOID} only, and {VOID} is void: no object would be scored",
+            f"if {VOID} is the object, set data.object_value {VOID}",
+        )
+        return
     unnamed = {
         each.record.name: sorted(each.classes - {0, *each.record.labels}) for each in contents
     }
@@ -97,8 +105,7 @@ def check_widths(
     masked = [record for record in records if record.mask is not None]
     widths: dict[int, list[float]] = {}
     for record in masked[:: -(-len(masked) // _MEASURED) or 1]:
-        assert record.mask is not None
-        mask = read_mask(record.mask)
+        mask = record.truth()
         for label in set(np.unique(mask).tolist()) - {0, VOID}:
             widths.setdefault(label, []).append(_width(mask == label) * size / max(mask.shape))
     middle = {label: float(np.median(each)) for label, each in sorted(widths.items())}
@@ -126,7 +133,6 @@ def _width(shape: NDArray[np.bool_]) -> float:
 
 
 def _content(record: Record) -> _Content:
-    assert record.mask is not None
-    values, counts = np.unique(read_mask(record.mask), return_counts=True)
+    values, counts = np.unique(record.truth(), return_counts=True)
     void = counts[values == VOID].sum() / counts.sum()
     return _Content(record, frozenset(values[values != VOID].tolist()), float(void))

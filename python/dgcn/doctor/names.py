@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from difflib import SequenceMatcher
+from pathlib import Path
 
 from dgcn.data import FolderDataset
 from dgcn.data.lists import quoted
@@ -34,7 +35,8 @@ def check_names(dataset: FolderDataset) -> Iterator[Finding]:
     used = {record.mask.name for record in records if record.mask is not None}
     folder = dataset.root / "masks"
     masks = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
-    unused = [name for name in masks if name not in used and not name.startswith(".")]
+    made = {Path(name).stem for name in used}  # of masks in other formats, by dgcn init
+    unused = [n for n in masks if n not in used and Path(n).stem not in made and n[0] != "."]
     if unused:
         yield Finding(
             "warning",

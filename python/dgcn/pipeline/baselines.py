@@ -13,7 +13,6 @@ from dgcn.atomic import write_text
 from dgcn.cues import external_cues
 from dgcn.data.dataset import Record
 from dgcn.data.errors import DataError
-from dgcn.data.images import read_mask
 from dgcn.metrics import Confusion, plain_score
 from dgcn.pipeline.cues import CUES, cues_by_hand, image_cues
 from dgcn.pipeline.networks import load_classifier
@@ -57,8 +56,7 @@ def baselines(run: Run, split: str) -> dict[str, Confusion]:
     found = {name: Confusion(run.classes) for name in ("all_background", "image_labels")}
     label = run.commonest_label()
     for record in run.masked(split):
-        assert record.mask is not None
-        truth = read_mask(record.mask)
+        truth = record.truth()
         found["all_background"].add(truth, np.zeros_like(truth))
         found["image_labels"].add(truth, np.full_like(truth, label(record)))
     try:
@@ -161,7 +159,7 @@ def _cues_alone(run: Run, split: str) -> Confusion:
     now: dict[str, Any] = {
         "cues": made,
         "split": split_fingerprint(run, split),
-        "masks": [str(record.mask) for record in records],
+        "masks": [[str(record.mask), *(record.shown or ())] for record in records],
     }
     path = run.cues_folder / f"alone_{split}.json"
     known = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
@@ -177,8 +175,7 @@ def _cues_alone(run: Run, split: str) -> Confusion:
     shard = run.local_shard(records)
     with run.console.bar("cues of the scored images", len(shard), brief=True) as advance:
         for record in shard:
-            assert record.mask is not None
-            truth = read_mask(record.mask)
+            truth = record.truth()
             total.add(truth, enlarged(cues_of(record), *truth.shape))
             advance(record.name)
     total = run.total(total)

@@ -77,8 +77,7 @@ def evaluate(run: Run) -> dict[str, Any]:
     lost = LostPixels(run.classes)
     with run.console.bar("scoring", len(masked), brief=True) as advance:
         for record in masked:
-            assert record.mask is not None
-            truth, guess = read_mask(record.mask), read_mask(folder / f"{record.name}.png")
+            truth, guess = record.truth(), read_mask(folder / f"{record.name}.png")
             confusion.add(truth, guess)
             outlines.add(truth, guess)
             lost.add(truth, guess, record.labels)

@@ -8,7 +8,7 @@ import json
 import logging
 import warnings
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -33,6 +33,17 @@ class ExportError(ValueError):
     """The exported network cannot be made here, or does not compute what the trained one does."""
 
 
+class Exported(NamedTuple):
+    """A file that has been written and checked."""
+
+    path: Path
+    difference: float
+    """Largest difference from the trained network's logits, on batches of 1 and 3."""
+    then: list[str]
+    """What `dgcn predict` does with the softmax of the logits and the file does not, in this order:
+    of "classifier", "contrast" and "crf"."""
+
+
 class _Logits(nn.Module):
     """The segmentation network without its features."""
 
@@ -47,15 +58,16 @@ class _Logits(nn.Module):
 
 def export(
     network: Path, format: Format, path: Path | None = None, *, backbone: str | None = None
-) -> tuple[Path, float]:
+) -> Exported:
     """Write a trained network for other programs, and check what has been written.
 
     Input "image": float32 (B, 3, S, S), RGB / 255, standardised by the mean and standard deviation
     in the metadata, warped to the side S. Output "logits": float32 (B, L, h, w), whose corner cells
     lie on the corner pixels: enlarge bilinearly with corners aligned, then argmax. B is free.
 
-    Metadata: "classes", "mean", "std", "size", "scales" (of the protocol), "epoch" and "program",
-    each as JSON: ONNX ``metadata_props``, or the extra file "metadata.json" of the .pt2.
+    Metadata: "classes", "mean", "std", "size", "epoch" and "program", and of the protocol "scales"
+    and "then", as `Exported.then`; each as JSON: ONNX ``metadata_props``, or the extra file
+    "metadata.json" of the .pt2.
 
     Parameters
     ----------
@@ -69,9 +81,7 @@ def export(
 
     Returns
     -------
-    path : Path
-    difference : float
-        Largest difference from the trained network's logits, on batches of 1 and 3.
+    Exported
 
     Raises
     ------
@@ -92,7 +102,12 @@ def export(
             f"{TOLERANCE:g}); nothing is written"
         )
     write_bytes(path, content)
-    return path, difference
+    return Exported(path, difference, _then(portable))
+
+
+def _then(portable: Portable) -> list[str]:
+    evaluate = portable.settings.get("evaluate", {})
+    return [step for step in ("classifier", "contrast", "crf") if evaluate.get(step)]
 
 
 def metadata(portable: Portable) -> dict[str, Any]:
@@ -104,6 +119,7 @@ def metadata(portable: Portable) -> dict[str, Any]:
         "mean": list(IMAGENET_MEAN),
         "std": list(IMAGENET_STD),
         "scales": portable.settings.get("evaluate", {}).get("scales", [1.0]),
+        "then": _then(portable),
         "epoch": portable.epoch,
     }
 

@@ -17,7 +17,7 @@ from dgcn.atomic import write_text
 from dgcn.config import ModelConfig, Optimisation
 from dgcn.cues import cam_multiscale
 from dgcn.data.batches import TrainingSet
-from dgcn.data.images import read_image, read_mask, to_tensor, write_mask
+from dgcn.data.images import read_image, to_tensor, write_mask
 from dgcn.metrics import Confusion
 from dgcn.models import Backbone, Classifier, Segmenter, aggregate, build_backbone
 from dgcn.models.inference import image_logits, predict_image
@@ -270,9 +270,8 @@ def validate(run: Run, model: Segmenter, title: str, epoch: int, every: int) -> 
     shard = run.local_shard(masked)
     with run.console.bar("validation", len(shard), brief=True) as advance:
         for record in shard:
-            assert record.mask is not None
             logits = image_logits(model, read_image(record.image), run.config.data.size, (1.0,))
-            confusion.add(read_mask(record.mask), logits.argmax(0).numpy().astype(np.uint8))
+            confusion.add(record.truth(), logits.argmax(0).numpy().astype(np.uint8))
             advance("")
     miou = run.total(confusion).miou()
     if math.isnan(miou):

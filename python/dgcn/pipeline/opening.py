@@ -73,6 +73,7 @@ def check_once(run: Run) -> None:
         "root": str(run.dataset.root.resolve()),
         "images": digest(records),
         "masks": str(run.config.data.masks),
+        "object_value": run.config.data.object_value,
     }
     if path.is_file() and json.loads(path.read_text(encoding="utf-8")) == checked:
         run.dataset.prepare(records)  # what was prepared may be gone

@@ -137,7 +137,7 @@ def image_panels(sources: Sources, split: str, record: Record) -> Iterator[Panel
         mask = prediction_of(each, split, record, image)
         yield Panel(f"prediction{of}", "labels", mask, "prediction", each.title)
     if record.mask is not None:
-        yield Panel("ground truth", "labels", read_mask(record.mask), "truth")
+        yield Panel("ground truth", "labels", record.truth(), "truth")
 
 
 def label_map(labels: NDArray[np.bool_]) -> NDArray[np.int64]:

@@ -209,7 +209,7 @@ def _checked(network: dict[str, Any]) -> dict[str, Any]:
             "scales": scales,
             "crf": bool(evaluate["crf"]),
             "classifier": bool(evaluate["classifier"]),
-            "contrast": bool(evaluate.get("contrast", False)),  # older files have none
+            "contrast": bool(evaluate["contrast"]),
         }
     if "crf" in settings:
         kept["crf"] = dict(settings["crf"])

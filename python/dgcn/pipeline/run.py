@@ -20,7 +20,7 @@ from dgcn.atomic import remove_partials
 from dgcn.config import Config
 from dgcn.cues.drawings import Drawings, find_drawings
 from dgcn.data.dataset import ImageDataset, Record
-from dgcn.data.images import mask_to_grid, read_mask
+from dgcn.data.images import mask_to_grid
 from dgcn.data.open import open_dataset
 from dgcn.data.synthetic import write_synthetic
 from dgcn.metrics import Confusion, plain_score, score
@@ -219,8 +219,7 @@ class Run:
         found = {name: Confusion(self.classes) for name in ("all_background", "image_labels")}
         confusion, label = Confusion(self.classes), self.commonest_label()
         for record in masked:
-            assert record.mask is not None
-            mask, given = read_mask(record.mask), labels[record.name]
+            mask, given = record.truth(), labels[record.name]
             confusion.add_grid(mask, given)
             truth = mask_to_grid(mask, *given.shape[1:])
             found["all_background"].add(truth, np.zeros_like(truth))
@@ -338,4 +337,5 @@ def dataset_of(config: Config, root: Path) -> ImageDataset:
         labels=data.labels,
         masks=data.masks or config.out / "data" / "masks",
         saliency=data.saliency,
+        object_value=data.object_value,
     )

@@ -15,7 +15,6 @@ from dgcn.atomic import write_text
 from dgcn.cues import load_cues, save_cues
 from dgcn.data.batches import TrainingSet
 from dgcn.data.dataset import Record
-from dgcn.data.images import read_mask
 from dgcn.metrics import Confusion, score
 from dgcn.models import Segmenter
 from dgcn.options import as_plain, save_config
@@ -125,9 +124,8 @@ def _scored_supervision(
     shard = run.local_shard(masked)
     with run.console.bar("supervision against the masks", len(shard)) as advance:
         for record in shard:
-            assert record.mask is not None
             labels = _supervised(run, model, cues, [record], epoch, teacher)[record.name]
-            confusion.add_grid(read_mask(record.mask), labels)
+            confusion.add_grid(record.truth(), labels)
             advance("")
     scores = score(run.total(confusion), run.dataset.classes)
     if run.is_rank_zero:
