@@ -121,7 +121,7 @@ struct Choice {
 
 // Where breadth-first search is the faster one it nearly always looks less often than that; after
 // flow was sent ahead, which leaves it less to do, less often still.
-inline constexpr double kPatience = 14, kPatienceAfterSpread = 6;
+inline constexpr double kPatience = 14, kPatienceAfterSpread = 8;
 
 // The same after flow was sent ahead, by Sample::fill. Weak terminals mean that what is left goes a
 // long way, which pseudoflow is better at. Strong ones mean that it does not, so that few looks are
@@ -138,8 +138,8 @@ inline double patience_after_spread(double fill) {
 //   what meets is little: pictures that are regularised strongly, with seeds or without;
 // - where terminals are weak and Spread left much that meets: graphs of neighbours with links of
 //   one weight, random graphs.
-// Where it left little and terminals are weak, either may be much faster than the other: the
-// weaker they are, the sooner breadth-first search gives up. Nothing here is changed by capacities
+// Where it left little, either may be much faster than the other: see patience_after_spread.
+// Nothing here is changed by capacities
 // that are infinite or large for infinite, here and there, nor by the type of the capacities.
 // docs/solvers.md has the figures it comes from.
 //
@@ -155,7 +155,7 @@ Choice chosen(Method method, const Graph<R>& graph, std::int64_t terminals, bool
   if (found.beside > 0.4) return ibfs(spread ? kPatienceAfterSpread : kPatience);
   if (few) return hpf;
   if (spread) {
-    const bool much = found.contacts > 0.026;
+    const bool much = found.contacts > 0.017;
     return found.fill < most_fill && much ? hpf : ibfs(patience_after_spread(found.fill));
   }
   if (!(found.fill < most_fill)) return ibfs(kPatience);
