@@ -62,7 +62,7 @@ bool has_excess_beside(const Arc<R>* arc, const Arc<R>* end, const R* excess) {
 // nothing else is told.
 template <class R>
 Sample sample(const Graph<R>& graph, bool sizes, bool seeds, double enough) {
-  constexpr std::int32_t kMost = 2048;  // arcs, of a large graph
+  constexpr std::int32_t kMost = 8192;  // arcs, of a large graph
   const std::int32_t nodes = graph.nodes();
   const std::int32_t all = std::max(graph.arc_count(), 1);
   const std::int64_t some = std::clamp(all / 16, 512, kMost);
@@ -155,7 +155,7 @@ Choice chosen(Method method, const Graph<R>& graph, std::int64_t terminals, bool
   if (found.beside > 0.4) return ibfs(spread ? kPatienceAfterSpread : kPatience);
   if (few) return hpf;
   if (spread) {
-    const bool much = found.contacts > 0.017;
+    const bool much = found.contacts > 0.0235;
     return found.fill < most_fill && much ? hpf : ibfs(patience_after_spread(found.fill));
   }
   if (!(found.fill < most_fill)) return ibfs(kPatience);
