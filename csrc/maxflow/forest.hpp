@@ -57,6 +57,33 @@ struct Forest {
     return true;
   }
 
+  // The same, and calls other_act(a) for the arcs in the mask of other(a) where act never returned
+  // false. Both masks come from one look, unless there are many arcs.
+  template <class Mark, class Act, class Other, class OtherAct>
+  bool each_arc_or(std::int32_t v, Mark&& mark, Act&& act, Other&& other, OtherAct&& other_act) {
+    const std::int32_t from = first[v], count = first[v + 1] - from;
+    const auto each_other = [&other_act](std::int32_t a) {
+      other_act(a);
+      return true;
+    };
+    if (count > 64) return each_arc(v, mark, act) && each_arc(v, other, each_other);
+    if (count == 0) return true;
+    looked += count;
+    std::uint64_t marked = 0, others = 0;
+    for (std::int32_t i = 0; i < count; i += 4) {
+      marked |= mark(from + i) << i;
+      others |= other(from + i) << i;
+    }
+    const std::uint64_t all = ~std::uint64_t{0} >> (64 - count);
+    for (marked &= all; marked != 0; marked &= marked - 1) {
+      if (!act(from + std::countr_zero(marked))) return false;
+    }
+    for (others &= all; others != 0; others &= others - 1) {
+      other_act(from + std::countr_zero(others));
+    }
+    return true;
+  }
+
   // Of the arcs a .. a + 3: levels of the heads, counted from the roots of the tree; parents of the
   // heads; sisters.
   Lanes levels(Side side, std::int32_t a) const {

@@ -59,6 +59,7 @@ class IncrementalBfs {
     if (reversed_) looks = std::numeric_limits<double>::infinity();  // others find the graph turned
     most_looks_ = static_cast<std::int64_t>(
         std::min(looks * (static_cast<double>(graph.arc_count()) + graph.nodes()), 0x1p62));
+    worth_ = graph.arc_count();
     if (!graph.evened_out) imbalances.push_to_neighbours();
     plant(graph);
     while (!tree(Side::source).front.empty() && !tree(Side::sink).front.empty()) {
@@ -132,13 +133,15 @@ class IncrementalBfs {
   }
 
   // The tree that has much less to look at: no path is left once either tree cannot grow, so most
-  // of the larger one need not be looked at where few nodes change sides. Else the one that has
-  // grown less, as orphans of deep trees take long.
+  // of the larger one need not be looked at where few nodes change sides. Once more was looked at
+  // than the larger one is worth, or where they are alike, the one that has grown less: orphans of
+  // deep trees take long.
   bool source_is_next() {
     const Tree& source = tree(Side::source);
     const Tree& sink = tree(Side::sink);
     const std::size_t sources = source.front.size(), sinks = sink.front.size();
-    const bool alike = sources < kUnlike * sinks && sinks < kUnlike * sources;
+    const bool alike =
+        forest_.looked > worth_ || (sources < kUnlike * sinks && sinks < kUnlike * sources);
     if (alike && source.grown != sink.grown) return source.grown < sink.grown;
     return sources < sinks;
   }
@@ -355,10 +358,9 @@ class IncrementalBfs {
       for (std::int32_t v = orphans_on_[level], next = kNone; v != kNone; v = next) {
         next = next_orphan_[v];
         if (next != kNone) forest_.prefetch_arcs(next);
-        if (adopted<side>(v, level)) continue;
+        if (adopted<side>(v, level, last)) continue;
         level_[v] = kSign<side> * kUnadopted;
         unadopted_.push_back(v);
-        if (leave_children(v, level)) last = std::max(last, level + 1);
       }
       orphans_on_[level] = kNone;
     }
@@ -370,10 +372,11 @@ class IncrementalBfs {
     orphans_on_[level] = v;
   }
 
-  // Whether v finds a parent on the level above.
+  // Whether v, which is on `level`, finds a parent on the level above. If not, its children become
+  // orphans; `last` is then the last level that has some.
   template <Side side>
-  bool adopted(std::int32_t v, std::int32_t level) {
-    return !forest_.each_arc(
+  bool adopted(std::int32_t v, std::int32_t level, std::int32_t& last) {
+    return !forest_.each_arc_or(
         v,
         [this, above = Lanes::all(level - 1)](std::int32_t a) {
           return bits(forest_.inward(side, a)) & bits(forest_.levels(side, a) == above);
@@ -381,22 +384,14 @@ class IncrementalBfs {
         [this, v](std::int32_t a) {
           parent_[v] = a;
           return false;
-        });
-  }
-
-  // Makes the children of v, which was on `level`, orphans; returns whether there are any.
-  bool leave_children(std::int32_t v, std::int32_t level) {
-    bool any = false;
-    forest_.each_arc(
-        v, [this](std::int32_t a) { return bits(forest_.parents(a) == forest_.sisters(a)); },
+        },
+        [this](std::int32_t a) { return bits(forest_.parents(a) == forest_.sisters(a)); },
         [&](std::int32_t a) {
           const std::int32_t w = arcs_[a].head();
           parent_[w] = kOrphan;
           link_orphan(w, level + 1);
-          any = true;
-          return true;
+          last = std::max(last, level + 1);
         });
-    return any;
   }
 
   // Second step of adoption: gives the nodes of unadopted_ parents as near to the roots as they can
@@ -510,6 +505,7 @@ class IncrementalBfs {
   std::int32_t* parent_ = nullptr;
   std::int32_t highest_excess_ = 0;
   std::int64_t most_looks_ = 0;
+  std::int64_t worth_ = 0;  // looks that a whole tree takes to grow by a level
   bool reversed_ = false;
   std::array<Tree, 2> trees_;
   std::size_t free_ = 0;                                // nodes of neither tree

@@ -77,3 +77,35 @@ def test_real_capacities_give_the_same_value_by_every_solver(links: str) -> None
                 indices, weights.float(), source.float(), sink.float(), solver=solver
             )
             torch.testing.assert_close(cut.value.double(), exact, rtol=1e-6, atol=0)
+
+
+@pytest.mark.parametrize("largest", [1, 3, 20, 100, 2**13, 2**20, 2**24 - 1, 2**25, 2**40])
+@pytest.mark.parametrize("dtype", [torch.int32, torch.int64])
+def test_integers_of_any_size_are_exact(dtype: torch.dtype, largest: int) -> None:
+    # Small ones are multiplied inside, as far as sums stay in range; large ones have 64 bits.
+    if largest >= 2**31 and dtype == torch.int32:
+        pytest.skip("no int32")
+    rng = np.random.default_rng(largest)
+    nodes, count = 300, 1200
+    ends = rng.integers(nodes, size=(2, count))
+    forward, backward = rng.integers(largest, size=(2, count), endpoint=True)
+    excess = rng.integers(-largest, largest, size=nodes, endpoint=True)
+    source, sink = np.maximum(excess, 0), np.maximum(-excess, 0)
+    edge_index = torch.from_numpy(ends)
+    capacity, reverse, supply, demand = (
+        torch.from_numpy(a).to(dtype) for a in (forward, backward, source, sink)
+    )
+    # With the flow asked for nothing is multiplied, and none is sent ahead.
+    proof = gx.maxflow(
+        edge_index, capacity, supply, demand, reverse_capacity=reverse, return_flow=True
+    )
+    for solver in SOLVERS:
+        cut = gx.maxflow(
+            edge_index, capacity, supply, demand, reverse_capacity=reverse, solver=solver
+        )
+        assert torch.equal(cut.source_side, proof.source_side), solver
+        side = cut.source_side.numpy()
+        paid = source[~side].sum() + sink[side].sum()
+        paid += forward[side[ends[0]] & ~side[ends[1]]].sum()
+        paid += backward[side[ends[1]] & ~side[ends[0]]].sum()
+        assert int(cut.value) == int(proof.value) == paid, solver
