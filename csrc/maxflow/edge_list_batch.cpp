@@ -52,7 +52,6 @@ struct Engine {
   Graph<R> graph;
   Solvers<R> solvers;
   Spread<R> spread;
-  int shift = 0;                   // residuals are capacities times two to this power
   std::vector<std::int32_t> slot;  // arc of every edge of graph `built`, where it is needed again
   std::int64_t built = -1;
 };
@@ -144,9 +143,7 @@ class Run {
       work.counted = g;
     }
     if constexpr (std::is_integral_v<Capacity>) {
-      const double room = room_of_narrow(of_edges, of_nodes, work.degree);
-      if (room >= 1) {
-        work.narrow.shift = batch_.flow == nullptr ? spare_bits(of_edges, room) : 0;
+      if (fits_narrow(of_edges, of_nodes, work.degree)) {
         run(at, edges, work.degree, work.narrow);
         return true;
       }
@@ -232,31 +229,13 @@ class Run {
     return true;
   }
 
-  // How many times as large every excess that flow can lead to could be and stay in range: no node
-  // gets or gives more than its own terminals and its arcs, both ways, allow.
+  // Whether every excess that flow can lead to stays in range: no node gets or gives more than its
+  // own terminals and its arcs, both ways, allow.
   template <class Bits>
-  static double room_of_narrow(Bits of_edges, Bits of_nodes,
-                               const std::vector<std::int32_t>& degree) {
+  static bool fits_narrow(Bits of_edges, Bits of_nodes, const std::vector<std::int32_t>& degree) {
     constexpr double kMost = 1 << 29;  // with room for what Spread adds up
     const double most = degree.empty() ? 0 : *std::max_element(degree.begin(), degree.end());
-    return kMost / (static_cast<double>(of_nodes) + most * (2 * static_cast<double>(of_edges)));
-  }
-
-  // Note [Fractions of integers]: flow that is sent ahead is in fractions of capacities, as fine as
-  // for floats. Where these are of few units, all numbers are multiplied by a power of two first,
-  // so that the largest has six bits, if there is room.
-  template <class Bits>
-  static int spare_bits(Bits of_edges, double room) {
-    int bits = 0;
-    while (bits < 5 && (of_edges >> (5 - bits)) == 0 && room >= static_cast<double>(2 << bits)) {
-      ++bits;
-    }
-    return bits;
-  }
-  template <class R>
-  static R shifted(R value, int shift) {
-    if constexpr (std::is_integral_v<R>) return static_cast<R>(value << shift);
-    return value;
+    return static_cast<double>(of_nodes) + most * (2 * static_cast<double>(of_edges)) <= kMost;
   }
 
   template <class R>
@@ -265,9 +244,6 @@ class Run {
     Graph<R>& graph = engine.graph;
     graph.bounded = !std::is_same_v<R, Wide>;
     const std::int64_t terminals = set_excess(at.source, at.sink, at.nodes, graph.excess);
-    if (engine.shift > 0) {
-      for (R& excess : graph.excess) excess = shifted(excess, engine.shift);
-    }
     prepare(at, edges, degree, terminals, engine);
     if constexpr (std::is_floating_point_v<Capacity>) {
       if (infinite_) refuse_infinite_path(graph, at.source, at.sink, at.where);
@@ -290,9 +266,8 @@ class Run {
   void prepare(const Place& at, const Edges<Capacity>& edges,
                const std::vector<std::int32_t>& degree, std::int64_t terminals, Engine<R>& engine) {
     const auto ends = [&](std::int64_t e) { return edges.ends(e); };
-    const auto capacities = [&edges, shift = engine.shift](std::int64_t e) {
-      return std::pair{shifted(static_cast<R>(edges.capacity[e]), shift),
-                       shifted(static_cast<R>(edges.reverse[e]), shift)};
+    const auto capacities = [&](std::int64_t e) {
+      return std::pair{static_cast<R>(edges.capacity[e]), static_cast<R>(edges.reverse[e])};
     };
     engine.spread.release();
     if (batch_.flow == nullptr) {

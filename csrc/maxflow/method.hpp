@@ -62,7 +62,7 @@ bool has_excess_beside(const Arc<R>* arc, const Arc<R>* end, const R* excess) {
 // nothing else is told.
 template <class R>
 Sample sample(const Graph<R>& graph, bool sizes, bool seeds, double enough) {
-  constexpr std::int32_t kMost = 8192;  // arcs, of a large graph
+  constexpr std::int32_t kMost = 2048;  // arcs, of a large graph
   const std::int32_t nodes = graph.nodes();
   const std::int32_t all = std::max(graph.arc_count(), 1);
   const std::int64_t some = std::clamp(all / 16, 512, kMost);
@@ -121,14 +121,7 @@ struct Choice {
 
 // Where breadth-first search is the faster one it nearly always looks less often than that; after
 // flow was sent ahead, which leaves it less to do, less often still.
-inline constexpr double kPatience = 14, kPatienceAfterSpread = 8;
-
-// The same after flow was sent ahead, by Sample::fill. Weak terminals mean that what is left goes a
-// long way, which pseudoflow is better at. Strong ones mean that it does not, so that few looks are
-// enough, or something else is the matter: one region, say, that everything has to go through.
-inline double patience_after_spread(double fill) {
-  return std::min({2.5 + 35 * fill, kPatienceAfterSpread, 2 / fill});
-}
+inline constexpr double kPatience = 14, kPatienceAfterSpread = 10;
 
 // Note [Choice of solver]: breadth-first search is the fastest where supply finds demand nearby,
 // and pseudoflow where it has a long way to go. That is so
@@ -138,8 +131,8 @@ inline double patience_after_spread(double fill) {
 //   what meets is little: pictures that are regularised strongly, with seeds or without;
 // - where terminals are weak and Spread left much that meets: graphs of neighbours with links of
 //   one weight, random graphs.
-// Where it left little, either may be much faster than the other: see patience_after_spread.
-// Nothing here is changed by capacities
+// Where it left little and terminals are weak, either may be much faster than the other: the
+// weaker they are, the sooner breadth-first search gives up. Nothing here is changed by capacities
 // that are infinite or large for infinite, here and there, nor by the type of the capacities.
 // docs/solvers.md has the figures it comes from.
 //
@@ -148,20 +141,20 @@ template <class R>
 Choice chosen(Method method, const Graph<R>& graph, std::int64_t terminals, bool spread) {
   if (method != Method::automatic) return {method};
   constexpr Choice hpf{Method::pseudoflow};
+  const Choice ibfs{Method::incremental_bfs, spread ? kPatienceAfterSpread : kPatience};
   const bool few = 4 * terminals < graph.nodes(), seeds = 2 * terminals < graph.nodes();
-  const double most_fill = spread ? 0.2 : 0.28;
-  const Sample found = sample(graph, !few && !spread, seeds, few || spread ? 2 : most_fill);
-  const auto ibfs = [](double looks) { return Choice{Method::incremental_bfs, looks}; };
-  if (found.beside > 0.4) return ibfs(spread ? kPatienceAfterSpread : kPatience);
+  const double most_fill = few ? 2 : spread ? 0.2 : 0.28;
+  const Sample found = sample(graph, !few && !spread, seeds, most_fill);
+  if (!(found.fill < most_fill)) return ibfs;
+  if (found.beside > 0.4) return ibfs;
   if (few) return hpf;
   if (spread) {
-    const bool much = found.contacts > 0.0235;
-    return found.fill < most_fill && much ? hpf : ibfs(patience_after_spread(found.fill));
+    if (found.contacts > std::clamp(found.fill / 2, 0.02, 0.038)) return hpf;
+    return {Method::incremental_bfs, std::min(3 + 60 * found.fill, kPatienceAfterSpread)};
   }
-  if (!(found.fill < most_fill)) return ibfs(kPatience);
   const double little = found.fill < 0.11 ? 0.0055 : found.contacts > 0.04 ? 0.0035 : 0.0012;
   const bool far_off = found.meets < little && found.contacts > 0.016 && found.one_way < 0.5;
-  return far_off ? hpf : ibfs(kPatience);
+  return far_off ? hpf : ibfs;
 }
 
 }  // namespace graphcut::maxflow

@@ -15,11 +15,6 @@
 // power of two well below the capacities: multiples of it lose nothing when they are added, unless
 // there is more excess than the digits of R span. Then the quantum is as fine as the digits allow,
 // if that suits the numbers given, whose sums are not exact otherwise.
-//
-// Note [Coarse flow]: halves of halves of some excess would soon be everywhere, and each a root for
-// a solver to see to. So the quantum is coarse, and flow along an edge is rounded up, against it
-// down: single quanta move on along the edges, in whose order they are looked at, until they meet
-// their like or a full edge. Coarser still, random graphs are left with more.
 #pragma once
 
 #include <algorithm>
@@ -105,7 +100,6 @@ class Spread {
 
  private:
   static constexpr double kShare = 0.7;  // of 0.4 to 0.8 the fastest on graphs of neighbours
-  static constexpr int kFineness = 4;    // a typical capacity is 2^4 quanta, or somewhat more
   static constexpr std::int64_t kApart = 16;
   static constexpr std::int64_t kSamples = 128;
   static constexpr std::size_t kKept = std::size_t{1} << 18;
@@ -142,13 +136,13 @@ class Spread {
     return std::accumulate(sums, sums + 8, 0.0);
   }
 
-  // What should go from a node with excess `first` to one with `second`, by Note [Coarse flow].
+  // What should go from a node with excess `first` to one with `second`.
   R share(R first, R second) const {
-    const R apart = first - second;  // in range, as sums are
     if constexpr (std::is_floating_point_v<R>) {
-      return (static_cast<R>(kShare) * apart + up_ + rounder_) - rounder_;
+      return (static_cast<R>(kShare) * (first - second) + rounder_) - rounder_;
     } else {
-      return (apart - (apart >> 2) + up_) & rounder_;
+      const R apart = first - second;  // in range, as sums are
+      return apart - (apart >> 2);
     }
   }
 
@@ -189,13 +183,7 @@ class Spread {
     const bool in_range =
         std::is_same_v<R, std::int32_t> || (typical < kMost && imbalance_ < kMost);
     if (!(typical > 0) || !in_range || 10 * straight > 9 * samples) return false;
-    if constexpr (kFloats) {
-      set_quantum(edges, step, capacities, excess, typical, imbalance_);
-    } else {
-      const R quantum = R{1} << std::max(std::ilogb(typical) - kFineness, 0);
-      up_ = (quantum >> 1) + (3 * quantum >> 3);
-      rounder_ = -quantum;
-    }
+    if constexpr (kFloats) set_quantum(edges, step, capacities, excess, typical, imbalance_);
     return 100 * meets >= typical * static_cast<double>(samples);
   }
 
@@ -204,7 +192,7 @@ class Spread {
   void set_quantum(std::int64_t edges, std::int64_t step, Capacities&& capacities,
                    const std::vector<R>& excess, double mean, double imbalance) {
     constexpr int kDigits = std::numeric_limits<R>::digits - 1;
-    int exponent = std::ilogb(mean) - kFineness;
+    int exponent = std::ilogb(mean) - 6;
     const int exact = std::ilogb(imbalance) - kDigits;
     if (exponent < exact) {
       const auto suits = [unit = std::ldexp(1.0, exact)](R value) {
@@ -217,14 +205,10 @@ class Spread {
       if (all) exponent = exact;
     }
     rounder_ = static_cast<R>(std::ldexp(1.5, exponent + kDigits));
-    up_ = static_cast<R>(std::ldexp(0.45, exponent));
   }
 
   Store<R> flow_;
-  // Floats are rounded to multiples of the quantum where rounder_ is added and taken away again,
-  // integers where their bits outside of it are cleared. up_ comes first: not quite half a quantum
-  // for floats, and for integers, which are rounded down then, as much more as half a quantum.
-  R up_{0}, rounder_{0};
+  R rounder_{0};  // rounds what it is added to and taken from again to multiples of the quantum
   double imbalance_ = std::numeric_limits<double>::infinity();
   bool used_ = false, little_meets_ = false;
 };

@@ -82,7 +82,7 @@ def test_real_capacities_give_the_same_value_by_every_solver(links: str) -> None
 @pytest.mark.parametrize("largest", [1, 3, 20, 100, 2**13, 2**20, 2**24 - 1, 2**25, 2**40])
 @pytest.mark.parametrize("dtype", [torch.int32, torch.int64])
 def test_integers_of_any_size_are_exact(dtype: torch.dtype, largest: int) -> None:
-    # Small ones are multiplied inside, as far as sums stay in range; large ones have 64 bits.
+    # Those whose sums fit are solved in 32 bits, others in 64.
     if largest >= 2**31 and dtype == torch.int32:
         pytest.skip("no int32")
     rng = np.random.default_rng(largest)
@@ -95,7 +95,7 @@ def test_integers_of_any_size_are_exact(dtype: torch.dtype, largest: int) -> Non
     capacity, reverse, supply, demand = (
         torch.from_numpy(a).to(dtype) for a in (forward, backward, source, sink)
     )
-    # With the flow asked for nothing is multiplied, and none is sent ahead.
+    # With the flow asked for, none is sent ahead.
     proof = gx.maxflow(
         edge_index, capacity, supply, demand, reverse_capacity=reverse, return_flow=True
     )
