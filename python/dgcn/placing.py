@@ -20,6 +20,8 @@ from dgcn.data.images import VOID, is_black_and_white, read_image, read_mask, wr
 
 __all__ = ["Placed", "object_value_of", "place_images", "place_masks"]
 
+_RARE = 20  # grey values along a smoothed outline are so many times rarer than the object's
+
 
 @dataclass(frozen=True)
 class Placed:
@@ -227,7 +229,8 @@ def object_value_of(
     """The value of the object in masks that do not hold class ids; 0 where they hold them.
 
     Masks of one object are often 0 and 255, with grey values along a smoothed outline: the most
-    frequent value that is not 0 is the object's then. Masks that cannot be read are passed over.
+    frequent value that is not 0 is the object's then, unless ids are nearly as frequent: those are
+    class ids, and void. Masks that cannot be read are passed over.
 
     Parameters
     ----------
@@ -248,7 +251,9 @@ def object_value_of(
             continue  # the doctor names it
     counts[0] = 0
     ids = counts[1 : len(classes) + 1]
-    if not counts.any() or (ids.any() and ids.sum() + counts[VOID] == counts.sum()):
+    if not counts.any() or _RARE * ids.sum() > counts.max():
+        return 0  # class ids, known or not
+    if ids.any() and ids.sum() + counts[VOID] == counts.sum():
         return 0
     return int(counts.argmax())
 
@@ -274,7 +279,8 @@ def _meant(mask: NDArray[np.uint8], labels: Sequence[int]) -> NDArray[np.uint8] 
     if len(labels) == 1 and len(objects) < 2:
         shown = objects[0] if objects else VOID
         return np.where(mask == shown, np.uint8(labels[0]), mask)
-    if len(labels) == 1 and counts[1:].argmax() + 1 == VOID:  # others along a smoothed outline
+    smoothed = counts[1:].argmax() + 1 == VOID
+    if len(labels) == 1 and smoothed and _RARE * counts[labels[0]] < counts[VOID]:
         outline = np.where(mask > 0, np.uint8(VOID), mask)
         return np.where(mask == VOID, np.uint8(labels[0]), outline)
     return (

@@ -73,6 +73,8 @@ def test_other_layouts_are_refused(tmp_path: Path) -> None:
         ({"a": [0, 128], "b": [128, 0]}, 128),
         ({"a": [0, 1], "b": [2, 0]}, 0),  # class ids
         ({"a": [0, 1, 255, 255], "b": [2, 0]}, 0),  # and void
+        ({"a": [0, 1, 3, 3], "b": [2, 0]}, 0),  # and one that no class has
+        ({"a": [255, 1, 255, 3], "b": [2, 255]}, 0),  # the same, most of it void
         ({"a": [0, 0], "c": [0, 0]}, 0),
         ({}, 0),
     ],

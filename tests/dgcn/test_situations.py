@@ -117,6 +117,11 @@ CASES = {
             "left aside, masks whose values are not the ids .*: 1, e.g. GT/2.png",
         ),
     ),
+    "ids of no class, and much void": Case(
+        pictures("cat/1.jpg", "dog/2.jpg") | {"GT/1.png": "mask 0 1 9 255 255 255"},
+        {"1": {"cat"}, "2": {"dog"}},
+        said=("left aside, masks whose values are not the ids .*: 1, e.g. GT/1.png",),
+    ),
     "masks as JPEG": Case(
         pictures("cat/1.jpg", "images/2.jpg")
         | {"GT/1.jpg": "RGB mask 0 0 0 0 0 0 0 0 0 255 255 255 255 255 255 255 255 255"},
