@@ -2,9 +2,7 @@
 #pragma once
 
 #include <memory>
-#include <optional>
 #include <type_traits>
-#include <utility>
 
 namespace graphcut::bindings {
 
@@ -24,9 +22,9 @@ auto interruptible(Work&& work) -> decltype(work()) {
     call_interruptibly([](void* called) { (*static_cast<Callable*>(called))(); },
                        const_cast<void*>(static_cast<const void*>(std::addressof(work))));
   } else {
-    std::optional<Result> result;
-    interruptible([&] { result.emplace(work()); });
-    return std::move(*result);
+    Result result{};
+    interruptible([&] { result = work(); });
+    return result;
   }
 }
 
