@@ -13,7 +13,7 @@ import torch
 
 from dgcn.cues import load_cues
 from dgcn.data.batches import TrainingSet
-from dgcn.data.images import read_mask
+from dgcn.data.masks import read_mask
 from dgcn.losses import floored_softmax
 from dgcn.metrics import Confusion, score
 from dgcn.models import aggregate

@@ -152,7 +152,7 @@ METRICS = [
     ),
     Mutant(
         "of two pixels that are equally near a cell the earlier one is taken",
-        f"{D}data/images.py",
+        f"{D}data/masks.py",
         "(2 * index * (length - 1) + (cells - 1)) //",
         "(2 * index * (length - 1) + (cells - 2)) //",
         f"{T}test_images.py",

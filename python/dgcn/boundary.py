@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import ndimage
 
-from dgcn.data.images import VOID
+from dgcn.data.masks import VOID
 
 __all__ = ["BoundaryScore", "boundary", "boundary_distance"]
 

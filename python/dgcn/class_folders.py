@@ -12,14 +12,18 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from dgcn.class_lists import list_of_colours
 from dgcn.data.dataset import IMAGE_SUFFIXES, OTHER_SUFFIXES
-from dgcn.data.images import is_black_and_white
 from dgcn.data.lists import BACKGROUND, require_name
+from dgcn.data.mask_colours import MaskColours
+from dgcn.data.masks import is_black_and_white
 from dgcn.text import printable
 
 __all__ = ["Source", "Survey", "survey"]
 
-_OWN = re.compile(r"(config\.yaml|labels\.csv|classes\.txt|train\.txt|val\.txt)(\.bak\d*)?$")
+_OWN = re.compile(
+    r"(config\.yaml|labels\.csv|classes\.txt|train\.txt|val\.txt|mask_colours\.csv)(\.bak\d*)?$"
+)
 _SKIPPED = ("runs",)
 _CONTAINERS = frozenset(
     {"images", "image", "imgs", "img", "jpegimages", "jpgs", "photos", "pictures", "pics", "rgb"}
@@ -27,7 +31,7 @@ _CONTAINERS = frozenset(
 _MASKS = frozenset(
     {"masks", "mask", "labels", "label", "groundtruth", "groundtruths", "gt", "gts"}
     | {"annotations", "annotation", "annots", "segmentation", "segmentations", "seg", "segs"}
-    | {"segmentationclass", "segmentationmasks"}
+    | {"segmentationclass", "segmentationmasks", "annot", "labelmaps"}
 )
 _TRAIN = frozenset({"train", "training"})
 _VAL = frozenset({"val", "valid", "validation", "dev"})
@@ -82,6 +86,8 @@ class Survey:
     remarks : list of str
     files : int
         All files, but for hidden ones and those that `dgcn init` writes.
+    colours : MaskColours or None
+        What the colours of masks mean, where a list came with them.
     """
 
     root: Path
@@ -90,6 +96,14 @@ class Survey:
     aside: dict[str, list[Path]] = field(default_factory=lambda: defaultdict(list))
     remarks: list[str] = field(default_factory=list)
     files: int = 0
+    colours: MaskColours | None = None
+
+    def use(self, path: Path) -> None:
+        """Take a file off the list of those left aside."""
+        for why in list(self.aside):
+            self.aside[why] = [each for each in self.aside[why] if each != path]
+            if not self.aside[why]:
+                del self.aside[why]
 
     def left_aside(self) -> list[str]:
         """A line for every reason, with the number of files and one of them."""
@@ -106,7 +120,8 @@ def survey(root: Path) -> Survey:
     The class of a picture is the topmost folder that it lies in. Folders that hold everything are
     passed over, and so are ``images`` and the like; ``train`` beside ``val`` or ``test`` are
     splits; ``masks``, ``labels``, ``GT`` and the like hold masks. A grey or indexed PNG beside a
-    picture of the same name, or of that name and ``_mask``, is its mask.
+    picture of the same name, or of that name and ``_mask``, is its mask. Where a list of colours
+    lies somewhere (`read_mask_colours`), so is a PNG of these.
 
     Raises
     ------
@@ -115,6 +130,7 @@ def survey(root: Path) -> Survey:
     """
     found = Survey(root)
     pictures = list(_pictures(found))
+    found.colours = list_of_colours(found)
     splits = _has_splits(root, pictures)
     images: list[Source] = []
     masks: list[Source] = []
@@ -127,11 +143,11 @@ def survey(root: Path) -> Survey:
             found.placed.append(Source(path, ()))
         else:
             source = _source(path, parts, splits)
-            (masks if any(_plain(part) in _MASKS for part in parts) else images).append(source)
+            (masks if _in_masks(parts, splits) else images).append(source)
     wrapper = _wrapper(images)
     images, masks = _unwrapped(images, wrapper), _unwrapped(masks, wrapper)
-    images, beside = _masks_beside(images)
-    found.placed, more = _masks_beside(found.placed)
+    images, beside = _masks_beside(images, found.colours)
+    found.placed, more = _masks_beside(found.placed, found.colours)
     found.sources = _with_masks(images, masks, beside)
     found.placed = _with_masks(found.placed, masks, more)
     used = {source.mask for source in (*found.sources, *found.placed)}
@@ -203,23 +219,45 @@ def _names_nothing(name: str) -> bool:
     return _plain(name) in _NOTHING or last in _NOTHING_AT_END
 
 
+def _role(part: str) -> tuple[str, str]:
+    """What a folder's name says: a split, and whether it holds images or masks; "" for neither.
+
+    Both may stand in one name, as in train_masks or valannot.
+    """
+    plain = _plain(part)
+    for split, names in (("train", _TRAIN), ("val", _VAL), ("test", _TEST)):
+        for name in sorted(names, key=len, reverse=True):
+            for rest in (plain.removeprefix(name), plain.removesuffix(name)):
+                if rest != plain and (not rest or rest in _CONTAINERS | _MASKS):
+                    return split, _holds(rest)
+    return "", _holds(plain)
+
+
+def _holds(plain: str) -> str:
+    return "masks" if plain in _MASKS else "images" if plain in _CONTAINERS else ""
+
+
 def _has_splits(root: Path, pictures: Sequence[Path]) -> bool:
     """Whether train lies beside val or test somewhere: then they are no classes."""
     children = defaultdict(set)
     for path in pictures:
         parts = path.relative_to(root).parent.parts
         for depth, part in enumerate(parts):
-            children[parts[:depth]].add(part.lower())
-    return any(names & _TRAIN and names & (_VAL | _TEST) for names in children.values())
+            children[parts[:depth]].add(_role(part)[0])
+    return any("train" in splits and len(splits - {""}) > 1 for splits in children.values())
+
+
+def _in_masks(parts: Sequence[str], splits: bool) -> bool:
+    return any(_plain(part) in _MASKS or (splits and _role(part)[1] == "masks") for part in parts)
 
 
 def _source(path: Path, parts: Sequence[str], splits: bool) -> Source:
     place, split = [], ""
     for part in parts:
-        lower = part.lower()
-        if splits and lower in _TRAIN | _VAL | _TEST:
-            split = "train" if lower in _TRAIN else "val" if lower in _VAL else "test"
-        elif _plain(part) not in _CONTAINERS | _MASKS:
+        of, holds = _role(part)
+        if of and splits:
+            split = of
+        elif of or not holds:
             place.append(part)
     return Source(path, tuple(place), split)
 
@@ -239,7 +277,9 @@ def _unwrapped(sources: Sequence[Source], depth: int) -> list[Source]:
     return [replace(source, place=source.place[depth:]) for source in sources]
 
 
-def _masks_beside(images: Sequence[Source]) -> tuple[list[Source], dict[Path, Path]]:
+def _masks_beside(
+    images: Sequence[Source], colours: MaskColours | None
+) -> tuple[list[Source], dict[Path, Path]]:
     """The pictures that are no masks of others in their folder, and those masks by picture."""
     by_stem: dict[tuple[Path, str], list[Source]] = defaultdict(list)
     for source in images:
@@ -253,14 +293,14 @@ def _masks_beside(images: Sequence[Source]) -> tuple[list[Source], dict[Path, Pa
         ending = _MASK_ENDING.search(path.stem)
         if ending:
             twins += by_stem.get((path.parent, path.stem[: ending.start()]), [])
-        if len(twins) == 1 and _may_be_mask(path):
+        if len(twins) == 1 and _may_be_mask(path, colours):
             masks.setdefault(twins[0].path, path)
     used = set(masks.values())
     return [source for source in images if source.path not in used], masks
 
 
-def _may_be_mask(path: Path) -> bool:
-    """Whether a PNG is indexed or grey, or black and white with something white in it."""
+def _may_be_mask(path: Path, colours: MaskColours | None) -> bool:
+    """Whether a PNG is indexed or grey, black and white, or of the colours of classes."""
     try:
         with Image.open(path) as opened:
             if opened.mode in ("1", "L", "P", "I", "I;16"):
@@ -268,9 +308,14 @@ def _may_be_mask(path: Path) -> bool:
             if opened.mode not in ("RGB", "RGBA", "LA"):
                 return False
             pixels = np.asarray(opened)
-            return bool(pixels[..., 0].max() >= 128) and is_black_and_white(pixels)
+            if pixels[..., 0].max() >= 128 and is_black_and_white(pixels):
+                return True
+        if colours is not None:
+            colours.read(path)
+            return True
     except (OSError, SyntaxError, ValueError):
-        return False
+        pass
+    return False
 
 
 def _with_masks(

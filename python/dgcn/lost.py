@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from dgcn.boundary import boundary_distance
-from dgcn.data.images import VOID
+from dgcn.data.masks import VOID
 from dgcn.metrics import Confusion, plain_score
 
 __all__ = ["KINDS", "PLACES", "LostPixels"]

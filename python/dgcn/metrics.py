@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from dgcn.data.images import VOID, mask_to_grid
+from dgcn.data.masks import VOID, mask_to_grid
 
 __all__ = ["Confusion", "plain_score", "score"]
 

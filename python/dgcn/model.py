@@ -83,7 +83,7 @@ class Prediction:
         ValueError
             ``path`` does not end in ``.png``.
         """
-        from dgcn.data.images import write_mask
+        from dgcn.data.masks import write_mask
 
         write_mask(path, self.mask)
 

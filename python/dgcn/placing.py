@@ -16,11 +16,21 @@ from numpy.typing import NDArray
 
 from dgcn.class_folders import Source, Survey
 from dgcn.data.errors import DataError
-from dgcn.data.images import VOID, is_black_and_white, read_image, read_mask, write_mask
+from dgcn.data.images import read_image
+from dgcn.data.mask_colours import MASK_COLOURS, MaskColours
+from dgcn.data.masks import VOID, is_black_and_white, read_mask, write_mask
 
-__all__ = ["Placed", "object_value_of", "place_images", "place_masks"]
+__all__ = [
+    "RARE",
+    "Placed",
+    "mask_in_any_file",
+    "object_value_of",
+    "place_images",
+    "place_masks",
+]
 
-_RARE = 20  # grey values along a smoothed outline are so many times rarer than the object's
+RARE = 20
+"""Grey values along a smoothed outline are so many times rarer than the object's."""
 
 
 @dataclass(frozen=True)
@@ -179,12 +189,12 @@ def place_masks(
         if target.exists():
             continue
         try:
-            mask = _read(path)
+            mask = mask_in_any_file(path, found.colours)
         except DataError as error:
-            found.aside[_reason(str(error))].append(path)
+            found.aside[_reason(str(error), found.colours)].append(path)
             continue
         row = labels.get(name, ())
-        meant = _meant(mask, [ids[label] for label in row])
+        meant = mask if found.colours else _meant(mask, [ids[label] for label in row])
         if isinstance(meant, str):
             found.aside[meant].append(path)
             continue
@@ -251,15 +261,29 @@ def object_value_of(
             continue  # the doctor names it
     counts[0] = 0
     ids = counts[1 : len(classes) + 1]
-    if not counts.any() or _RARE * ids.sum() > counts.max():
+    if not counts.any() or RARE * ids.sum() > counts.max():
         return 0  # class ids, known or not
     if ids.any() and ids.sum() + counts[VOID] == counts.sum():
         return 0
     return int(counts.argmax())
 
 
-def _read(path: Path) -> NDArray[np.uint8]:
-    """A mask in any file: one that is no PNG must be black and white, but for JPEG's losses."""
+def mask_in_any_file(path: Path, colours: MaskColours | None = None) -> NDArray[np.uint8]:
+    """A mask in any file: one that is no PNG must be black and white, but for JPEG's losses.
+
+    Parameters
+    ----------
+    path : Path
+    colours : MaskColours or None, default None
+        What its colours mean; None: it holds numbers.
+
+    Raises
+    ------
+    DataError
+        It cannot be read as such a mask.
+    """
+    if colours is not None:
+        return colours.read(path)
     if path.suffix.lower() == ".png":
         return read_mask(path)
     pixels = read_image(path)
@@ -280,7 +304,7 @@ def _meant(mask: NDArray[np.uint8], labels: Sequence[int]) -> NDArray[np.uint8] 
         shown = objects[0] if objects else VOID
         return np.where(mask == shown, np.uint8(labels[0]), mask)
     smoothed = counts[1:].argmax() + 1 == VOID
-    if len(labels) == 1 and smoothed and _RARE * counts[labels[0]] < counts[VOID]:
+    if len(labels) == 1 and smoothed and RARE * counts[labels[0]] < counts[VOID]:
         outline = np.where(mask > 0, np.uint8(VOID), mask)
         return np.where(mask == VOID, np.uint8(labels[0]), outline)
     return (
@@ -289,9 +313,11 @@ def _meant(mask: NDArray[np.uint8], labels: Sequence[int]) -> NDArray[np.uint8] 
     )
 
 
-def _reason(message: str) -> str:
+def _reason(message: str, colours: MaskColours | None) -> str:
     if "must be a PNG" in message:
         return "masks that are no png, and not black and white"
+    if colours is not None and ": colour [" in message:
+        return f"masks of colours that {colours.source.name} does not list"
     if "colours" in message:
-        return "masks that hold colours (write class ids in their place)"
+        return f"masks of colours (say what they mean in {MASK_COLOURS}: class,red,green,blue)"
     return "masks that cannot be read"

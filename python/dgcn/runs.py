@@ -16,7 +16,8 @@ from PIL import Image
 
 from dgcn.config import Config
 from dgcn.data.dataset import Record
-from dgcn.data.images import read_image, read_mask
+from dgcn.data.images import read_image
+from dgcn.data.masks import read_mask
 from dgcn.model import Model, load
 from dgcn.options import config_with, load_config
 from dgcn.pipeline import run as pipeline_run

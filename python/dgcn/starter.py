@@ -13,18 +13,21 @@ from typing import Literal
 
 from dgcn.atomic import write_text
 from dgcn.class_folders import survey
+from dgcn.class_lists import list_of_values
 from dgcn.data.coco import find_year
-from dgcn.data.lists import labels_csv, quoted, read_classes
+from dgcn.data.lists import BACKGROUND, labels_csv, quoted, read_classes
+from dgcn.data.mask_colours import MASK_COLOURS
 from dgcn.data.open import Layout, detect_layout, open_dataset
 from dgcn.data.voc import find_voc
 from dgcn.folder_labels import class_warnings, folder_labels
+from dgcn.mask_labels import mask_labels
 from dgcn.models import BACKBONES, recognise
 from dgcn.placing import object_value_of, place_images, place_masks
 from dgcn.starter_config import CONFIG, configuration
 from dgcn.text import counted
 from dgcn.textures import TEXTURE_SETTINGS, TEXTURE_SPREAD, spread_of
 
-LABELS, VAL = "labels.csv", "val.txt"
+LABELS, VAL, CLASSES = "labels.csv", "val.txt", "classes.txt"
 
 _TRAIN_AUG = Path("ImageSets", "Segmentation", "train_aug.txt")  # SBD's list, as it is handed round
 
@@ -72,8 +75,9 @@ def start(
     One folder a class gives every image its folder's name as label; an image that lies in two
     of them (same name, same bytes) gets both. Folders are searched to any depth
     (`dgcn.class_folders.survey`), ``train`` and ``val`` give the split, masks are linked to
-    ``masks/``. Images that are not in ``images/`` are linked there (hard links, copies where the
-    file system has none); nothing is moved. What is left aside is counted and named.
+    ``masks/``. Where nothing but masks says what images show, their classes are the labels
+    (`dgcn.mask_labels`). Images that are not in ``images/`` are linked there (hard links, copies
+    where the file system has none); nothing is moved. What is left aside is counted and named.
 
     Parameters
     ----------
@@ -121,15 +125,22 @@ def start(
     placed = place_images(found)
     known = folder_labels(folder / LABELS, found, placed)
     labels = known.labels
+    named = folder / CLASSES
+    ids = read_classes(named)[1:] if named.is_file() else list_of_values(found)
+    ids = ids or (found.colours.classes[1:] if found.colours else ())
     classes = sorted({label for row in labels.values() for label in row})
-    named = folder / "classes.txt"
-    ids = read_classes(named)[1:] if named.is_file() else tuple(classes)
+    renamed = ids and not set(classes) <= set(ids) and not any(placed.labels.values())
+    shown = mask_labels(found, placed, ids) if renamed or not classes else None
+    if shown is not None:
+        labels = shown.labels
+        classes = sorted({label for row in labels.values() for label in row})
+    ids = ids or (shown.classes if shown else tuple(classes))
     place_masks(found, placed, {**placed.labels, **labels}, ids)
-    remarks = [*about, *found.remarks, *known.remarks]
+    remarks = [*about, *found.remarks, *known.remarks, *(shown.remarks if shown else ())]
     remarks += [*class_warnings(labels), *found.left_aside()]
     texture, about_texture = _texture([folder / "images" / name for name in labels], paper)
     remarks += about_texture
-    value = object_value_of(folder / "masks", labels, ids)
+    value = 0 if found.colours else object_value_of(folder / "masks", labels, ids)
     if placed.linked:
         remarks.append(f"{placed.linked} images linked into {folder / 'images'}; nothing was moved")
     held_out = hold_out(labels, val)
@@ -155,6 +166,10 @@ def start(
     }
     if held_out:
         contents[VAL] = "".join(f"{Path(name).stem}\n" for name in held_out)
+    if found.colours is not None and found.colours.source != folder / MASK_COLOURS:
+        contents[MASK_COLOURS] = found.colours.csv()
+    if found.colours is None and not named.is_file() and ids != tuple(classes):
+        contents[CLASSES] = "".join(f"{name}\n" for name in (BACKGROUND, *ids))
     written, kept = [], []
     for name, text in contents.items():
         path = folder / name
@@ -182,9 +197,9 @@ def start(
             f"masks/: {value} is taken as the class of the image, other values than 0 as void "
             f"(data.object_value {value})"
         )
-    elif classes and (folder / "masks").is_dir() and not named.is_file():
-        listed = ", ".join(f"{index} {quoted(name)}" for index, name in enumerate(classes, start=1))
-        remarks.append(f"masks/: their values are taken as 0 background, {listed} (or classes.txt)")
+    elif ids and (folder / "masks").is_dir() and not (found.colours or named.is_file()):
+        meant = ", ".join(f"{index} {quoted(name)}" for index, name in enumerate(ids, start=1))
+        remarks.append(f"masks/: their values are taken as 0 background, {meant} (or {CLASSES})")
     return Start(
         len(labels), tuple(classes), len(held_out), tuple(written), tuple(kept), tuple(remarks)
     )

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from dgcn.cli import main
-from dgcn.data.images import read_mask, write_mask
+from dgcn.data.masks import read_mask, write_mask
 from dgcn.options import load_config
 from dgcn.pipeline.baselines import baselines, enlarged, verdict
 from dgcn.pipeline.cues import image_cues

@@ -19,7 +19,7 @@ from dgcn.cli import main
 from dgcn.config import RuntimeConfig
 from dgcn.cues import load_cues
 from dgcn.data import read_image, read_mask, to_tensor, write_synthetic
-from dgcn.data.images import mask_to_grid
+from dgcn.data.masks import mask_to_grid
 from dgcn.models.inference import image_logits, predict_image, scaled_size
 from dgcn.options import load_config, save_config
 from dgcn.pipeline.classifier import CLASSIFIER

@@ -15,7 +15,7 @@ from dgcn.cli import main
 from dgcn.cues import load_cues
 from dgcn.data import read_image, read_mask
 from dgcn.data.batches import TrainingSet
-from dgcn.data.images import mask_to_grid
+from dgcn.data.masks import mask_to_grid
 from dgcn.models.inference import image_logits, predict_image
 from dgcn.options import load_config
 from dgcn.pipeline.networks import load_segmenter

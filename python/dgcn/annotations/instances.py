@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from dgcn.data.images import VOID
+from dgcn.data.masks import VOID
 
 __all__ = ["Instance", "instances_of"]
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dgcn.data.errors import DataError
-from dgcn.data.images import VOID, mask_to_grid, read_mask, write_mask
+from dgcn.data.masks import VOID, mask_to_grid, read_mask, write_mask
 
 __all__ = ["read_cue_images", "write_cue_images"]
 

@@ -20,7 +20,7 @@ from PIL import Image, ImageDraw
 
 from dgcn.annotations.drawing import Drawing, Shape, drawn_name
 from dgcn.data.errors import DataError
-from dgcn.data.images import VOID, mask_to_grid, read_mask
+from dgcn.data.masks import VOID, mask_to_grid, read_mask
 
 __all__ = ["drawn_cues", "strokes_to_grid"]
 

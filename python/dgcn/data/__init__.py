@@ -5,16 +5,8 @@ from dgcn.data.coco import COCODataset
 from dgcn.data.dataset import ImageDataset, Progress, Record
 from dgcn.data.errors import DataError
 from dgcn.data.folder import FolderDataset
-from dgcn.data.images import (
-    VOID,
-    mask_to_grid,
-    normalise,
-    read_image,
-    read_mask,
-    resize_image,
-    to_tensor,
-    write_mask,
-)
+from dgcn.data.images import normalise, read_image, resize_image, to_tensor
+from dgcn.data.masks import VOID, mask_to_grid, read_mask, write_mask
 from dgcn.data.open import open_dataset
 from dgcn.data.palette import voc_palette
 from dgcn.data.synthetic import write_synthetic

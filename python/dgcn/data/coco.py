@@ -13,8 +13,9 @@ from dgcn.data.coco_masks import class_mask
 from dgcn.data.dataset import SPLITS, ImageDataset, Record, existing_folder
 from dgcn.data.errors import DataError
 from dgcn.data.image_labels import label_file
-from dgcn.data.images import image_size, write_mask
+from dgcn.data.images import image_size
 from dgcn.data.lists import BACKGROUND, read_names, require_name
+from dgcn.data.masks import write_mask
 
 __all__ = ["COCODataset", "find_year"]
 

@@ -12,7 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dgcn.data.errors import DataError
-from dgcn.data.images import VOID, read_image, read_mask
+from dgcn.data.images import read_image
+from dgcn.data.mask_colours import MaskColours
+from dgcn.data.masks import VOID, read_mask
 
 __all__ = [
     "IMAGE_SUFFIXES",
@@ -52,6 +54,8 @@ class Record:
     shown : tuple of two ints or None, default None
         A value in the mask's file and the class it stands for; every other value but 0 is void.
         None: the values are class ids, and 255 is void.
+    colours : MaskColours or None, default None
+        What the colours of the mask's file mean; then `shown` is None.
     """
 
     name: str
@@ -59,6 +63,7 @@ class Record:
     labels: tuple[int, ...]
     mask: Path | None
     shown: tuple[int, int] | None = None
+    colours: MaskColours | None = None
 
     def truth(self) -> NDArray[np.uint8]:
         """Read the mask: class ids (H, W), 255 where void.
@@ -68,10 +73,12 @@ class Record:
         ValueError
             There is no mask.
         FileNotFoundError, DataError
-            As `dgcn.data.read_mask`.
+            As `dgcn.data.read_mask`; or it holds a colour that the list does not have.
         """
         if self.mask is None:
             raise ValueError(f"image {self.name} has no mask")
+        if self.colours is not None:
+            return self.colours.read(self.mask)
         values = read_mask(self.mask)
         if self.shown is None:
             return values

@@ -17,7 +17,6 @@ from dgcn.data.dataset import (
     pictures_by_stem,
 )
 from dgcn.data.errors import DataError, Faults
-from dgcn.data.images import VOID
 from dgcn.data.lists import (
     LabelRow,
     infer_classes,
@@ -26,6 +25,8 @@ from dgcn.data.lists import (
     read_labels,
     read_names,
 )
+from dgcn.data.mask_colours import MASK_COLOURS, read_mask_colours
+from dgcn.data.masks import VOID
 
 __all__ = ["FolderDataset", "Progress", "Record"]
 
@@ -40,11 +41,13 @@ class FolderDataset(ImageDataset):
           labels.csv   image,labels     e.g.  beach.jpg,dog boat   (labels may be empty)
           classes.txt  optional; one name a line, the first is "background"
           masks/       optional; <stem>.png, class ids, 255 = void; for evaluation only;
-                       or of one value, see object_value
+                       or of one value, see object_value, or of colours:
+          mask_colours.csv   optional; class,red,green,blue; what the colours of masks mean
           train.txt    optional; one stem a line
           val.txt      optional
 
-    Without ``classes.txt`` the classes are the background and the sorted names in ``labels.csv``.
+    Without ``classes.txt`` the classes are those of ``mask_colours.csv``, without that the
+    background and the sorted names in ``labels.csv``.
     Without any split file every image is in ``train``; with ``val.txt`` alone the others are; with
     ``train.txt`` alone ``val`` is empty. Only lists are read here, no image: see `check`.
 
@@ -73,8 +76,9 @@ class FolderDataset(ImageDataset):
         ``root``, its ``images/`` or ``labels.csv``, or ``saliency`` does not exist.
     DataError
         No image, two images with the same stem, a malformed list, an image listed twice or not
-        there, an unknown label, several labels of an image beside `object_value`, a name in a split
-        that is not in ``labels.csv`` or is in both splits. The message names the file and the line.
+        there, an unknown label, several labels of an image beside `object_value`, a list of colours
+        beside it, a class of a colour that ``classes.txt`` lacks, a name in a split that is not in
+        ``labels.csv`` or is in both splits. The message names the file and the line.
     """
 
     def __init__(
@@ -100,9 +104,13 @@ class FolderDataset(ImageDataset):
 
         faults = Faults(labels_file)
         rows = read_labels(labels_file, faults)
-        classes_file = root / "classes.txt"
+        classes_file, colours_file = root / "classes.txt", root / MASK_COLOURS
+        colours = read_mask_colours(colours_file) if colours_file.is_file() else None
         if classes_file.is_file():
             classes = read_classes(classes_file)
+            colours = None if colours is None else colours.renumbered(classes)
+        elif colours is not None:
+            classes = colours.classes
         else:
             try:
                 classes = infer_classes(rows, labels_file)
@@ -111,6 +119,10 @@ class FolderDataset(ImageDataset):
                 raise
         records = _records(rows, faults, classes, images, masks)
         faults.raise_any()
+        if colours is not None:
+            if object_value:
+                raise DataError(f"{colours_file}: says what masks mean, data.object_value does too")
+            records = {name: replace(record, colours=colours) for name, record in records.items()}
         if object_value:
             records = {
                 name: _of_one_value(record, object_value, classes)

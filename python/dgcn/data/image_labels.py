@@ -11,8 +11,8 @@ import numpy as np
 
 from dgcn.data.array_unpickler import DAMAGE, load_object
 from dgcn.data.errors import DataError
-from dgcn.data.images import VOID, read_mask
 from dgcn.data.lists import BACKGROUND, read_labels
+from dgcn.data.masks import VOID, read_mask
 
 __all__ = ["label_file", "labels_from_mask", "labels_from_xml"]
 

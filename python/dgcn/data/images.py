@@ -1,4 +1,4 @@
-"""Images and label masks on disk, and as arrays and tensors."""
+"""Images on disk, and as arrays and tensors."""
 
 from __future__ import annotations
 
@@ -11,33 +11,24 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from dgcn.atomic import atomic_file
 from dgcn.data.errors import DataError
-from dgcn.data.palette import voc_palette
 from dgcn.data.wide import channels_of_tiff, refuse_odd, to_8_bits, wide_pixels
 
 __all__ = [
     "IMAGENET_MEAN",
     "IMAGENET_STD",
-    "VOID",
-    "mask_to_grid",
     "normalise",
     "read_image",
-    "read_mask",
     "resize_image",
     "rgb_of",
     "to_tensor",
-    "write_mask",
 ]
-
-VOID = 255
-"""Mask value of a pixel that has no label and takes no part in evaluation."""
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
 # What Pillow raises on a damaged or absurdly large file; parts of short ones may claim 4 GiB.
-_DECODE_ERRORS = (
+DECODE_ERRORS = (
     MemoryError,
     UnidentifiedImageError,
     Image.DecompressionBombError,
@@ -51,11 +42,8 @@ _DECODE_ERRORS = (
     struct.error,
 )
 
-# Pillow stretches 2- and 4-bit grey PNG to 0..255; this is the factor it multiplied by.
-_GREY_STRETCH = {"L;2": 85, "L;4": 17}
 
-
-def _refuse_bomb(opened: Image.Image) -> None:
+def refuse_bomb(opened: Image.Image) -> None:
     """Refuse what takes gigabytes to decode, before it is: a PNG of one colour has few bytes."""
     most, pixels = Image.MAX_IMAGE_PIXELS, opened.width * opened.height
     if most is not None and pixels > most:
@@ -91,17 +79,17 @@ def read_image(path: str | os.PathLike[str]) -> NDArray[np.uint8]:
         tells; it is a TIFF of several pages, or of channels that are no colours; it has more than
         ``PIL.Image.MAX_IMAGE_PIXELS`` pixels (89 million). The message names it.
     """
-    path = _existing(path, "image")
+    path = existing_file(path, "image")
     try:
         with Image.open(path) as opened:
-            _refuse_bomb(opened)
+            refuse_bomb(opened)
             refuse_odd(opened)
             wide = wide_pixels(path, opened)
             return rgb_of(opened if wide is None else Image.fromarray(wide))
     except UnidentifiedImageError as error:
         odd = channels_of_tiff(path) if path.suffix.lower() in (".tif", ".tiff") else ""
         raise DataError(f"{path}: cannot be read as an image ({odd or error})") from error
-    except _DECODE_ERRORS as error:
+    except DECODE_ERRORS as error:
         reason = str(error) or type(error).__name__
         raise DataError(f"{path}: cannot be read as an image ({reason})") from error
 
@@ -135,113 +123,14 @@ def image_size(path: str | os.PathLike[str]) -> tuple[int, int]:
     DataError
         The file is no image or too large a one; the message names it.
     """
-    path = _existing(path, "image")
+    path = existing_file(path, "image")
     try:
         with Image.open(path) as opened:
-            _refuse_bomb(opened)
+            refuse_bomb(opened)
             return opened.height, opened.width
-    except _DECODE_ERRORS as error:
+    except DECODE_ERRORS as error:
         reason = str(error) or type(error).__name__
         raise DataError(f"{path}: cannot be read as an image ({reason})") from error
-
-
-def read_mask(path: str | os.PathLike[str]) -> NDArray[np.uint8]:
-    """Read a label mask: the stored numbers, whatever the palette.
-
-    Parameters
-    ----------
-    path : path
-        Indexed or grey PNG of 1 to 16 bits a pixel with values 0..255; or one of colours (RGB) that
-        are all grey.
-
-    Returns
-    -------
-    numpy.ndarray, shape (H, W), uint8
-        Class ids; 255 is void.
-
-    Raises
-    ------
-    FileNotFoundError
-        No such file.
-    DataError
-        The file is damaged, not PNG, holds colours in place of class ids, or a value above
-        255; the message names it.
-    """
-    path = _existing(path, "mask")
-    try:
-        with Image.open(path) as opened:
-            kind, mode = opened.format, opened.mode
-            raw_mode = str(opened.tile[0][3]) if opened.tile else mode
-            _refuse_bomb(opened)
-            opened.load()
-            values = np.asarray(opened)
-    except _DECODE_ERRORS as error:
-        reason = str(error) or type(error).__name__
-        raise DataError(f"{path}: cannot be read as a mask ({reason})") from error
-    if kind != "PNG":
-        raise DataError(f"{path}: a mask must be a PNG file, this is {kind}")
-    if mode in {"RGB", "RGBA", "LA"} and _is_grey(values):
-        values, mode, raw_mode = values[..., 0], "L", "L"
-    if mode not in {"1", "L", "P", "I", "I;16"}:
-        raise DataError(
-            f"{path}: a mask must be an indexed or grey PNG that holds class ids, "
-            f"this one holds {mode} colours"
-        )
-    if values.max(initial=0) > 255 or values.min(initial=0) < 0:
-        worst = values[(values > 255) | (values < 0)][0]
-        raise DataError(f"{path}: a mask holds values 0..255, found {worst}")
-    stretch = np.uint8(_GREY_STRETCH.get(raw_mode, 1))
-    return np.asarray(values.astype(np.uint8) // stretch)
-
-
-def is_black_and_white(pixels: NDArray[np.uint8]) -> bool:
-    """Whether pixels (H, W, 2..4), as Pillow gives them, are a black and white mask.
-
-    JPEG and smoothed outlines may take a twentieth of them further than 32 from black and white.
-    """
-    near = 32
-    if not _is_grey(pixels, near):
-        return False
-    values = pixels[..., 0]
-    return bool(np.mean((values <= near) | (values >= 255 - near)) >= 0.95)
-
-
-def _is_grey(pixels: NDArray[np.uint8], within: int = 0) -> bool:
-    """Whether pixels hold no colour, their channels being that near, and none is transparent."""
-    opaque = pixels.shape[2] == 3 or bool((pixels[..., -1] == 255).all())
-    colours = pixels[..., :3] if pixels.shape[2] > 2 else pixels[..., :1]
-    return opaque and int(np.ptp(colours, axis=2).max(initial=0)) <= within
-
-
-def write_mask(path: str | os.PathLike[str], mask: NDArray[np.uint8]) -> None:
-    """Write a label mask as an indexed PNG in PASCAL VOC's colours.
-
-    The file appears under its name only when complete; an older one is replaced.
-
-    Parameters
-    ----------
-    path : path
-        Ends in ``.png``.
-    mask : numpy.ndarray, shape (H, W), uint8
-        Class ids; 255 is void.
-
-    Raises
-    ------
-    TypeError
-        ``mask`` is not uint8.
-    ValueError
-        ``mask`` is not two-dimensional or is empty, or ``path`` does not end in ``.png``.
-    """
-    path = Path(path)
-    _require_uint8(mask, "mask")
-    if mask.ndim != 2 or mask.size == 0:
-        raise ValueError(f"mask must have shape (H, W) with H, W >= 1, got {mask.shape}")
-    if path.suffix.lower() != ".png":
-        raise ValueError(f"path must end in .png, got {path.name!r}")
-    indexed = Image.fromarray(np.ascontiguousarray(mask)).convert("L")
-    indexed.putpalette(voc_palette().tobytes())
-    with atomic_file(path) as file:
-        indexed.save(file, format="PNG", optimize=False)
 
 
 def resize_image(image: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
@@ -311,46 +200,6 @@ def to_tensor(image: NDArray[np.uint8], size: int) -> torch.Tensor:
     return normalise(resize_image(image, size))
 
 
-def mask_to_grid(mask: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
-    """Sample a mask at the cells of a network's output grid.
-
-    Cell ``i`` of ``h`` lies on pixel ``i (H - 1) / (h - 1)``, corners on corners; the nearest pixel
-    is taken (the later one of two equally near), never a mixture. One cell alone lies on pixel 0.
-
-    Parameters
-    ----------
-    mask : numpy.ndarray, shape (H, W), uint8
-    height, width : int
-        Shape of the grid, each at least 1.
-
-    Returns
-    -------
-    numpy.ndarray, shape (height, width), uint8
-
-    Raises
-    ------
-    TypeError
-        ``mask`` is not uint8.
-    ValueError
-        ``mask`` is not two-dimensional or is empty, or ``height`` or ``width`` is below 1.
-    """
-    _require_uint8(mask, "mask")
-    if mask.ndim != 2 or mask.size == 0:
-        raise ValueError(f"mask must have shape (H, W) with H, W >= 1, got {mask.shape}")
-    rows = _grid_positions(mask.shape[0], height, "height")
-    columns = _grid_positions(mask.shape[1], width, "width")
-    return mask[rows[:, None], columns[None, :]]
-
-
-def _grid_positions(length: int, cells: int, name: str) -> NDArray[np.int64]:
-    if cells < 1:
-        raise ValueError(f"{name} must be at least 1, got {cells}")
-    if cells == 1:
-        return np.zeros(1, dtype=np.int64)
-    index = np.arange(cells, dtype=np.int64)
-    return (2 * index * (length - 1) + (cells - 1)) // (2 * (cells - 1))
-
-
 def _to_rgb(picture: Image.Image) -> Image.Image:
     if picture.mode == "F":
         raise ValueError("it holds floating-point values: save it with 8 or 16 bits a channel")
@@ -364,20 +213,20 @@ def _to_rgb(picture: Image.Image) -> Image.Image:
     return picture.convert("RGB")
 
 
-def _existing(path: str | os.PathLike[str], what: str) -> Path:
+def existing_file(path: str | os.PathLike[str], what: str) -> Path:
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"{what} file not found: {path}")
     return path
 
 
-def _require_uint8(array: NDArray[np.uint8], name: str) -> None:
+def require_uint8(array: NDArray[np.uint8], name: str) -> None:
     if not isinstance(array, np.ndarray) or array.dtype != np.uint8:
         kind = getattr(array, "dtype", type(array).__name__)
         raise TypeError(f"{name} must be a uint8 array, got {kind}")
 
 
 def _require_rgb(array: NDArray[np.uint8], name: str) -> None:
-    _require_uint8(array, name)
+    require_uint8(array, name)
     if array.ndim != 3 or array.shape[2] != 3 or array.size == 0:
         raise ValueError(f"{name} must have shape (H, W, 3) with H, W >= 1, got {array.shape}")

@@ -23,8 +23,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from dgcn.data.folder import FolderDataset
-from dgcn.data.images import write_mask
 from dgcn.data.lists import BACKGROUND
+from dgcn.data.masks import write_mask
 from dgcn.data.shapes import SHAPES, Field
 from dgcn.data.textures import MARKS, background, hsv, smooth_noise
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from dgcn.atomic import atomic_file
 from dgcn.data.errors import DataError
-from dgcn.data.images import read_mask
+from dgcn.data.masks import read_mask
 from dgcn.data.voc import VOC_CLASSES
 
 __all__ = ["FOLDER", "write_voc_archive"]

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from scipy.ndimage import distance_transform_edt
 
 from dgcn.data import Record
-from dgcn.data.images import VOID
 from dgcn.data.lists import quoted
+from dgcn.data.masks import VOID
 from dgcn.doctor.finding import Finding
 from dgcn.doctor.names import some_of
 

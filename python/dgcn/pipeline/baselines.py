@@ -73,7 +73,7 @@ class _NotScored(Exception):
 def enlarged(cues: NDArray[np.bool_], height: int, width: int) -> NDArray[np.uint8]:
     """Mask (height, width) of cues (L, h, w): each pixel has its nearest cell's class, or 0.
 
-    Cells lie as in `dgcn.data.images.mask_to_grid`, corners on corners.
+    Cells lie as in `dgcn.data.masks.mask_to_grid`, corners on corners.
     """
     labels = cues.argmax(0).astype(np.uint8)  # 0 where no class is set
     rows, columns = (
@@ -160,6 +160,7 @@ def _cues_alone(run: Run, split: str) -> Confusion:
         "cues": made,
         "split": split_fingerprint(run, split),
         "masks": [[str(record.mask), *(record.shown or ())] for record in records],
+        "colours": next((record.colours.csv() for record in records if record.colours), None),
     }
     path = run.cues_folder / f"alone_{split}.json"
     known = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}

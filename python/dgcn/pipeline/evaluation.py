@@ -11,7 +11,7 @@ from typing import Any
 from dgcn.atomic import write_text
 from dgcn.boundary import BoundaryScore
 from dgcn.config import Config
-from dgcn.data.images import read_mask
+from dgcn.data.masks import read_mask
 from dgcn.lost import LostPixels
 from dgcn.metrics import Confusion, plain_score, score
 from dgcn.pipeline.baselines import baseline_table, baselines, plain_baselines, verdict

@@ -17,7 +17,8 @@ from dgcn.atomic import write_text
 from dgcn.config import ModelConfig, Optimisation
 from dgcn.cues import cam_multiscale
 from dgcn.data.batches import TrainingSet
-from dgcn.data.images import read_image, to_tensor, write_mask
+from dgcn.data.images import read_image, to_tensor
+from dgcn.data.masks import write_mask
 from dgcn.metrics import Confusion
 from dgcn.models import Backbone, Classifier, Segmenter, aggregate, build_backbone
 from dgcn.models.inference import image_logits, predict_image

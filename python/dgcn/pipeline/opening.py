@@ -74,6 +74,7 @@ def check_once(run: Run) -> None:
         "images": digest(records),
         "masks": str(run.config.data.masks),
         "object_value": run.config.data.object_value,
+        "colours": next((record.colours.csv() for record in records if record.colours), None),
     }
     if path.is_file() and json.loads(path.read_text(encoding="utf-8")) == checked:
         run.dataset.prepare(records)  # what was prepared may be gone

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dgcn.data.dataset import Record
-from dgcn.data.images import mask_to_grid
+from dgcn.data.masks import mask_to_grid
 from dgcn.metrics import Confusion
 from dgcn.pipeline.panels import (
     Panel,

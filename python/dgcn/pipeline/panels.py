@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from dgcn.cues import load_cues, normalised_cam
 from dgcn.data.batches import TrainingSet
 from dgcn.data.dataset import Record
-from dgcn.data.images import VOID, read_image, read_mask
+from dgcn.data.images import read_image
+from dgcn.data.masks import VOID, read_mask
 from dgcn.metrics import Confusion
 from dgcn.models import Classifier
 from dgcn.pipeline.networks import Predictor, activation, load_classifier, load_predictor

@@ -20,7 +20,8 @@ from dgcn.annotations import Format, Sheet, coco, cvat, instances_of, writer_of
 from dgcn.atomic import write_text
 from dgcn.data.dataset import IMAGE_SUFFIXES, OTHER_SUFFIXES
 from dgcn.data.errors import DataError
-from dgcn.data.images import read_image, write_mask
+from dgcn.data.images import read_image
+from dgcn.data.masks import write_mask
 from dgcn.model import Model
 from dgcn.pipeline.networks import ToPredict, write_masks
 from dgcn.pipeline.run import Run

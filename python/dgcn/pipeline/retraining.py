@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from dgcn.atomic import write_text
 from dgcn.cues import load_cues
 from dgcn.data.batches import TrainingSet
-from dgcn.data.images import VOID, mask_to_grid, read_mask, write_mask
+from dgcn.data.masks import VOID, mask_to_grid, read_mask, write_mask
 from dgcn.models import Segmenter
 from dgcn.options import save_config
 from dgcn.pipeline.networks import (

@@ -20,7 +20,7 @@ from dgcn.atomic import remove_partials
 from dgcn.config import Config
 from dgcn.cues.drawings import Drawings, find_drawings
 from dgcn.data.dataset import ImageDataset, Record
-from dgcn.data.images import mask_to_grid
+from dgcn.data.masks import mask_to_grid
 from dgcn.data.open import open_dataset
 from dgcn.data.synthetic import write_synthetic
 from dgcn.metrics import Confusion, plain_score, score

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from dgcn.data.images import VOID
+from dgcn.data.masks import VOID
 from dgcn.report.colours import class_colours
 from dgcn.report.panels import (
     EDGE_ALPHA,

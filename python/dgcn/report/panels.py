@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from dgcn.data.images import VOID
+from dgcn.data.masks import VOID
 from dgcn.report.colours import class_colours
 
 __all__ = ["heat", "overlay"]

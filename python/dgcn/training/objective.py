@@ -17,7 +17,7 @@ import graphcut_ext as gx
 from dgcn.config import Config
 from dgcn.crf import CRF, dense_crf_batch, images_to_grid
 from dgcn.data.batches import Sample
-from dgcn.data.images import VOID
+from dgcn.data.masks import VOID
 from dgcn.losses import boundary_loss, floored_softmax, seeding_loss
 from dgcn.models import Segmenter, SegmenterOutput, aggregate
 from dgcn.supervision import Supervision
