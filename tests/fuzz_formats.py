@@ -25,6 +25,7 @@ from dgcn.data import DataError, read_image, read_mask
 from dgcn.data.coco import COCODataset
 from dgcn.data.image_labels import label_file, labels_from_xml
 from dgcn.data.lists import labels_csv, quoted, read_classes, read_labels, read_names
+from dgcn.data.mask_colours import MaskColours, read_mask_colours
 from dgcn.models import Segmenter, build_backbone
 from dgcn.models.weights import WeightsError, load_weights
 from dgcn.options import config_with
@@ -123,6 +124,21 @@ def read_csv(path: Path) -> None:
     rows = {row.image: row.labels for row in read_labels(path)}
     path.write_text(labels_csv(rows), encoding="utf-8")
     assert {row.image: row.labels for row in read_labels(path)} == rows
+
+
+def read_colours(path: Path) -> None:
+    colours = read_mask_colours(path)
+    assert 2 <= len(colours.classes) <= 255
+    assert set(colours.ids.values()) <= {*range(len(colours.classes)), 255}
+    again = path.with_name("again.csv")
+    again.write_text(colours.csv(), encoding="utf-8")
+    assert read_mask_colours(again).ids == colours.ids
+
+
+def read_coloured(path: Path) -> None:
+    ids = {(0, 0, 0): 0, (1, 1, 1): 1, (2, 2, 2): 2, (255, 255, 255): 3}
+    colours = MaskColours(("background", "cat", "dog", "cow"), ids, path)
+    assert colours.read(path).max(initial=0) <= 3
 
 
 def read_lists(path: Path) -> None:
@@ -304,6 +320,17 @@ READERS: dict[str, Reader] = {
         (DataError,),
         lambda _: [b"background\ncat\ntraffic light\n", 'background\nété\n""\n'.encode()],
     ),
+    "mask_colours": Reader(
+        ".csv",
+        read_colours,
+        (DataError,),
+        lambda _: [
+            b"name,r,g,b\ncat,200,30,40\ntraffic light,0,128,255\nVoid,128,128,128\n",
+            b"# label:color_rgb:parts:actions\ncat:200,30,40::\nbackground:0,0,0::\n",
+            b"200 30 40\tcat\n0 128 255\tdog\n",
+        ],
+    ),
+    "coloured_mask": Reader(".png", read_coloured, (DataError,), lambda _: pictures("PNG")[:4]),
     "cue_list": Reader(".txt", read_listing, (DataError,), lambda _: [b"a.jpg 0\nb/c.png 1\n"]),
     "annotation": Reader(
         ".xml",

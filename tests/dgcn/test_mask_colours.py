@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from dgcn.data import VOID, DataError, FolderDataset
-from dgcn.data.mask_colours import read_mask_colours
+from dgcn.data.mask_colours import MaskColours, read_mask_colours
 
 CAT, DOG, GREY = (200, 30, 40), (0, 128, 255), (128, 128, 128)
 LISTS = {
@@ -49,6 +49,14 @@ def test_lists_as_they_come(name: str, tmp_path: Path) -> None:
     np.testing.assert_array_equal(colours.read(mask), expected)
     again = read_mask_colours(listed(tmp_path, colours.csv(), "again.csv"))
     assert (again.classes, again.ids) == (colours.classes, colours.ids)
+
+
+@pytest.mark.parametrize("name", ["#a", "5", 'a "b"', "a:1,2,3:", "1,2,3,x", "a b", '"', "void 2"])
+def test_lists_are_read_back_whatever_the_names(name: str, tmp_path: Path) -> None:
+    colours = MaskColours(("background", name, "z"), {(1, 2, 3): 1, (4, 5, 6): 2}, tmp_path)
+    again = read_mask_colours(listed(tmp_path, colours.csv()))
+    assert again.classes == colours.classes
+    assert again.ids == {**colours.ids, (0, 0, 0): 0}
 
 
 def test_background_has_any_colour_and_a_class_several(tmp_path: Path) -> None:

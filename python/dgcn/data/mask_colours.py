@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dgcn.data.errors import DataError, Faults
-from dgcn.data.lists import BACKGROUND, quoted, require_name
+from dgcn.data.lists import BACKGROUND, require_name
 from dgcn.data.masks import VOID, read_coloured_mask
 
 __all__ = ["MASK_COLOURS", "MaskColours", "read_mask_colours"]
@@ -24,8 +24,8 @@ _BACKGROUND_NAMES = frozenset({BACKGROUND, "bg"})
 _NUMBER = r"([0-9]{1,3})"
 _BETWEEN = r"\s*[,;\t ]\s*"
 _LINES = (
-    re.compile(rf"([^:]+):{_NUMBER},{_NUMBER},{_NUMBER}(?::.*)?"),
     re.compile(_BETWEEN.join((_NUMBER, _NUMBER, _NUMBER, "(.+)"))),
+    re.compile(rf"([^:]+):{_NUMBER},{_NUMBER},{_NUMBER}(?::.*)?"),
     re.compile(_BETWEEN.join(("(.+?)", _NUMBER, _NUMBER, _NUMBER))),
 )
 _Colour = tuple[int, int, int]
@@ -99,8 +99,11 @@ class MaskColours:
     def csv(self) -> str:
         """The text of a ``mask_colours.csv``."""
         names = {**dict(enumerate(self.classes)), VOID: "void"}
-        rows = [f"{quoted(names[label])},{r},{g},{b}" for (r, g, b), label in self.ids.items()]
-        return "\n".join(["class,red,green,blue", *rows]) + "\n"
+        rows = []
+        for (red, green, blue), label in self.ids.items():
+            name = names[label].replace('"', '""')
+            rows.append(f'{red},{green},{blue},"{name}"')  # in this order no name can mislead
+        return "\n".join(["red,green,blue,class", *rows]) + "\n"
 
 
 def read_mask_colours(path: Path) -> MaskColours:
