@@ -221,9 +221,9 @@ def checkpoint_content() -> dict[str, Any]:
     return {"format": 1, **vars(checkpoint)}
 
 
-def torch_file(content: Any) -> bytes:
+def torch_file(content: Any, zipped: bool = True) -> bytes:
     file = io.BytesIO()
-    torch.save(content, file)
+    torch.save(content, file, _use_new_zipfile_serialization=zipped)
     return file.getvalue()
 
 
@@ -356,7 +356,10 @@ READERS: dict[str, Reader] = {
         ".pth",
         read_weights,
         (WeightsError,),
-        lambda _: [torch_file(torch.nn.Linear(3, 2).state_dict())],
+        lambda _: [
+            torch_file(torch.nn.Linear(3, 2).state_dict()),
+            torch_file(torch.nn.Linear(3, 2).state_dict(), zipped=False),
+        ],
         lambda draw: torch_file(changed(dict(torch.nn.Linear(3, 2).state_dict()), draw)),
     ),
     "safetensors": Reader(

@@ -14,7 +14,7 @@ def test_readers_refuse_or_read(tmp_path: Path) -> None:
     command = [sys.executable, str(TESTS / "fuzz_readers.py"), "-runs=40", "-seed=1", prefix]
     result = subprocess.run(command, capture_output=True, text=True)
     assert result.returncode == 0, result.stdout + result.stderr
-    assert result.stdout.count("40 inputs") == 14
+    assert result.stdout.count("40 inputs") == 16
 
 
 def test_odd_calls_are_refused_or_return() -> None:

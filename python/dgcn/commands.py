@@ -115,7 +115,9 @@ def _init_options(parser: ArgumentParser) -> None:
         help="Images: one folder a class, all in one place, or as VOC or COCO has them.",
     )
     parser.add_argument(
-        "--weights", type=Path, help="ImageNet weights, to be named in config.yaml."
+        "--weights",
+        type=Path,
+        help="ImageNet weights, to be named in config.yaml; default: those in torch's caches.",
     )
     parser.add_argument(
         "--val", type=float, default=0.2, help="Share of every class held out (val.txt); 0: none."
@@ -133,15 +135,15 @@ def _init_options(parser: ArgumentParser) -> None:
 def _init(options: Namespace) -> int:
     from dgcn.starter import next_steps, start
 
-    folder, weights = options["folder"], options.get("weights")
+    folder = options["folder"]
     begun = start(
         folder,
-        weights=weights,
+        weights=options.get("weights"),
         val=options.get("val", 0.2),
         force=options.get("force", False),
         paper=options.get("paper", False),
     )
-    say(*next_steps(begun, folder, weights))
+    say(*next_steps(begun, folder))
     return 0
 
 

@@ -21,7 +21,8 @@ from dgcn.data.open import Layout, detect_layout, open_dataset
 from dgcn.data.voc import find_voc
 from dgcn.folder_labels import class_warnings, folder_labels
 from dgcn.mask_labels import mask_labels
-from dgcn.models import BACKBONES, recognise
+from dgcn.models import BACKBONES, WeightsError, recognise
+from dgcn.models.cached import WHERE_TO_GET, cached_weights
 from dgcn.placing import object_value_of, place_images, place_masks
 from dgcn.starter_config import CONFIG, configuration
 from dgcn.text import counted
@@ -48,6 +49,8 @@ class Start:
         Files written, and files that were there before and have been left.
     remarks : tuple of str
         What a person should know.
+    weights : Path or None
+        ImageNet weights in the configuration.
     """
 
     images: int
@@ -56,6 +59,7 @@ class Start:
     written: tuple[Path, ...]
     kept: tuple[Path, ...]
     remarks: tuple[str, ...]
+    weights: Path | None = None
 
 
 def start(
@@ -84,7 +88,8 @@ def start(
     folder : Path
         With images in folders named after their class, or all in one place.
     weights : Path or None, default None
-        ImageNet weights to name in the configuration.
+        ImageNet weights to name in the configuration. None: those of a known backbone in the caches
+        of torch and Hugging Face, where there are any (`dgcn.models.cached`).
     val : float, default 0.2
         Share of every class to hold out, in [0, 1); 0: no val.txt. VOC and COCO have their own.
     force : bool, default False
@@ -112,7 +117,7 @@ def start(
         raise FileNotFoundError(f"weights: no such file: {weights}")
     if not 0 <= val < 1:
         raise ValueError(f"val must be in [0, 1), got {val}")
-    backbone, about = (None, []) if weights is None else _backbone_of(weights)
+    weights, backbone, about = _weights_at_hand() if weights is None else _backbone_of(weights)
     if find_voc(folder) is not None or find_year(folder) is not None:
         begun = _start_layout(
             folder, detect_layout(folder), weights, backbone, force=force, paper=paper
@@ -201,11 +206,17 @@ def start(
         meant = ", ".join(f"{index} {quoted(name)}" for index, name in enumerate(ids, start=1))
         remarks.append(f"masks/: their values are taken as 0 background, {meant} (or {CLASSES})")
     return Start(
-        len(labels), tuple(classes), len(held_out), tuple(written), tuple(kept), tuple(remarks)
+        len(labels),
+        tuple(classes),
+        len(held_out),
+        tuple(written),
+        tuple(kept),
+        tuple(remarks),
+        weights,
     )
 
 
-def next_steps(begun: Start, folder: Path, weights: Path | None) -> list[str]:
+def next_steps(begun: Start, folder: Path) -> list[str]:
     """What `start` did and what comes next, as lines for a person."""
     lines = [f"wrote {path}" for path in begun.written]
     lines += [f"kept {path}, which was there already (--force replaces it)" for path in begun.kept]
@@ -228,9 +239,10 @@ def next_steps(begun: Start, folder: Path, weights: Path | None) -> list[str]:
             f"  2. dgcn doctor --config {config}",
         ]
     lines.append(f"then: dgcn run --config {config}")
-    if weights is None and folder / CONFIG in begun.written:
+    if begun.weights is None and folder / CONFIG in begun.written:
         lines.append(
-            "Without ImageNet weights the masks will be poor: set model.weights, or --weights."
+            f"Without ImageNet weights the masks will be poor: set model.weights, or --weights. "
+            f"One file: {WHERE_TO_GET}"
         )
     return lines
 
@@ -241,18 +253,35 @@ def _unused(path: Path) -> Path:
     return next(each for each in itertools.chain([path], numbered) if not each.exists())
 
 
-def _backbone_of(weights: Path) -> tuple[str | None, list[str]]:
-    """The backbone that a file of weights is of, and what to say about it."""
+def _backbone_of(weights: Path) -> tuple[Path, str | None, list[str]]:
+    """A file of weights, the backbone that it is of, and what to say about it."""
     found = recognise(weights, BACKBONES)
     if found is None:
         known = ", ".join(BACKBONES)
-        return None, [
-            f"{weights} fits none of the backbones {known}: set model.backbone to timm:NAME or to "
-            f"a class of your own"
-        ]
+        return (
+            weights,
+            None,
+            [
+                f"{weights} fits none of the backbones {known}: set model.backbone to timm:NAME or "
+                f"to a class of your own"
+            ],
+        )
     suited = [f"{name} {value:g}" for name, value in BACKBONES[found].rates.items()]
     said = f" with {' and '.join(suited)}, which suit it" if suited else ""
-    return found, [f"{weights.name} has the weights of {found}: model.backbone is set to it{said}"]
+    said = f"{weights.name} has the weights of {found}: model.backbone is set to it{said}"
+    return weights, found, [said]
+
+
+def _weights_at_hand() -> tuple[Path | None, str | None, list[str]]:
+    """The first file in the caches that fits a backbone, as `_backbone_of`."""
+    for path in cached_weights():
+        try:
+            weights, backbone, about = _backbone_of(path)
+        except (OSError, WeightsError):
+            continue
+        if backbone is not None:
+            return weights, backbone, [f"weights found: {path}", *about]
+    return None, None, []
 
 
 def _texture(pictures: Sequence[Path], paper: bool) -> tuple[bool, list[str]]:
@@ -321,6 +350,7 @@ def _start_layout(
         written=() if kept else (path,),
         kept=(path,) if kept else (),
         remarks=tuple(remarks),
+        weights=weights,
     )
 
 

@@ -20,6 +20,15 @@ def _ctrl_c() -> Iterator[None]:
     signal.signal(signal.SIGINT, before)
 
 
+@pytest.fixture(autouse=True, scope="session")
+def _empty_caches(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """No weights that this machine may have in its caches."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("TORCH_HOME", "HF_HOME", "HF_HUB_CACHE"):
+            patch.setenv(name, str(tmp_path_factory.mktemp(name)))
+        yield
+
+
 @pytest.fixture(scope="session")
 def tiny_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder of a finished run by graph cuts of two epochs: 81 x 81, 6 + 3 images."""

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
@@ -134,8 +133,9 @@ def _read(path: Path) -> dict[str, Tensor]:
     except pickle.UnpicklingError as error:
         reason = str(error).strip().splitlines()[0]
         raise WeightsError(f"{path} holds more than weights, or is damaged: {reason}") from error
-    except (SafetensorError, RuntimeError, OSError, EOFError, ValueError, KeyError) as error:
-        raise WeightsError(f"{path} cannot be read as weights: {error}") from error
+    except Exception as error:  # damaged bytes lead torch's unpickler to any error
+        reason = str(error) or type(error).__name__
+        raise WeightsError(f"{path} cannot be read as weights: {reason}") from error
     raise WeightsError(f"{path}: weights must be a .safetensors, .pth or .pt file")
 
 
