@@ -14,7 +14,7 @@ from PIL import Image
 
 from dgcn.cli import main
 from dgcn.data import read_image, read_mask
-from dgcn.pipeline.portable import find_checkpoint, load_portable
+from dgcn.pipeline.portable import find_checkpoint, load_classifier_beside, load_portable
 from dgcn.pipeline.prediction import find_images
 from dgcn.report import class_colours, drawn_over, overlay
 
@@ -240,6 +240,9 @@ def test_checkpoint_sets_nothing_but_what_describes_its_network(
         {"classes": 3},
         {"settings": {}},
         {"settings": {"data": {"size": torch.zeros(2)}, "model": {}}},
+        {"settings": {"data": {"size": 81}, "model": {}}},
+        {"settings": {"data": {"size": 81}, "model": {"backbone": 3}}},
+        {"settings": {"data": {"size": 81}, "model": {"backbone": "small", 5: 1}}},
     ],
 )
 def test_checkpoint_that_describes_itself_wrongly_is_refused(
@@ -250,3 +253,19 @@ def test_checkpoint_that_describes_itself_wrongly_is_refused(
     torch.save(content, tmp_path / "net.pt")
     with pytest.raises(ValueError, match=r"net\.pt does not describe its network rightly"):
         load_portable(tmp_path / "net.pt")
+
+
+def test_a_classifier_that_describes_itself_wrongly_is_refused(
+    tiny_run: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "classifier").mkdir()
+    content = torch.load(tiny_run / "classifier" / "last.pt", weights_only=True)
+    broken = tmp_path / "classifier" / "last.pt"
+    beside = tmp_path / "graph_cut" / "last.pt"
+    torch.save({**content, "model": {**content["model"], "head.weight": 3}}, broken)
+    with pytest.raises(ValueError, match=r"last\.pt does not fit the network it describes"):
+        load_classifier_beside(beside)
+    content["network"]["settings"]["model"]["backbone"] = None
+    torch.save(content, broken)
+    with pytest.raises(ValueError, match=r"last\.pt does not describe its network rightly"):
+        load_classifier_beside(beside)

@@ -133,10 +133,7 @@ def load_portable(path: Path, *, backbone: str | None = None) -> Portable:
             f"{path} is the checkpoint of a {network.get('kind', 'foreign network')}; masks come "
             f"from the segmentation network, in the run's graph_cut/last.pt or static/last.pt"
         )
-    try:
-        network = _checked(network)
-    except (KeyError, TypeError, AttributeError, ValueError, RuntimeError) as error:
-        raise ValueError(f"{path} does not describe its network rightly: {error!r}") from error
+    network = _described(path, network)
     options = network["settings"]["model"]
     foreign = sorted(set(options) - {field.name for field in fields(ModelConfig)})
     if foreign:
@@ -145,7 +142,7 @@ def load_portable(path: Path, *, backbone: str | None = None) -> Portable:
     try:
         model = build_segmenter(ModelConfig(**options), len(network["classes"]))
         model.load_state_dict(checkpoint.model)
-    except (RuntimeError, TypeError) as error:
+    except (RuntimeError, TypeError, AttributeError, KeyError) as error:
         reason = " ".join(str(error).split())[:200]
         raise ValueError(f"{path} does not fit the network it describes: {reason}") from error
     return Portable(path, model, tuple(network["classes"]), network["settings"], checkpoint.epoch)
@@ -179,10 +176,15 @@ def load_classifier_beside(path: Path, *, backbone: str | None = None) -> Classi
     network = checkpoint.network
     if network.get("kind") != CLASSIFIER:
         raise ValueError(f"{beside} is not the checkpoint of a classifier")
+    network = _described(beside, network)
     name = network["settings"]["model"]["backbone"]
     _refuse_foreign(beside, name, backbone, "--classify.backbone")
     model = Classifier(build_backbone(name), len(network["classes"]) - 1)
-    model.load_state_dict(checkpoint.model)
+    try:
+        model.load_state_dict(checkpoint.model)
+    except (RuntimeError, TypeError, AttributeError, KeyError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise ValueError(f"{beside} does not fit the network it describes: {reason}") from error
     return model.eval()
 
 
@@ -195,12 +197,21 @@ def _refuse_foreign(path: Path, name: str, allowed: str | None, option: str) -> 
         )
 
 
+def _described(path: Path, network: dict[str, Any]) -> dict[str, Any]:
+    try:
+        return _checked(network)
+    except (KeyError, TypeError, AttributeError, ValueError, RuntimeError) as error:
+        raise ValueError(f"{path} does not describe its network rightly: {error!r}") from error
+
+
 def _checked(network: dict[str, Any]) -> dict[str, Any]:
     """A description with the parts of `describe` alone: a file from elsewhere sets nothing else."""
     classes, settings = network["classes"], network["settings"]
     if len(classes) < 2 or not all(isinstance(name, str) for name in classes):
         raise TypeError("classes must be two names or more")
     model = {name: value for name, value in settings["model"].items() if name != "weights"}
+    if not all(isinstance(name, str) for name in (*model, model["backbone"])):
+        raise TypeError("model must hold settings by name, and a backbone's name")
     kept: dict[str, Any] = {"data": {"size": int(settings["data"]["size"])}, "model": model}
     if "evaluate" in settings:
         evaluate = settings["evaluate"]
