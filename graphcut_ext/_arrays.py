@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from graphcut_ext._fork import safe_in_forked_child
+from graphcut_ext._fork import Process, safe_in_forked_child
 
 Function = Callable[..., Any]
 
@@ -34,27 +34,24 @@ def takes_arrays(*values: str, indices: tuple[str, ...] = ()) -> Callable[[Funct
     def decorate(function: Function) -> Function:
         order = tuple(inspect.signature(function).parameters)
         tensors = {*values, *indices}
-        function = safe_in_forked_child(function)
+        in_child = safe_in_forked_child(function)
 
         @functools.wraps(function)
         def wrapper(*args: Any, **kwargs: Any) -> Any:
-            for argument in args:
+            called = function if Process.one_thread is None else in_child
+            for argument in (*args, *kwargs.values()):
                 if isinstance(argument, np.ndarray):
                     break
             else:
-                for argument in kwargs.values():
-                    if isinstance(argument, np.ndarray):
-                        break
-                else:
-                    return function(*args, **kwargs)
+                return called(*args, **kwargs)
             named = zip(order, args, strict=False)  # too many are left to the function's own error
             given = {name: value for name, value in (*named, *kwargs.items()) if name in tensors}
             if not any(isinstance(value, np.ndarray) for value in given.values()):
-                return function(*args, **kwargs)
+                return called(*args, **kwargs)
             found = _tensors_of(given, indices)
             places = [found.get(name, value) for name, value in zip(order, args, strict=False)]
             rest = {name: found.get(name, value) for name, value in kwargs.items()}
-            return _arrays_of(function(*places, *args[len(order) :], **rest))
+            return _arrays_of(called(*places, *args[len(order) :], **rest))
 
         return wrapper
 

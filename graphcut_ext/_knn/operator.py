@@ -82,11 +82,11 @@ def _host_backward(
     sums: list[Any] = [None, None]
     for place, points in enumerate((x, query)):
         if points is not None:
-            arrays[place] = to_numpy(points.to(grad.dtype))
+            arrays[place] = to_numpy(points if points.dtype == grad.dtype else points.to(grad.dtype))
             if ctx.needs_input_grad[2 * place]:
                 sums[place] = np.zeros_like(arrays[place])
                 grads[2 * place] = torch.from_numpy(sums[place])
-    places, pulls = to_numpy(indices), to_numpy(grad)
+    places, pulls = to_numpy(indices), np.ascontiguousarray(grad.detach().numpy())
     _core.knn_add_gradient(
         arrays[0], arrays[1], places, pulls, sums[0], sums[1], torch.get_num_threads()
     )

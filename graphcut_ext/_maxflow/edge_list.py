@@ -12,7 +12,7 @@ from torch import Tensor
 from graphcut_ext import _core
 from graphcut_ext._arguments import check_sizes
 from graphcut_ext._maxflow.cut import thread_count, to_numpy, value_dtype
-from graphcut_ext._operator import Operator, is_traced, is_transformed, on_host
+from graphcut_ext._operator import Operator, is_traced, on_host
 
 
 def leading_shape(*tensors: Tensor | None) -> torch.Size:
@@ -27,54 +27,6 @@ def leading_shape(*tensors: Tensor | None) -> torch.Size:
         return torch.Size(np.broadcast_shapes(*shapes))
     except ValueError as error:
         raise RuntimeError(str(error)) from None
-
-
-def cut_directly(
-    edge_index: Tensor,
-    capacity: Tensor,
-    reverse_capacity: Tensor | None,
-    source: Tensor,
-    sink: Tensor,
-    solver: str,
-    num_threads: int,
-) -> tuple[Tensor, Tensor] | None:
-    """Value and source side of one graph, or None where that takes more than a call of the core.
-
-    None too for whatever is wrong: a caller goes on to the checks, which say what it is.
-    """
-    if is_traced() or is_transformed():
-        return None
-    try:  # what is no tensor, is on a device or is not contiguous is no array for the core
-        inputs = (edge_index, capacity, reverse_capacity, source, sink)
-        requires_grad = [t is not None and t.requires_grad for t in inputs]
-        arrays: list[Any] = [
-            t if t is None else (t.detach() if needs else t).numpy()
-            for t, needs in zip(inputs, requires_grad, strict=True)
-        ]
-        ends, forward, backward, from_source, to_sink = arrays
-        if any(array is not None and array.ndim != 1 for array in arrays[1:]):
-            return None
-        value = np.empty((1, 1), np.float64 if forward.dtype.kind == "f" else np.int64)
-        source_side = np.empty((1, len(from_source)), np.bool_)
-        _core.solve_edge_list(
-            ends,
-            forward,
-            backward,
-            from_source,
-            to_sink,
-            None,
-            value,
-            source_side,
-            None,
-            solver,
-            thread_count(num_threads),
-        )
-    except (AttributeError, IndexError, RuntimeError, TypeError, ValueError):
-        return None
-    found = torch.from_numpy(value.reshape(())), torch.from_numpy(source_side[0])
-    if any(requires_grad) and torch.is_grad_enabled():
-        found = cut_edge_list.differentiated(*inputs, None, solver, False, num_threads, found)
-    return found
 
 
 def _kernel(
@@ -249,8 +201,9 @@ def _host_backward(
     found: list[Any] = [None] * 4
     for i in wanted:
         found[i] = np.empty(shapes[i], np.float32 if as_given else np.float64)
+    gradient = np.ascontiguousarray(grad_value.detach().numpy())
     _core.write_value_gradient(
-        to_numpy(edge_index), to_numpy(side), to_numpy(grad_value), ctx.like[1] is not None, *found
+        to_numpy(edge_index), to_numpy(side), gradient, ctx.like[1] is not None, *found
     )
     grads: list[Tensor | None] = [None] * 9
     for i in wanted:

@@ -10,7 +10,8 @@ from torch import Tensor
 from graphcut_ext._arguments import check_graph, check_no_tangents, check_num_threads
 from graphcut_ext._arrays import takes_arrays
 from graphcut_ext._maxflow.cut import MinCut, MinCutFlow
-from graphcut_ext._maxflow.edge_list import cut_directly, cut_edge_list, leading_shape
+from graphcut_ext._maxflow.edge_list import cut_edge_list, leading_shape
+from graphcut_ext._maxflow.one_cut import cut_directly
 from graphcut_ext._maxflow.solvers import Solver, check_solver
 
 

@@ -61,13 +61,14 @@ def _backward(ctx: Any, grad_value: Tensor, _grad_side: Tensor | None) -> tuple[
 
 def _host_backward(ctx: Any, grad_value: Tensor, indices: Any, side: Any) -> tuple[Any, ...]:
     """The same on the CPU."""
-    grad = grad_value.to(ctx.dtype).numpy()[..., None]
+    dtype = np.float32 if ctx.dtype == torch.float32 else np.float64
+    grad = grad_value.detach().numpy().astype(dtype)[..., None]
     grads: list[Tensor | None] = [None] * 6
     if ctx.needs_input_grad[1]:
-        found = np.zeros(indices.shape, grad.dtype)
+        found = np.zeros(indices.shape, dtype)
         for item, listed in enumerate(indices):
             for own, paid in zip(side[item], grad[item], strict=True):
-                cut = (own[np.maximum(listed, 0)] != own[:, None]) & (listed >= 0)
+                cut = (own[listed] != own[:, None]) & (listed >= 0)  # -1 is the last node here
                 found[item] += np.where(cut, paid, 0)
         grads[1] = torch.from_numpy(found)
     if ctx.needs_input_grad[2]:
