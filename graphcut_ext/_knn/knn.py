@@ -222,13 +222,7 @@ def knn(
         raise ValueError(
             f"precision must be one of {', '.join(map(repr, PRECISIONS))}, not {precision!r}"
         )
-    if x.dim() == 3:
-        distances, indices, measured = find_neighbours(x, k, query, lengths, precision)
-    else:
-        query = None if query is None else query.unsqueeze(0)
-        distances, indices, measured = find_neighbours(x.unsqueeze(0), k, query, None, precision)
-        distances, indices = distances[0], indices[0]
-        measured = measured[0] if return_measured else measured
+    distances, indices, measured = find_neighbours(x, k, query, lengths, precision)
     if not squared:
         distances = _root(distances)
     return KNNMeasured(distances, indices, measured) if return_measured else KNN(distances, indices)

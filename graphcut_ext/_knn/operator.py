@@ -21,6 +21,10 @@ from graphcut_ext._operator import Operator, on_host
 def _kernel(
     x: Tensor, k: int, query: Tensor | None, lengths: Tensor | None, precision: str
 ) -> tuple[Tensor, Tensor, Tensor]:
+    if x.dim() == 2:
+        query = None if query is None else query.unsqueeze(0)
+        distances, indices, measured = _kernel(x.unsqueeze(0), k, query, None, precision)
+        return distances.squeeze(0), indices.squeeze(0), measured.squeeze(0)
     clouds = Clouds(x.detach(), None if query is None else query.detach(), lengths)
     if x.is_cuda:
         return (*search_cuda(clouds, k, precision),)
@@ -33,11 +37,11 @@ def _kernel(
 def _fake(
     x: Tensor, k: int, query: Tensor | None, lengths: Tensor | None, precision: str
 ) -> tuple[Tensor, Tensor, Tensor]:
-    shape = (x.shape[0], (x if query is None else query).shape[1], k)
+    shape = (*(x if query is None else query).shape[:-1], k)
     return (
         x.new_empty(shape, dtype=output_dtype(x.dtype)),
         x.new_empty(shape, dtype=torch.int64),
-        x.new_empty(shape[:2], dtype=torch.int64),
+        x.new_empty(shape[:-1], dtype=torch.int64),
     )
 
 
@@ -49,7 +53,7 @@ def _setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]
 
 def _backward(ctx: Any, grad: Tensor, *_: Tensor | None) -> tuple[Tensor | None, ...]:
     """Gradient of d_ij = |q_i - x_j|^2: 2 g (q_i - x_j) to q_i, its negative to x_j."""
-    x, query, indices = ctx.saved_tensors  # (B, N, C), (B, M, C) or None, (B, M, k)
+    x, query, indices = ctx.saved_tensors  # (..., N, C), (..., M, C) or None, (..., M, k)
     if on_host(grad, x, query):
         return _host_backward(ctx, grad, x, query, indices)
     # One neighbour rank at a time, so that no (B, N, k, C) tensor is needed.
@@ -57,17 +61,17 @@ def _backward(ctx: Any, grad: Tensor, *_: Tensor | None) -> tuple[Tensor | None,
     centres = points if query is None else query.to(grad.dtype)
     total = torch.zeros_like(points)
     total_query = total if query is None else torch.zeros_like(centres)
-    for rank in range(indices.shape[2]):
-        index, weight = indices[:, :, rank, None], grad[:, :, rank, None]
+    for rank in range(indices.shape[-1]):
+        index, weight = indices[..., rank, None], grad[..., rank, None]
         neighbour = index.clamp(min=0).expand_as(centres)
-        pull = 2 * weight * (centres - points.gather(1, neighbour))
+        pull = 2 * weight * (centres - points.gather(-2, neighbour))
         if ctx.padded:  # where there is no neighbour, points may be anything
             pull = torch.where(index < 0, 0.0, pull)
         total_query = total_query + pull
         if query is None:
-            total_query = total_query.scatter_add(1, neighbour, -pull)
+            total_query = total_query.scatter_add(-2, neighbour, -pull)
         else:
-            total = total.scatter_add(1, neighbour, -pull)
+            total = total.scatter_add(-2, neighbour, -pull)
     if query is None:
         return total_query.to(x.dtype), None, None, None, None
     return total.to(x.dtype), None, total_query.to(query.dtype), None, None
@@ -80,15 +84,21 @@ def _host_backward(
     grads: list[Tensor | None] = [None] * 5
     arrays: list[Any] = [None, None]
     sums: list[Any] = [None, None]
+
+    def items(array: Any) -> Any:
+        return array if array.ndim == 3 else array[None]
+
     for place, points in enumerate((x, query)):
         if points is not None:
-            arrays[place] = to_numpy(points if points.dtype == grad.dtype else points.to(grad.dtype))
+            given = to_numpy(points if points.dtype == grad.dtype else points.to(grad.dtype))
+            arrays[place] = items(given)
             if ctx.needs_input_grad[2 * place]:
-                sums[place] = np.zeros_like(arrays[place])
-                grads[2 * place] = torch.from_numpy(sums[place])
-    places, pulls = to_numpy(indices), np.ascontiguousarray(grad.detach().numpy())
+                found = np.zeros_like(given)
+                sums[place] = items(found)
+                grads[2 * place] = torch.from_numpy(found)
+    pulls = np.ascontiguousarray(grad.detach().numpy())
     _core.knn_add_gradient(
-        arrays[0], arrays[1], places, pulls, sums[0], sums[1], torch.get_num_threads()
+        *arrays, items(to_numpy(indices)), items(pulls), *sums, torch.get_num_threads()
     )
     return tuple(g if g is None or g.dtype == x.dtype else g.to(x.dtype) for g in grads)
 
@@ -103,20 +113,20 @@ def _vmap(
     precision: str,
 ) -> tuple[Any, Any]:
     size = info.batch_size
+    batched = x.dim() - (in_dims[0] is not None) == 3
 
     def flat(tensor: Tensor | None, axis: int | None) -> Tensor | None:
         if tensor is None:
             return None
         stacked = tensor.expand(size, *tensor.shape) if axis is None else tensor.movedim(axis, 0)
-        return stacked.flatten(0, 1)
+        return stacked.flatten(0, 1) if batched else stacked
 
-    points = flat(x, in_dims[0])
-    assert points is not None
     outputs = find_neighbours.dispatched(
-        points, k, flat(query, in_dims[2]), flat(lengths, in_dims[3]), precision
+        flat(x, in_dims[0]), k, flat(query, in_dims[2]), flat(lengths, in_dims[3]), precision
     )
-    shape = (size, len(points) // size)
-    return tuple(output.unflatten(0, shape) for output in outputs), (0, 0, 0)
+    if batched:
+        outputs = tuple(output.unflatten(0, (size, -1)) for output in outputs)
+    return tuple(outputs), (0, 0, 0)
 
 
 find_neighbours = Operator(
