@@ -38,7 +38,7 @@ def short_apply(function: type[torch.autograd.Function]) -> Callable[..., Any]:
 
     It is for calls that nothing transforms.
     """
-    apply: Callable[..., Any] = super(torch.autograd.Function, function).apply
+    apply: Callable[..., Any] = super(torch.autograd.Function, function).apply  # type: ignore[misc]
 
     def applied(*arguments: Any) -> Any:
         # What has left torch.func is wrapped still.

@@ -213,10 +213,9 @@ def dense_crf(
     if matrix is not None:
         differentiable["compatibility"] = matrix
     check_no_tangents(differentiable)
-    single = scores.dim() == axes + 1
     marginals: Tensor = infer_marginals(
-        scores.unsqueeze(0) if single else scores,
-        check_constant("image", image.unsqueeze(0) if single else image),
+        scores,
+        check_constant("image", image),
         matrix,
         weights,
         name == "unary",
@@ -227,7 +226,7 @@ def dense_crf(
         check_num_threads(num_threads),
         steps,
     )
-    return marginals.squeeze(0) if single else marginals
+    return marginals
 
 
 def _count_axes(scores: object, spacing: tuple[float, ...] | None) -> int:

@@ -8,6 +8,7 @@ item the gradient in the scores, and, where kernels' gradients are wanted, the p
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -22,16 +23,21 @@ def packed(found: Tensor, pairs: Tensor | None, dtype: torch.dtype) -> Tensor:
     return rows if pairs is None else torch.cat([rows, pairs.flatten(1).to(dtype)], 1)
 
 
-def packed_size(shape: torch.Size, kernels: int) -> tuple[int, int]:
+def packed_size(shape: Sequence[int], kernels: int) -> tuple[int, int]:
     """Shape of the rows of scores of this shape, with pairs of so many kernels."""
     labels = shape[1]
     return shape[0], math.prod(shape[1:]) + kernels * labels * labels
 
 
-def unpacked(rows: Tensor, scores: Tensor, kernels: int) -> tuple[Tensor, Tensor]:
-    """The gradient in the scores, and the sum of the items' pairs, (kernels, L, L)."""
-    labels = scores.shape[1]
-    values = math.prod(scores.shape[1:])
+def unpacked(
+    rows: Tensor, scores: Tensor, kernels: int, items: bool = True
+) -> tuple[Tensor, Tensor]:
+    """The gradient in the scores, and the sum of the items' pairs, (kernels, L, L).
+
+    Without ``items`` the scores are those of one, (L, ...).
+    """
+    own = scores.shape[1:] if items else scores.shape
+    labels, values = own[0], math.prod(own)
     pairs = rows[:, values:].sum(0).view(kernels, labels, labels)
     return rows[:, :values].reshape(scores.shape).to(scores.dtype), pairs
 
@@ -57,10 +63,14 @@ def no_second(ctx: Any, *grads: Tensor | None) -> Any:
     raise NotImplementedError(NO_SECOND)
 
 
+def stacked_by_vmap(tensor: Tensor, axis: int | None, size: int) -> Tensor:
+    """Return a tensor that vmap maps over along an axis with that axis first."""
+    return tensor.expand(size, *tensor.shape) if axis is None else tensor.movedim(axis, 0)
+
+
 def stack_items(tensor: Tensor, axis: int | None, size: int) -> Tensor:
     """Make of a tensor over items, mapped over by vmap along an axis, one over all items."""
-    stacked = tensor.expand(size, *tensor.shape) if axis is None else tensor.movedim(axis, 0)
-    return stacked.flatten(0, 1)
+    return stacked_by_vmap(tensor, axis, size).flatten(0, 1)
 
 
 def not_mapped(name: str, axis: int | None) -> None:

@@ -19,7 +19,7 @@ from graphcut_ext._crf.gradients import (
     of_weight,
     packed,
     packed_size,
-    stack_items,
+    stacked_by_vmap,
     unpacked,
 )
 from graphcut_ext._crf.image_problem import (
@@ -56,7 +56,7 @@ def _kernel(
     settings = Kernels.weighted(kernels, weights)
     dtype = output_dtype(scores.dtype, method)
     if image.is_cpu and method == "lattice":
-        arrays = host_arrays(scores, image, compatibility)
+        arrays = _items(spacing, *host_arrays(scores, image, compatibility))
         span = check_values(np, *arrays, unary, settings, weights, dtype, spacing)
         given, pixels, matrix = host_problem(*arrays, settings, span)
         floor = 0.0 if unary else floor
@@ -69,14 +69,29 @@ def _kernel(
             _core.dense_crf(
                 given, floor, pixels, matrix, iterations, settings, marginals, thread_count(threads)
             )
-        return torch.from_numpy(marginals.reshape(given.shape))
+        return torch.from_numpy(marginals.reshape(tuple(scores.shape)))
+    items, images, _ = _items(spacing, scores, image)
     if image.is_cpu or values_are_checked():
-        check_values(torch, scores, image, compatibility, unary, settings, weights, dtype, spacing)
+        check_values(torch, items, images, compatibility, unary, settings, weights, dtype, spacing)
     return infer(
         *device_problem(
-            scores, image, compatibility, unary, floor, iterations, settings, method, spacing
+            items, images, compatibility, unary, floor, iterations, settings, method, spacing
         )
-    )
+    ).view(scores.shape)
+
+
+def _has_items(dimensions: int, spacing: Sequence[float]) -> bool:
+    """Whether scores of so many dimensions are (B, L, ...), not (L, ...)."""
+    return dimensions > 1 + (len(spacing) or 2)
+
+
+def _items(
+    spacing: Sequence[float], scores: Any, image: Any, compatibility: Any = None
+) -> tuple[Any, Any, Any]:
+    """Make a batch of what is none, of arrays or tensors."""
+    if _has_items(scores.ndim, spacing):
+        return scores, image, compatibility
+    return scores[None], image[None], compatibility
 
 
 def _gradient_kernel(
@@ -97,9 +112,10 @@ def _gradient_kernel(
     settings = Kernels.weighted(kernels, weights)
     dtype = output_dtype(scores.dtype, method)
     if image.is_cpu and method == "lattice":
-        given, pixels, matrix = host_problem(*host_arrays(scores, image, compatibility), settings)
+        arrays = _items(spacing, *host_arrays(scores, image, compatibility))
+        given, pixels, matrix = host_problem(*arrays, settings)
         least = 0.0 if unary else floor
-        upstream = np.ascontiguousarray(host_array(gradient), np.float32)
+        upstream = np.ascontiguousarray(host_array(gradient), np.float32).reshape(given.shape)
         found = np.empty(given.shape, np.float32)
         pairs = np.zeros((len(given), 2, given.shape[1], given.shape[1])) if wanted else None
         if spacing:
@@ -132,18 +148,19 @@ def _gradient_kernel(
         return packed(
             torch.from_numpy(found), None if pairs is None else torch.from_numpy(pairs), dtype
         )
+    items, images, _ = _items(spacing, scores, image)
     problem = device_problem(
-        scores, image, compatibility, unary, floor, iterations, settings, method, spacing
+        items, images, compatibility, unary, floor, iterations, settings, method, spacing
     )
     present = settings.present()
     of_energy, of_present = differentiate(
-        gradient.to(dtype), *problem, kernels=len(present) if wanted else 0
+        gradient.to(dtype).reshape(items.shape), *problem, kernels=len(present) if wanted else 0
     )
     grown = None
     if wanted:
         grown = of_present.new_zeros(len(of_energy), 2, *of_present.shape[2:])
         grown[:, present] = of_present
-    return packed(of_energy if unary else of_probabilities(of_energy, scores, floor), grown, dtype)
+    return packed(of_energy if unary else of_probabilities(of_energy, items, floor), grown, dtype)
 
 
 def _fake(scores: Tensor, *others: Any) -> Tensor:
@@ -152,30 +169,39 @@ def _fake(scores: Tensor, *others: Any) -> Tensor:
 
 
 def _gradient_fake(gradient: Tensor, scores: Tensor, *others: Any) -> Tensor:
-    *_, method, _, _, wanted = others
-    size = packed_size(scores.shape, 2 if wanted else 0)
+    *_, method, _, spacing, wanted = others
+    shape = scores.shape if _has_items(scores.ndim, spacing) else (1, *scores.shape)
+    size = packed_size(shape, 2 if wanted else 0)
     return scores.new_empty(size, dtype=output_dtype(scores.dtype, method))
 
 
 def _vmap(info: Any, in_dims: tuple[int | None, ...], *arguments: Any) -> tuple[Tensor, int]:
-    return _mapped(infer_marginals, 2, info.batch_size, in_dims, arguments)
+    size = info.batch_size
+    found, items = _mapped(infer_marginals, 2, size, in_dims, arguments)
+    return (found.unflatten(0, (size, len(found) // size)) if items else found), 0
 
 
 def _gradient_vmap(
     info: Any, in_dims: tuple[int | None, ...], *arguments: Any
 ) -> tuple[Tensor, int]:
-    return _mapped(_differentiate_marginals, 3, info.batch_size, in_dims, arguments)
+    rows, _ = _mapped(_differentiate_marginals, 3, info.batch_size, in_dims, arguments)
+    return rows.unflatten(0, (info.batch_size, len(rows) // info.batch_size)), 0
 
 
 def _mapped(
-    operator: Operator, items: int, size: int, in_dims: tuple[int | None, ...], arguments: Any
-) -> tuple[Tensor, int]:
-    """Call an operator once, the first tensors of which have items."""
-    not_mapped("dense_crf: compatibility", in_dims[items])
-    not_mapped("dense_crf: weight", in_dims[items + 1])
-    flat = [stack_items(arguments[i], in_dims[i], size) for i in range(items)]
-    found = operator.dispatched(*flat, *arguments[items:])
-    return found.unflatten(0, (size, len(found) // size)), 0
+    operator: Operator, tensors: int, size: int, in_dims: tuple[int | None, ...], arguments: Any
+) -> tuple[Tensor, bool]:
+    """Call an operator once, the first tensors of which have items or are one.
+
+    Returns what it returns, of all items, and whether the tensors have such.
+    """
+    not_mapped("dense_crf: compatibility", in_dims[tensors])
+    not_mapped("dense_crf: weight", in_dims[tensors + 1])
+    stacked = [stacked_by_vmap(arguments[i], in_dims[i], size) for i in range(tensors)]
+    spacing = arguments[tensors + 8]
+    items = _has_items(stacked[0].ndim - 1, spacing)
+    flat = [tensor.flatten(0, 1) for tensor in stacked] if items else stacked
+    return operator.dispatched(*flat, *arguments[tensors:]), items
 
 
 def _setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
@@ -191,7 +217,8 @@ def _backward(ctx: Any, gradient: Tensor) -> tuple[Any, ...]:
         gradient, scores, image, compatibility, weights, *ctx.settings, wanted
     )
     grads: list[Tensor | None] = [None] * (4 + len(ctx.settings))
-    grads[0], pairs = unpacked(rows, scores, 2 if wanted else 0)
+    items = _has_items(scores.ndim, ctx.settings[-1])
+    grads[0], pairs = unpacked(rows, scores, 2 if wanted else 0, items)
     if of_costs:
         _, smoothness, _, _, appearance = ctx.settings[3]
         shares = (smoothness, appearance) if weights is None else weights.unbind()

@@ -98,7 +98,13 @@ def _host_backward(
                 grads[2 * place] = torch.from_numpy(found)
     pulls = np.ascontiguousarray(grad.detach().numpy())
     _core.knn_add_gradient(
-        *arrays, items(to_numpy(indices)), items(pulls), *sums, torch.get_num_threads()
+        arrays[0],
+        arrays[1],
+        items(to_numpy(indices)),
+        items(pulls),
+        sums[0],
+        sums[1],
+        torch.get_num_threads(),
     )
     return tuple(g if g is None or g.dtype == x.dtype else g.to(x.dtype) for g in grads)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -110,4 +111,4 @@ class OneCut(torch.autograd.Function):
         return tuple(grads)
 
 
-_differentiated = short_apply(OneCut)
+_differentiated: Callable[..., tuple[Tensor, Tensor]] = short_apply(OneCut)

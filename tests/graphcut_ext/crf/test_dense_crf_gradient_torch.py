@@ -105,8 +105,10 @@ def test_functional_gradients_and_vmap(method: str):
 
 @METHODS
 @pytest.mark.parametrize("matrix", [False, True])
-def test_opcheck_of_images(method: str, matrix: bool):
-    p, image = scores(3, 6, 7)[None].softmax(1), photograph("coffee", 6, 7)[None]
+@pytest.mark.parametrize("items", [(), (1,)])
+def test_opcheck_of_images(method: str, matrix: bool, items: tuple[int, ...]):
+    p = scores(3, 6, 7).softmax(0).reshape(*items, 3, 6, 7)
+    image = photograph("coffee", 6, 7).reshape(*items, 3, 6, 7)
     costs = leaf(1 - torch.eye(3)) if matrix else None
     weights = torch.tensor([2.0, 3.0], dtype=torch.float64, requires_grad=True)
     settings = (False, 1e-8, 2, [3.0, 0.0, 8.0, 13.0, 0.0], method, 1, [])
@@ -116,7 +118,7 @@ def test_opcheck_of_images(method: str, matrix: bool):
     for wanted in (False, True):
         torch.library.opcheck(
             torch.ops.graphcut_ext.dense_crf_gradient.default,
-            (random(1, 3, 6, 7), *constants, wanted),
+            (random(*items, 3, 6, 7), *constants, wanted),
         )
 
 

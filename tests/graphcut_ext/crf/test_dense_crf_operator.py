@@ -168,8 +168,10 @@ def test_errors(arguments: dict[str, object], error: type[Exception], message: s
 
 @METHODS
 @pytest.mark.parametrize("matrix", [None, torch.eye(3)])
-def test_opcheck(method: str, matrix: Tensor | None):
-    p, image = scores(3, 6, 7)[None].softmax(1), photograph("coffee", 6, 7)[None]
+@pytest.mark.parametrize("items", [(), (1,)])
+def test_opcheck(method: str, matrix: Tensor | None, items: tuple[int, ...]):
+    p = scores(3, 6, 7).softmax(0).reshape(*items, 3, 6, 7)
+    image = photograph("coffee", 6, 7).reshape(*items, 3, 6, 7)
     kernels = [3.0, 3.0, 80.0, 13.0, 10.0]
     torch.library.opcheck(
         torch.ops.graphcut_ext.dense_crf.default,

@@ -118,7 +118,7 @@ def test_indices_carry_no_gradient():
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.float32, torch.float64])
-@pytest.mark.parametrize("shape", [(2, 6, 3), (0, 6, 3)])
+@pytest.mark.parametrize("shape", [(2, 6, 3), (0, 6, 3), (6, 3)])
 def test_opcheck(dtype: torch.dtype, shape: tuple[int, ...]):
     x = random_points(*shape).to(dtype).requires_grad_()
     torch.library.opcheck(torch.ops.graphcut_ext.knn.default, (x, 3, None, None, "exact"))
@@ -182,6 +182,34 @@ def test_vmap(axis: int):
     for one, points in enumerate(x):
         assert torch.equal(found.indices[one], gx.knn(points, 2).indices)
         assert torch.equal(found.distances[one], gx.knn(points, 2).distances)
+
+
+def test_points_without_a_batch_are_an_item_of_one():
+    x, query = random_points(8, 4), random_points(5, 4, seed=1)
+    for more in (None, query):
+        leaves = [x.clone().requires_grad_()]
+        if more is not None:
+            leaves.append(more.clone().requires_grad_())
+
+        def loss(*points: Tensor) -> Tensor:
+            return gx.knn(points[0], 3, query=points[1] if len(points) > 1 else None)[0].square()
+
+        expected = gx.knn(x[None], 3, query=None if more is None else more[None])
+        found = gx.knn(x, 3, query=more)
+        assert torch.equal(found.indices, expected.indices[0])
+        assert torch.equal(found.distances, expected.distances[0])
+        items = [tensor.detach()[None].requires_grad_() for tensor in leaves]
+        gradients = torch.autograd.grad(loss(*leaves).sum(), leaves)
+        of_items = torch.autograd.grad(loss(*items).sum(), items)
+        for own, of_item in zip(gradients, of_items, strict=True):
+            assert torch.equal(own, of_item[0])
+        again = torch.autograd.grad(loss(*leaves).sum(), leaves, create_graph=True)
+        torch.testing.assert_close(again, gradients)
+        mapped = torch.vmap(torch.func.grad(lambda *points: loss(*points).sum()))(
+            *[torch.stack([leaf, 2 * leaf]).detach() for leaf in leaves]
+        )
+        torch.testing.assert_close(mapped[0], gradients[0])
+    assert torch.autograd.gradgradcheck(lambda x: gx.knn(x, 3).distances, x.requires_grad_())
 
 
 def test_autocast_changes_nothing():

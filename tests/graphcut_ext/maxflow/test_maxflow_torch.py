@@ -129,6 +129,67 @@ def test_gradient_is_the_indicator_of_the_cut():
     assert not cut.source_side.requires_grad
 
 
+@pytest.mark.parametrize("directed", [True, False])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("wanted", ["capacity", "reverse_capacity", "source", "sink", "all"])
+def test_gradients_of_direct_calls_are_those_of_the_operator(directed, dtype, wanted):
+    a = edge_list(3, dtype)
+    if not directed:
+        del a["reverse_capacity"]
+        wanted = "capacity" if wanted == "reverse_capacity" else wanted
+    leaves = [a[n].requires_grad_() for n in a if n == wanted or (wanted == "all" and n[0] != "e")]
+    order = ("edge_index", "capacity", "reverse_capacity", "source", "sink")
+    weight = torch.rand(4, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    value = gx.maxflow(**a).value
+    inputs = [a.get(name) for name in order]
+    other = torch.ops.graphcut_ext.maxflow(*inputs, None, "auto", False, 0)[0]
+    for given in (weight[0], torch.tensor(float("inf"), dtype=torch.float64)):
+        found = torch.autograd.grad(value, leaves, given, retain_graph=True)
+        for own, expected in zip(
+            found, torch.autograd.grad(other, leaves, given, retain_graph=True), strict=True
+        ):
+            assert own.dtype == dtype
+            assert torch.equal(own, expected)
+    many = torch.autograd.grad(value, leaves, weight, is_grads_batched=True, retain_graph=True)
+    for index, given in enumerate(weight):
+        for own, each in zip(
+            torch.autograd.grad(value, leaves, given, retain_graph=True), many, strict=True
+        ):
+            assert torch.equal(each[index], own)
+
+
+def test_gradient_is_differentiable_in_what_it_is_times():
+    a = edge_list(0)
+    a["capacity"].requires_grad_()
+    (once,) = torch.autograd.grad(gx.maxflow(**a).value, a["capacity"])
+    value = gx.maxflow(**a).value
+    (gradient,) = torch.autograd.grad(value.square(), a["capacity"], create_graph=True)
+    (twice,) = torch.autograd.grad(gradient.sum(), a["capacity"])
+    torch.testing.assert_close(twice, 2 * once.sum() * once)
+
+
+@pytest.mark.parametrize("rows", [(), (2,)])
+def test_tensors_that_have_left_torch_func_have_gradients(rows):
+    a = edge_list(0)
+    expected = torch.autograd.grad(gx.maxflow(**a | {"capacity": (x := leaf(a))}).value, x)[0]
+    left = []
+
+    def of_capacity(capacity):
+        left.append(capacity)
+        return capacity.sum()
+
+    capacity = leaf(a)
+    torch.func.grad(of_capacity)(capacity)
+    source = a["source"].expand(*rows, N)
+    value = gx.maxflow(**a | {"capacity": left[0], "source": source}).value
+    (found,) = torch.autograd.grad(value.sum(), capacity)
+    torch.testing.assert_close(found, expected * (2 if rows else 1))
+
+
+def leaf(problem):
+    return problem["capacity"].clone().requires_grad_()
+
+
 def arguments(kind: str, seed: int = 0, dtype: torch.dtype = torch.float64):
     if kind != "knn_maxflow":
         a = edge_list(seed, dtype)
