@@ -23,6 +23,9 @@ def leading_shape(*tensors: Tensor | None) -> torch.Size:
     shapes = [tensor.shape[:-1] for tensor in given]
     if is_traced():
         return torch.Size(torch.broadcast_shapes(*shapes))
+    different = {*shapes, torch.Size()}
+    if len(different) == 2:  # all the same, or none
+        return max(different)
     try:  # torch's own function imports SymPy, which takes a second
         return torch.Size(np.broadcast_shapes(*shapes))
     except ValueError as error:
