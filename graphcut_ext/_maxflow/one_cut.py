@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from graphcut_ext import _core
+from graphcut_ext._fork import safe_in_forked_child
 from graphcut_ext._maxflow.cut import thread_count
 from graphcut_ext._operator import is_traced, is_transformed, short_apply
 
@@ -93,6 +94,7 @@ class OneCut(torch.autograd.Function):
         return found
 
     @staticmethod
+    @safe_in_forked_child
     def backward(ctx: Any, grad: Tensor | None, _: Tensor | None) -> tuple[Any, ...]:
         """Return the indicators of the arcs in the cut, times the gradient of its value."""
         grads: list[Tensor | None] = [None] * 8

@@ -1,4 +1,4 @@
-"""Several threads of a forked child inside operators at once."""
+"""Operators in a forked child: several threads inside at once, and gradients."""
 
 import os
 import subprocess
@@ -61,3 +61,35 @@ def test_a_call_that_ends_leaves_the_others_on_one_thread() -> None:
         [sys.executable, "-c", OVERLAPPING], capture_output=True, text=True, timeout=60
     )
     assert found.stdout.split() == ["1", "1", "1", "2", "2"], found.stderr
+
+
+# So many edges that torch's operations use threads, which the parent has started.
+GRADIENT = """
+import os, torch
+import graphcut_ext as gx
+
+torch.set_num_threads(2)
+torch.where(torch.rand(1 << 20) > 0.5, torch.rand(1 << 20), 0.0)
+tails = torch.arange(200_000) % 49_999
+ends, (source, sink) = torch.stack([tails, tails + 1]), torch.rand(2, 50_000)
+leaves = [torch.rand(200_000, requires_grad=True), source.requires_grad_()]
+
+def gradients():
+    return torch.autograd.grad(gx.maxflow(ends, *leaves, sink, num_threads=1).value, leaves)
+
+if os.fork() == 0:
+    found = gradients()
+    print([float(one.numpy().sum()) for one in found], torch.get_num_threads(), flush=True)
+    os._exit(0)
+os.wait()
+print([float(one.numpy().sum()) for one in gradients()], torch.get_num_threads())
+"""
+
+
+def test_gradients_of_one_large_cut_are_found_in_a_forked_child() -> None:
+    found = subprocess.run(
+        [sys.executable, "-c", GRADIENT], capture_output=True, text=True, timeout=180
+    )
+    of_child, of_parent = found.stdout.splitlines()
+    assert of_child == of_parent
+    assert of_parent.endswith("2")
