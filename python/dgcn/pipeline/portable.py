@@ -213,7 +213,7 @@ def _checked(network: dict[str, Any]) -> dict[str, Any]:
     if not all(isinstance(name, str) for name in (*model, model["backbone"])):
         raise TypeError("model must hold settings by name, and a backbone's name")
     kept: dict[str, Any] = {"data": {"size": int(settings["data"]["size"])}, "model": model}
-    if "evaluate" in settings:
+    if "evaluate" in settings and network["kind"] == SEGMENTER:
         evaluate = settings["evaluate"]
         scales = [float(scale) for scale in evaluate["scales"]]
         kept["evaluate"] = {
