@@ -16,7 +16,7 @@ namespace graphcut::moves {
 template <class Cost>
 struct Link {
   std::uint32_t bits;  // 2 * the node at the other end + 1 where that is the tail
-  std::int32_t table;  // of costs
+  std::int32_t edge;
   Cost weight;
 
   std::int32_t node() const { return static_cast<std::int32_t>(bits >> 1); }
@@ -28,7 +28,8 @@ struct Link {
 template <class Cost>
 class Adjacency {
  public:
-  explicit Adjacency(const Problem<Cost>& problem) : first_(problem.nodes + 2, 0) {
+  explicit Adjacency(const Problem<Cost>& problem)
+      : edges_(static_cast<std::size_t>(problem.edges)), first_(problem.nodes + 2, 0) {
     maxflow::check_edge_count(problem.edges);
     std::int32_t* const after = first_.data() + 1;  // where the next link of a node goes
     problem.each_edge([&](std::int64_t e, std::int32_t u, std::int32_t v) {
@@ -44,15 +45,17 @@ class Adjacency {
     problem.each_edge([&](std::int64_t e, std::int32_t u, std::int32_t v) {
       const Cost weight = problem.weights[e];
       if (u == v || weight == Cost{0}) return;
-      const std::int32_t table = problem.table(e);
-      links[after[u]++] = {2 * static_cast<std::uint32_t>(v), table, weight};
-      links[after[v]++] = {2 * static_cast<std::uint32_t>(u) + 1, table, weight};
+      const auto edge = static_cast<std::int32_t>(e);
+      links[after[u]++] = {2 * static_cast<std::uint32_t>(v), edge, weight};
+      links[after[v]++] = {2 * static_cast<std::uint32_t>(u) + 1, edge, weight};
     });
     index_loops(problem.nodes);
   }
 
   const Link<Cost>* begin(std::int32_t i) const { return links_.data() + first_[place(i)]; }
   const Link<Cost>* end(std::int32_t i) const { return links_.data() + first_[place(i) + 1]; }
+
+  std::size_t edges() const { return edges_; }
 
   // An edge from a node to itself.
   struct Loop {
@@ -81,6 +84,7 @@ class Adjacency {
     }
   }
 
+  std::size_t edges_;
   std::vector<std::int32_t> first_;  // (nodes + 2), the last of no use
   maxflow::Store<Link<Cost>> links_;
   std::vector<Loop> loops_;

@@ -22,10 +22,10 @@ namespace {
 template <class Kind>
 class Rounds {
  public:
-  explicit Rounds(Kind& kind) : kind_(kind), tried_(kind.count(), -1), searched_(tried_) {}
+  explicit Rounds(Kind& kind) : kind_(kind), tried_(kind.count(), -1) {}
 
-  // Makes the moves in turn, the first or the last first, until none lowers the energy as far as
-  // quick moves tell, in at most `most` rounds; returns how many of these are left.
+  // Makes the moves in turn, the first or the last first, until none lowers the energy, in at most
+  // `most` rounds; returns how many of these are left.
   std::int64_t run(std::int64_t most, bool last_first = false) {
     for (; most > 0; --most) {
       bool any = false;
@@ -33,24 +33,9 @@ class Rounds {
         const std::size_t move = last_first ? tried_.size() - 1 - k : k;
         if (!kind_.is_due(move, tried_[move], now_)) continue;
         any = true;
-        make(move, false);
+        make(move);
       }
       if (!any) return most;
-    }
-    return 0;
-  }
-
-  // The same until no move at all lowers the energy.
-  std::int64_t run_thoroughly(std::int64_t most) {
-    while ((most = run(most)) > 0) {
-      bool any = false, lower = false;
-      for (std::size_t move = 0; move < tried_.size() && !lower; ++move) {
-        if (!kind_.is_due(move, searched_[move], now_)) continue;
-        any = true;
-        lower = make(move, true);
-      }
-      if (!any) return most;
-      --most;
     }
     return 0;
   }
@@ -58,19 +43,15 @@ class Rounds {
   void labels_changed() { ++now_; }
 
  private:
-  bool make(std::size_t move, bool thorough) {
+  void make(std::size_t move) {
     interruption_point();
-    const bool lower = kind_.make(move, now_ + 1, thorough);
-    if (lower) ++now_;
+    if (kind_.make(move, now_ + 1)) ++now_;
     tried_[move] = now_;
-    if (kind_.was_thorough()) searched_[move] = now_;
-    return lower;
   }
 
   Kind& kind_;
-  std::vector<std::int64_t> tried_;     // time of the last try
-  std::vector<std::int64_t> searched_;  // the same of those that missed nothing
-  std::int64_t now_ = 0;                // how often labels changed
+  std::vector<std::int64_t> tried_;  // time of the last try
+  std::int64_t now_ = 0;             // how often labels changed
 };
 
 // Note [Two ways down]: which local minimum is reached is a matter of the order of the labels. So
@@ -81,19 +62,22 @@ void expand(Search<Cost>& search, std::int64_t max_cycles) {
   constexpr std::int64_t kSecond = 1;
   const std::vector<std::int32_t> start = search.labels.all();
   Expansions<Cost> expansions(search);
+  expansions.keep_shares(max_cycles > 1);
   Rounds rounds(expansions);
   const std::int64_t left = rounds.run(max_cycles);
   if (search.problem.labels < 3 || left <= kSecond || search.labels.all() == start) {
-    rounds.run_thoroughly(left);
+    rounds.run(left);
     return;
   }
   const std::vector<std::int32_t> found = search.labels.all();
   auto known = expansions.go_on_from(start);
+  expansions.keep_shares(false);
   Rounds(expansions).run(kSecond, true);
+  expansions.keep_shares(true);
   const std::vector<std::int32_t> other = search.labels.all();
   expansions.go_back_to(found, std::move(known));
   if (expansions.fuse(other)) rounds.labels_changed();
-  rounds.run_thoroughly(left - kSecond);
+  rounds.run(left - kSecond);
 }
 
 // The label that costs least if all nodes have it; none where no label is allowed to all.
@@ -126,6 +110,7 @@ std::optional<std::int32_t> one_for_all(const Search<Cost>& search) {
 template <class Cost>
 void expand_with_sets(Search<Cost>& search, std::int64_t max_cycles) {
   Expansions<Cost> expansions(search);
+  expansions.keep_shares(max_cycles > 1);
   const std::int64_t left = Rounds(expansions).run(max_cycles);
   const std::optional<std::int32_t> one = left > 0 ? one_for_all(search) : std::nullopt;
   if (!one) return;
@@ -177,7 +162,7 @@ template <class Cost>
 bool Steps<Cost>::expand(std::int32_t alpha) {
   auto& [search, expansions, swaps] = *state_;
   if (!expansions) expansions.emplace(search);
-  if (!expansions->make(static_cast<std::size_t>(alpha), 0, true)) return false;
+  if (!expansions->make(static_cast<std::size_t>(alpha), 0)) return false;
   swaps.reset();
   return true;
 }

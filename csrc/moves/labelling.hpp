@@ -99,7 +99,7 @@ class Labelling {
       add(-own_[place(i)]);
       const Link<Cost>* const end = adjacency_.end(i);
       for (const Link<Cost>* link = adjacency_.begin(i); link != end; ++link) {
-        const std::int32_t j = link->node(), table = link->table;
+        const std::int32_t j = link->node(), table = problem_.table(link->edge);
         if (link->towards() == 0) {
           add(term(link->weight, table, after[i], after[j]));
           add(-term(link->weight, table, before[i], before[j]));

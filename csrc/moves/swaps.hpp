@@ -29,7 +29,7 @@ class Swaps {
 
   std::size_t count() const { return pairs_.size(); }
 
-  bool make(std::size_t move, std::int64_t next, bool /*thorough*/) {
+  bool make(std::size_t move, std::int64_t next) {
     const auto [alpha, beta] = pairs_[move];
     if (of(alpha).empty() && of(beta).empty()) return false;
     bool improves = choose(alpha, beta) < 0;
@@ -48,8 +48,6 @@ class Swaps {
     }
     return improves;
   }
-
-  bool was_thorough() const { return true; }
 
   // Tries the best swap but for costs of sets, of the cheapest the one of the fewest betas; returns
   // the sign of what it costs more. It is to be accepted or rejected then.

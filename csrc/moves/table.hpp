@@ -77,7 +77,8 @@ class Table {
     const std::int32_t j = link.node();
     const auto [first, second] = choice(labels, i);
     const auto [other_first, other_second] = choice(labels, j);
-    return entry(link.table, link.towards(), first, second, other_first, other_second);
+    return entry(problem_.table(link.edge), link.towards(), first, second, other_first,
+                 other_second);
   }
 
   // Entries by the other end's present label, for a node of label `own` that edges lead away from
