@@ -51,54 +51,31 @@ def solve_knn(
     threads: int,
 ) -> None: ...
 
-class MoveProblemFloat:
+class MoveProblem:
+    """Of the dtype of ``unary``, float64 or int64, which all costs have."""
+
     def __init__(
         self,
         edge_index: NDArray[np.int64] | None,
         grid: tuple[Sequence[int], Sequence[Sequence[int]]] | None,
-        unary: NDArray[np.float64],
+        unary: NDArray[Any],
         labels: int,
         candidates: NDArray[np.int64] | None,
-        weights: NDArray[np.float64],
-        pairwise: NDArray[np.float64] | None,
+        weights: NDArray[Any],
+        pairwise: NDArray[Any] | None,
         tables: NDArray[np.int64] | None,
-        set_costs: NDArray[np.float64] | None,
+        set_costs: NDArray[Any] | None,
         set_members: NDArray[np.bool_] | None,
     ) -> None: ...
 
-class MoveProblemInt:
-    def __init__(
-        self,
-        edge_index: NDArray[np.int64] | None,
-        grid: tuple[Sequence[int], Sequence[Sequence[int]]] | None,
-        unary: NDArray[np.int64],
-        labels: int,
-        candidates: NDArray[np.int64] | None,
-        weights: NDArray[np.int64],
-        pairwise: NDArray[np.int64] | None,
-        tables: NDArray[np.int64] | None,
-        set_costs: NDArray[np.int64] | None,
-        set_members: NDArray[np.bool_] | None,
-    ) -> None: ...
-
-class MoveStepsFloat:
-    def __init__(
-        self, problem: MoveProblemFloat, labels: NDArray[np.int64], threads: int
-    ) -> None: ...
-    def expand(self, alpha: int) -> bool: ...
-    def swap(self, alpha: int, beta: int, keep_equal: bool) -> bool: ...
-    def labels(self) -> NDArray[np.int32]: ...
-
-class MoveStepsInt:
-    def __init__(
-        self, problem: MoveProblemInt, labels: NDArray[np.int64], threads: int
-    ) -> None: ...
+class MoveSteps:
+    def __init__(self, problem: MoveProblem, labels: NDArray[np.int64], threads: int) -> None: ...
     def expand(self, alpha: int) -> bool: ...
     def swap(self, alpha: int, beta: int, keep_equal: bool) -> bool: ...
     def labels(self) -> NDArray[np.int32]: ...
 
 def make_moves(
-    problem: MoveProblemFloat | MoveProblemInt,
+    problem: MoveProblem,
     labels: NDArray[np.int64],
     move: str,
     max_cycles: int,
@@ -175,10 +152,11 @@ def solve_knn_emulated(
     seed: int,
 ) -> None: ...
 
-class _Graph:
-    """What the four classes below have in common; arrays are contiguous and one-dimensional."""
+class Graph:
+    """Of float32, float64, int32 or int64; arrays are contiguous and one-dimensional."""
 
-    def copy(self) -> _Graph: ...
+    def __init__(self, dtype: str) -> None: ...
+    def copy(self) -> Graph: ...
     def add_nodes(self, count: int, /) -> int: ...
     def add_edges(
         self,
@@ -220,11 +198,6 @@ class _Graph:
     def source(self) -> NDArray[Any]: ...
     def sink(self) -> NDArray[Any]: ...
     def columns(self) -> tuple[NDArray[Any], ...]: ...
-
-class GraphFloat32(_Graph): ...
-class GraphFloat64(_Graph): ...
-class GraphInt32(_Graph): ...
-class GraphInt64(_Graph): ...
 
 def knn_center(
     x: NDArray[Any],

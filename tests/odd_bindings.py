@@ -45,6 +45,13 @@ def cuts(s: Sizes) -> list[Binding]:
                 *(np.zeros((1, 1)), np.zeros((1, n), np.bool_), None, "auto", s.threads),
             ],
         ),
+        (
+            _core.write_value_gradient,
+            [
+                *(s.whole(n, 2, e), s.whole(2, 1, n).astype("?"), np.ones(1), True),
+                *(s.f32(1, e), s.f32(1, e), s.f32(1, n), s.f32(1, n)),
+            ],
+        ),
         (_core.solve_knn, [*lists, np.zeros((1, 1)), sides, "auto", s.threads]),
         (
             _core.solve_knn_emulated,
@@ -58,7 +65,7 @@ def cuts(s: Sizes) -> list[Binding]:
 
 def graphs(s: Sizes) -> list[Binding]:
     """One graph, by a method of each."""
-    built = _core.GraphFloat32()
+    built = _core.Graph("float32")
     built.add_nodes(s.n)
     ends, capacity = (s.whole(s.n, 3), s.whole(s.n, 3)), s.f32(3)
     built.add_edges(*ends, capacity, capacity)
@@ -70,7 +77,7 @@ def graphs(s: Sizes) -> list[Binding]:
         (built.set_terminals, [s.whole(s.n, 2), s.f32(2), None]),
         (built.set_capacities, [s.whole(3, 2), s.f32(2), s.f32(2)]),
         (
-            _core.GraphFloat32().add_grid,
+            _core.Graph("float32").add_grid,
             [(1, 3, s.n), offsets, s.f32(3 * (s.n - 1) + 2 * s.n), None],
         ),
     ]
@@ -82,9 +89,9 @@ def moves(s: Sizes) -> list[Binding]:
 
     def minimised(*given: Any) -> None:
         _, start, *problem = given
-        made = _core.MoveProblemFloat(*problem)
+        made = _core.MoveProblem(*problem)
         _core.make_moves(made, start, "expansion", 2, "auto", s.threads)
-        _core.MoveStepsFloat(made, start, 1).expand(0)
+        _core.MoveSteps(made, start, 1).expand(0)
 
     potts = np.stack([1.0 - np.eye(labels)] * 2)
     start = np.zeros(s.n, np.int64)
@@ -149,6 +156,12 @@ def searches(s: Sizes) -> list[Binding]:
     return [
         (_core.knn_center, [x, np.empty_like(x), norm, rescale, s.threads]),
         (_core.knn_search_directly, [x, n, *found]),
+        (_core.knn_search_tree, [x, n, np.full(1, n), *found, s.threads]),
+        (
+            _core.knn_add_gradient,
+            [x, None, s.whole(n, 1, n, k), s.f32(1, n, k), np.zeros_like(x), None, s.threads],
+        ),
+        (_core.knn_multiply_rounded_half, [pairs, c, s.f32(1, n, n), s.threads]),
         (
             _core.knn_select,
             [x, norm, rescale, None, s.f32(1, n, n), 0, 0, 0.0, *found, s.threads],

@@ -1,8 +1,14 @@
 // The Python face of the compiled core. This folder alone knows pybind11; nothing here knows torch.
+//
+// One source: pybind11's headers take the compiler longer than all that is bound.
 #include <pybind11/pybind11.h>
 
-#include "bindings/bindings.hpp"
+#include "bindings/crf.hpp"
+#include "bindings/graph.hpp"
 #include "bindings/interruptible.hpp"
+#include "bindings/knn.hpp"
+#include "bindings/maxflow.hpp"
+#include "bindings/moves.hpp"
 #include "parallel/parallel_for.hpp"
 
 namespace py = pybind11;
@@ -32,7 +38,7 @@ PYBIND11_MODULE(_core, module, py::mod_gil_not_used()) {
   module.doc() = "Compiled core of graphcut_ext (private; use the operators in graphcut_ext).";
   module.def("build_info", &build_info);
   module.attr("MAX_THREADS") = graphcut::kMaxThreads;
-  graphcut::bindings::remember_main_thread();
+  graphcut::bindings::main_thread();
   graphcut::bindings::bind_crf(module);
   graphcut::bindings::bind_graph(module);
   graphcut::bindings::bind_knn(module);

@@ -11,14 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from graphcut_ext import _core
-
-CORES: dict[np.dtype[Any], type[_core._Graph]] = {
-    np.dtype(np.float32): _core.GraphFloat32,
-    np.dtype(np.float64): _core.GraphFloat64,
-    np.dtype(np.int32): _core.GraphInt32,
-    np.dtype(np.int64): _core.GraphInt64,
-}
+DTYPES = tuple(np.dtype(name) for name in ("float32", "float64", "int32", "int64"))
 
 
 def capacity_dtype(dtype: DTypeLike) -> np.dtype[Any]:
@@ -27,8 +20,8 @@ def capacity_dtype(dtype: DTypeLike) -> np.dtype[Any]:
         found = np.dtype(dtype)
     except TypeError:
         found = None
-    if found is None or found not in CORES:
-        allowed, shown = ", ".join(map(str, CORES)), found or repr(dtype)
+    if found is None or found not in DTYPES:
+        allowed, shown = ", ".join(map(str, DTYPES)), found or repr(dtype)
         raise TypeError(f"dtype must be one of {allowed}, not {shown}")
     return found
 

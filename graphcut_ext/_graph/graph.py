@@ -10,9 +10,9 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
+from graphcut_ext import _core
 from graphcut_ext._arguments import check_num_threads
 from graphcut_ext._graph.arrays import (
-    CORES,
     capacity_array,
     capacity_dtype,
     count,
@@ -86,7 +86,7 @@ class Graph:
 
     def __init__(self, dtype: DTypeLike = np.float64) -> None:
         self._dtype = capacity_dtype(dtype)
-        self._core = CORES[self._dtype]()
+        self._core = _core.Graph(self._dtype.name)
         self._grid: Grid | None = None
 
     @classmethod

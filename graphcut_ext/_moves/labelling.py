@@ -51,9 +51,9 @@ class Problem:
     set_members: Tensor | None  # (S, L)
     round_off: float  # relative, of the costs as they were given; 0 for integers
 
-    def core(self) -> Any:
+    def core(self) -> _core.MoveProblem:
         """Return the problem of the compiled core."""
-        ends, unary, *arrays = (
+        arrays: list[Any] = [
             None if tensor is None else tensor.contiguous().resolve_neg().numpy()
             for tensor in (
                 self.edge_index,
@@ -65,12 +65,10 @@ class Problem:
                 self.set_costs,
                 self.set_members,
             )
-        )
-        problem: Any = _core.MoveProblemInt
-        if self.unary.is_floating_point():
-            problem = _core.MoveProblemFloat
+        ]
+        ends, unary, *others = arrays
         layout = None if self.grid is None else self.grid.three_axes()
-        return problem(ends, layout, unary, self.labels, *arrays)
+        return _core.MoveProblem(ends, layout, unary, self.labels, *others)
 
 
 def host_problem(given: Given) -> Problem:

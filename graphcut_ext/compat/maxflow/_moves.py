@@ -37,7 +37,6 @@ class CoreSteps:
     def __init__(
         self, costs: NDArray[Any], pairwise: NDArray[Any], labels: NDArray[np.int64]
     ) -> None:
-        whole = costs.dtype.kind == "i"
         missing = 3 - labels.ndim
         shape = [1] * missing + list(labels.shape)
         offsets = np.eye(3, dtype=int)[missing:].tolist()
@@ -45,21 +44,18 @@ class CoreSteps:
         nodes = np.ascontiguousarray(costs.reshape(labels.size, costs.shape[-1]))
         # The later node's label comes first in PyMaxflow's costs, the earlier one's in the core's.
         ordered = np.ascontiguousarray(pairwise.T[None])
-        problem: Any = _core.MoveProblemInt if whole else _core.MoveProblemFloat
-        steps: Any = _core.MoveStepsInt if whole else _core.MoveStepsFloat
         weights = np.ones(edges, costs.dtype)
-        held = problem(
+        held = _core.MoveProblem(
             None, (shape, offsets), nodes, nodes.shape[1], None, weights, ordered, *[None] * 3
         )
-        self._steps = steps(held, np.ascontiguousarray(labels).ravel(), torch.get_num_threads())
+        start = np.ascontiguousarray(labels).ravel()
+        self._steps = _core.MoveSteps(held, start, torch.get_num_threads())
 
     def expand(self, alpha: int) -> bool:
-        fell: bool = self._steps.expand(alpha)
-        return fell
+        return self._steps.expand(alpha)
 
     def swap(self, alpha: int, beta: int, keep_equal: bool) -> bool:
-        fell: bool = self._steps.swap(beta, alpha, keep_equal)
-        return fell
+        return self._steps.swap(beta, alpha, keep_equal)
 
     def write(self, labels: NDArray[Any]) -> NDArray[Any]:
         labels[...] = self._steps.labels().reshape(labels.shape)
