@@ -22,6 +22,15 @@ struct Solvers {
 #undef GRAPHCUT_ENTRY
 };
 
+template <class Solver>
+void write_side(const Solver& solver, std::int32_t nodes, bool* side) {
+  if constexpr (requires { solver.write_source_set(nodes, side); }) {
+    solver.write_source_set(nodes, side);
+    return;
+  }
+  for (std::int32_t i = 0; i < nodes; ++i) side[i] = solver.in_source_set(i);
+}
+
 // Sets `excess` (nodes) to what each node has from the source less what it can give to the sink;
 // returns how many have anything.
 template <class Capacity, class R>
@@ -46,10 +55,34 @@ std::int64_t set_excess(const Capacity* source, const Capacity* sink, std::int32
 // of them, and writes the minimal source set to `side`. Where the solver that was asked for cannot
 // go on, Boykov-Kolmogorov takes over: it sums nothing, so it can take any capacities. Returns how
 // the graph is left.
-//
-// Compiled once, for float, double and integers of 32 and 64 bits: all solvers are part of it.
 template <class R>
-Left cut(Graph<R>& graph, Solvers<R>& solvers, Choice choice, bool* side);
+Left cut(Graph<R>& graph, Solvers<R>& solvers, Choice choice, bool* side) {
+  Method used = choice.method;
+  if (used == Method::incremental_bfs && !std::isinf(choice.looks)) {
+    if (solvers.incremental_bfs.solve(graph, choice.looks)) {
+      write_side(solvers.incremental_bfs, graph.nodes(), side);
+      return solvers.incremental_bfs.left();
+    }
+    used = Method::pseudoflow;
+  }
+  const auto solved_by = [&](auto& solver) {
+    if (!solver.solve(graph)) return false;
+    write_side(solver, graph.nodes(), side);
+    return true;
+  };
+  switch (used) {
+#define GRAPHCUT_ENTRY(name, method, Solver)                     \
+  case Method::method:                                           \
+    if (solved_by(solvers.method)) return solvers.method.left(); \
+    break;
+    GRAPHCUT_SOLVERS(GRAPHCUT_ENTRY)
+#undef GRAPHCUT_ENTRY
+    case Method::automatic:
+      break;
+  }
+  solved_by(solvers.boykov_kolmogorov);
+  return Left::flow;
+}
 
 // Capacity of the terminal arcs in the cut.
 template <class Capacity>
