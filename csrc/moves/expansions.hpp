@@ -156,7 +156,8 @@ class Expansions {
     ++tries_;
     if (!may_save(alpha)) return true;
     search_.choice.clear();
-    if (4 * ++failures_ > 3 * tries_ && failures_ >= kPatience) shares_.clear();
+    ++failures_;
+    if (4 * failures_ > 3 * tries_ && failures_ >= kPatience) shares_.clear();
     return false;
   }
 

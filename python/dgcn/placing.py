@@ -319,5 +319,5 @@ def _reason(message: str, colours: MaskColours | None) -> str:
     if colours is not None and ": colour [" in message:
         return f"masks of colours that {colours.source.name} does not list"
     if "colours" in message:
-        return f"masks of colours (say what they mean in {MASK_COLOURS}: class,red,green,blue)"
+        return f"coloured masks (say what colours mean in {MASK_COLOURS}: class,red,green,blue)"
     return "masks that cannot be read"

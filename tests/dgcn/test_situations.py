@@ -171,7 +171,7 @@ CASES = {
         {"1": {"cat"}, "2": {"dog"}, "3": {"dog"}},
         said=(
             r"left aside, files that are no pictures \(\.txt\): 1, e.g. labels/2.txt",
-            "left aside, masks of colours .*: 1, e.g. labels/1.png",
+            "left aside, coloured masks .*: 1, e.g. labels/1.png",
             "left aside, masks whose values are not the ids .*: 1, e.g. labels/2.png",
             "left aside, masks that are no png, and not black and white: 1, e.g. labels/3.jpg",
         ),
