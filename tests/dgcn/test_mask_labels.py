@@ -143,7 +143,9 @@ def test_colours_without_a_list_are_left_aside(tmp_path: Path) -> None:
     picture(tmp_path / "cow" / "a.jpg")
     coloured(tmp_path / "masks" / "cow" / "a.png", ["sky", "car"])
     said = " ".join(start(tmp_path).remarks)
-    assert "coloured masks (say what colours mean in mask_colours.csv: class,red,green,blue)" in said
+    assert (
+        "coloured masks (say what colours mean in mask_colours.csv: class,red,green,blue)" in said
+    )
 
 
 def test_lists_of_values_as_roboflow_writes_them(tmp_path: Path) -> None:
