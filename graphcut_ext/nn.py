@@ -232,7 +232,10 @@ class MinCutLoss(torch.nn.Module):
         broadcast with those of the capacities, which are floating point. The others are as in
         :func:`graphcut_ext.maxflow`.
         """
-        _check_target(target, edge_index=edge_index, capacity=capacity, source=source, sink=sink)
+        given = {"edge_index": edge_index, "capacity": capacity, "source": source, "sink": sink}
+        if reverse_capacity is not None:
+            given["reverse_capacity"] = reverse_capacity
+        _check_target(target, **given)
         more = self.margin * target
         raised_source, raised_sink = source + (self.margin - more), sink + more
         lowest = maxflow(
@@ -287,3 +290,12 @@ def _check_target(target: Tensor, **given: Tensor) -> None:
             f"target must have shape (..., {source.shape[-1] if source.dim() else 'N'}), "
             f"not {tuple(target.shape)}"
         )
+    sink = given["sink"]
+    if sink.dim() == 0 or sink.shape[-1] != source.shape[-1]:
+        raise ValueError(f"sink must have shape (..., {source.shape[-1]}), not {tuple(sink.shape)}")
+    shapes = {name: tuple(tensor.shape) for name, tensor in tensors.items() if name != "edge_index"}
+    try:
+        torch.broadcast_shapes(*(shape[:-1] for shape in shapes.values()))
+    except RuntimeError:
+        listed = ", ".join(f"{name} {shape}" for name, shape in shapes.items())
+        raise ValueError(f"leading dimensions do not broadcast: {listed}") from None

@@ -190,6 +190,13 @@ def test_refused():
         gx.nn.MinCutLoss()(*graph, torch.tensor([0, 1]))
     with pytest.raises(ValueError, match=r"target must have shape \(\.\.\., 2\), not \(3,\)"):
         gx.nn.MinCutLoss()(*graph, torch.ones(3, dtype=torch.bool))
+    aim, loss = torch.ones(2, dtype=torch.bool), gx.nn.MinCutLoss()
+    with pytest.raises(ValueError, match=r"sink must have shape \(\.\.\., 2\), not \(3,\)"):
+        loss(*graph[:3], torch.ones(3), aim)
+    with pytest.raises(ValueError, match=r"do not broadcast: .* sink \(2, 2\), target \(3, 2\)"):
+        loss(*graph[:3], torch.ones(2, 2), aim.expand(3, 2))
+    with pytest.raises(ValueError, match=r"do not broadcast: .* reverse_capacity \(4, 1\)"):
+        loss(*graph, aim.expand(3, 2), reverse_capacity=graph[1].expand(4, 1))
     with pytest.raises(ValueError, match="sink is on meta but edge_index is on cpu"):
         gx.nn.MinCutLoss()(*graph[:3], graph[3].to("meta"), torch.ones(2, dtype=torch.bool))
     with pytest.raises(TypeError, match="sink must be a strided tensor"):
