@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from dgcn.class_lists import list_of_colours
+from dgcn.class_lists import list_of_colours, settle_colours
 from dgcn.data.dataset import IMAGE_SUFFIXES, OTHER_SUFFIXES
 from dgcn.data.lists import BACKGROUND, require_name
 from dgcn.data.mask_colours import MaskColours
@@ -155,6 +155,7 @@ def survey(root: Path) -> Survey:
     if lonely:
         found.aside["masks that belong to no picture"] += lonely
     _choose(found)
+    settle_colours(found)
     for name in sorted({source.label for source in found.sources} - {""}):
         try:
             require_name(name)

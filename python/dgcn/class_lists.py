@@ -14,7 +14,7 @@ from dgcn.data.mask_colours import MASK_COLOURS, MaskColours, read_mask_colours
 if TYPE_CHECKING:
     from dgcn.class_folders import Survey
 
-__all__ = ["list_of_colours", "list_of_values"]
+__all__ = ["list_of_colours", "list_of_values", "settle_colours"]
 
 _COLOURS = frozenset(
     {"classdict", "labelmap", "labelcolors", "labelcolours", "classcolors", "classcolours"}
@@ -29,7 +29,6 @@ def list_of_colours(found: Survey) -> MaskColours | None:
     Parameters
     ----------
     found : Survey
-        A list that is used is no longer left aside.
 
     Raises
     ------
@@ -47,12 +46,32 @@ def list_of_colours(found: Survey) -> MaskColours | None:
         except DataError as error:
             found.remarks.append(f"no list of colours: {error}")
             continue
-        found.use(path)
-        found.remarks.append(
-            f"{path.name} says what the colours of masks mean; it is kept as {MASK_COLOURS}"
-        )
         return colours
     return None
+
+
+def settle_colours(found: Survey) -> None:
+    """Keep a list of colours that came with the pictures where one of 20 masks has its colours."""
+    colours = found.colours
+    if colours is None or colours.source == found.root / MASK_COLOURS:
+        return
+    masks = [each.mask for each in (*found.sources, *found.placed) if each.mask is not None]
+    masks += sorted((found.root / "masks").glob("*.png"))
+    if any(_has_colours(path, colours) for path in masks[:: -(-len(masks) // 20) or 1]):
+        found.use(colours.source)
+        found.remarks.append(
+            f"{colours.source.name} says what the colours of masks mean; it is kept as "
+            f"{MASK_COLOURS}"
+        )
+    else:
+        found.colours = None
+
+
+def _has_colours(path: Path, colours: MaskColours) -> bool:
+    try:
+        return bool(colours.read(path).any())
+    except DataError:
+        return False
 
 
 def list_of_values(found: Survey) -> tuple[str, ...]:

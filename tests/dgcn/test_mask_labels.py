@@ -139,6 +139,19 @@ def test_colours_in_folders_as_they_come(pictures: str, masks: str, tmp_path: Pa
     assert labels_of(tmp_path)["a"] == {"sky", "car"}
 
 
+@pytest.mark.parametrize("place", ["masks", "labels"])
+def test_class_ids_stay_ids_beside_a_list_of_colours(place: str, tmp_path: Path) -> None:
+    for name, values in {"a": [0, 1], "b": [2, 255]}.items():
+        picture(tmp_path / "images" / f"{name}.jpg")
+        mask(tmp_path / place / f"{name}.png", values)
+    (tmp_path / "classes.txt").write_text("background\nzebra\nant\n")
+    (tmp_path / "colors.txt").write_text("0 0 0 background\n200 0 0 zebra\n0 200 0 ant\n")
+    said = " ".join(start(tmp_path, val=0).remarks)
+    assert "left aside, files that are no pictures (.txt): 1, e.g. colors.txt" in said
+    assert not (tmp_path / "mask_colours.csv").exists()
+    assert labels_of(tmp_path) == {"a": {"zebra"}, "b": {"ant"}}
+
+
 def test_colours_without_a_list_are_left_aside(tmp_path: Path) -> None:
     picture(tmp_path / "cow" / "a.jpg")
     coloured(tmp_path / "masks" / "cow" / "a.png", ["sky", "car"])
