@@ -92,9 +92,9 @@ def read_annotated(found: Survey, names: Iterable[str]) -> Annotated:
         result.drawn = says[0]
     elif says:
         result.drawn = Path(os.path.commonpath([path.parent for path in says]))
-    _used(found, set(mine))
+    found.use(*mine)
     if lonely:
-        _used(found, set(lonely))
+        found.use(*lonely)
         found.aside["drawings that belong to no picture"] += lonely
     if result.labels:
         said = f"labels of {len(result.labels)} pictures are those drawn on them"
@@ -108,11 +108,3 @@ def read_annotated(found: Survey, names: Iterable[str]) -> Annotated:
 
 def _aside(found: Survey, ending: str) -> list[Path]:
     return sorted(found.aside.get(f"files that are no pictures ({ending})", []))
-
-
-def _used(found: Survey, used: set[Path]) -> None:
-    """Take files off the list of those left aside."""
-    for why in list(found.aside):
-        found.aside[why] = [path for path in found.aside[why] if path not in used]
-        if not found.aside[why]:
-            del found.aside[why]

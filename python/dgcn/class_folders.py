@@ -98,10 +98,11 @@ class Survey:
     files: int = 0
     colours: MaskColours | None = None
 
-    def use(self, path: Path) -> None:
-        """Take a file off the list of those left aside."""
+    def use(self, *paths: Path) -> None:
+        """Take files off the list of those left aside."""
+        used = set(paths)
         for why in list(self.aside):
-            self.aside[why] = [each for each in self.aside[why] if each != path]
+            self.aside[why] = [path for path in self.aside[why] if path not in used]
             if not self.aside[why]:
                 del self.aside[why]
 

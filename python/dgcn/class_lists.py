@@ -97,8 +97,7 @@ def list_of_values(found: Survey) -> tuple[str, ...]:
     names = {each for each in lists.values() if each}
     if len(names) != 1:
         return ()
-    for path in lists:
-        found.use(path)
+    found.use(*lists)
     return names.pop()
 
 
