@@ -15,6 +15,7 @@ from dgcn.models.backbone import (
     initialise,
     on_grid,
 )
+from dgcn.models.depthwise import DepthwiseConv2d
 from dgcn.models.inputs import Restandardise
 
 MEAN = (127 / 255, 127 / 255, 127 / 255)
@@ -60,10 +61,7 @@ class MBConv(nn.Module):
         if expansion > 1:
             self._expand_conv = nn.Conv2d(channels, wide, 1, bias=False)
             self._bn0 = _norm(wide)
-        padding = dilation * (kernel // 2)
-        self._depthwise_conv = nn.Conv2d(
-            wide, wide, kernel, stride, padding, dilation, groups=wide, bias=False
-        )
+        self._depthwise_conv = DepthwiseConv2d(wide, kernel, stride, dilation)
         self._bn1 = _norm(wide)
         self._project_conv = nn.Conv2d(wide, width, 1, bias=False)
         self._bn2 = _norm(width)
