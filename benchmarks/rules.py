@@ -48,6 +48,9 @@ RULES: dict[str, Supervision] = {
 
 THETAS = (0.0, 0.3, 0.5, 0.7, 0.9)
 NEIGHBOURS = (1, 3, 5, 9, 17, 33)
+CUES = (2.0, 5.0, 10.0)
+LINKS = (3.0, 5.0, 9.0)
+PARTS = {"all": slice(None), "even": slice(None, None, 2), "odd": slice(1, None, 2)}
 
 
 def sweep() -> dict[str, Supervision]:
@@ -58,20 +61,35 @@ def sweep() -> dict[str, Supervision]:
     return rules | {f"ours, theta 0.7, K {k}": replace(ours, k=k) for k in NEIGHBOURS}
 
 
+def links() -> dict[str, Supervision]:
+    """Cuts that decide every cell, by the weight of a cue and the sum of a cell's links."""
+    cut = GraphCut(theta=0.0, image_labels_only=True, cut_background=True, unary="crf")
+    rules: dict[str, Supervision] = {"no cut, the CRF's marginals": MostProbable(0.0, unary="crf")}
+    return rules | {
+        f"cue {cue:g}, links {total:g}": replace(cut, cue_capacity=cue, edge_sum=total)
+        for cue in CUES
+        for total in LINKS
+    }
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of this benchmark."""
     parser.add_argument("--run", required=True, help="a trained network's folder, RUN/graph_cut")
-    parser.add_argument("--sweep", action="store_true", help="our rule over theta and K instead")
+    kinds = parser.add_mutually_exclusive_group()
+    kinds.add_argument("--sweep", action="store_true", help="our rule over theta and K instead")
+    kinds.add_argument("--links", action="store_true", help="masks to retrain on instead")
+    parser.add_argument("--part", choices=PARTS, default="all", help="places of the images")
+    parser.add_argument("--step", type=int, default=1, help="take every STEP-th image first")
 
 
 @torch.no_grad()
 def run(arguments: argparse.Namespace) -> None:
     """Score every rule and print a table."""
     opened = open_run(load_config(Path(arguments.run) / "config.yaml"), reads_only=True)
-    rules = sweep() if arguments.sweep else RULES
+    rules = sweep() if arguments.sweep else links() if arguments.links else RULES
     model = load_segmenter(opened, "last").eval()
     cues = load_cues(opened.cues_folder / "cues.npz")
-    records = opened.masked("train")
+    records = opened.masked("train")[:: arguments.step][PARTS[arguments.part]]
     if not records:
         raise SystemExit("no training image has a mask")
     size = opened.config.data.size

@@ -152,7 +152,13 @@ def test_masks_by_a_cut_are_those_of_the_trained_network(chain: Path, tmp_path: 
     run = opened(out, "--retrain.masks=graph_cut", "--retrain.cut.k=4", "--retrain.epochs=1")
     cut = run.config.retrain.cut
     assert cut == GraphCut(
-        k=4, theta=0, cue_capacity=2, image_labels_only=True, unary="crf", cut_background=True
+        k=4,
+        theta=0,
+        cue_capacity=5,
+        edge_sum=3,
+        image_labels_only=True,
+        unary="crf",
+        cut_background=True,
     )
     cues = load_cues(out / "cues" / "cues.npz")
     model = load_segmenter(run.with_network("trained"), "last")

@@ -144,7 +144,12 @@ class RetrainConfig(SegmenterOptimisation):
     by the trained network, its features and the cues, with the parameters below."""
     cut: GraphCut = field(
         default_factory=lambda: GraphCut(
-            theta=0.0, cue_capacity=2.0, image_labels_only=True, unary="crf", cut_background=True
+            theta=0.0,
+            cue_capacity=5.0,
+            edge_sum=3.0,
+            image_labels_only=True,
+            unary="crf",
+            cut_background=True,
         )
     )
     """Parameters of the cut: at the end it decides, so that nothing stays open (theta 0)."""
