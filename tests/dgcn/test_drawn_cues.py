@@ -317,6 +317,23 @@ def test_run_on_strokes_needs_no_classifier(
     assert main(["report", str(tmp_path / "run")]) == 0
 
 
+@pytest.mark.parametrize("kind", ["min_cut", "random_walker"])
+def test_drawings_are_spread_by_a_classifier_and_stay(
+    drawn_set: Path, tmp_path: Path, kind: str
+) -> None:
+    strokes = f"--cues.drawn={drawn_set / 'strokes'}"
+    given = settings(drawn_set, tmp_path / "run", strokes, f"--cues.refine={kind}")
+    assert main(["run", *given]) == 0
+    assert (tmp_path / "run" / "classifier" / "last.pt").is_file()
+    covered = []
+    for name, array in load_cues(tmp_path / "run" / "cues" / "cues.npz").items():
+        drawn = strokes_to_grid(read_mask(drawn_set / "strokes" / f"{name}.png"), 11)
+        np.testing.assert_array_equal(labels_of(array)[drawn != 255], drawn[drawn != 255])
+        assert set(np.unique(labels_of(array))) <= set(np.unique(drawn))
+        covered.append(array.any(0).mean() - (drawn != 255).mean())
+    assert np.mean(covered) > 0.2
+
+
 def test_images_without_a_drawing_have_made_cues_and_changes_are_seen(
     drawn_set: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -324,9 +341,11 @@ def test_images_without_a_drawing_have_made_cues_and_changes_are_seen(
     shutil.copytree(drawn_set / "strokes", strokes)
     first, second, *_ = sorted(strokes.iterdir())
     first.unlink()
-    # An object alone is drawn: the background comes from the saliency.
+    # Objects alone are drawn: the background comes from the saliency.
+    for path in sorted(strokes.iterdir())[:3]:
+        drawn = read_mask(path)
+        write_mask(path, np.where(drawn == 0, 255, drawn).astype(np.uint8))
     drawn = read_mask(second)
-    write_mask(second, np.where(drawn == 0, 255, drawn).astype(np.uint8))
     given = settings(drawn_set, tmp_path / "run", f"--cues.drawn={strokes}")
     assert main(["classify", *given]) == 0
     assert main(["cues", *given]) == 0

@@ -17,7 +17,7 @@ from torch import Tensor
 from dgcn.cli import main
 from dgcn.crf import CRF
 from dgcn.cues import load_cues
-from dgcn.cues.refine import REFINERS, Refiner, refine_cues
+from dgcn.cues.refine import OF_DRAWINGS, REFINERS, Refiner, refine_cues, spread_drawn_cues
 
 SIDE = 12
 
@@ -36,7 +36,7 @@ def halves() -> tuple[NDArray[np.bool_], Tensor, NDArray[np.uint8], NDArray[np.b
 
 
 def test_every_value_of_the_setting_is_a_refiner() -> None:
-    assert set(get_args(Refiner)) == {"none", *REFINERS}
+    assert set(get_args(Refiner)) == {"none", *REFINERS} == {"none", *OF_DRAWINGS}
 
 
 @pytest.mark.parametrize("kind", list(REFINERS))
@@ -74,6 +74,32 @@ def test_an_image_without_a_class_is_background() -> None:
         found = refine_cues(cues, none, features, image, present, refiner, CRF().on_grid())
         assert not found[1:].any()
         assert found[0].sum() >= cues[0].sum()
+
+
+@pytest.mark.parametrize("kind", list(OF_DRAWINGS))
+def test_drawn_cues_spread_without_any_map(kind: str) -> None:
+    cues, features, image, present = halves()
+    cues[0, 0, 0] = True  # a slip of the pen stays, and is outvoted around it
+    rule, crf = OF_DRAWINGS[kind], CRF().on_grid()
+    found = spread_drawn_cues(cues, None, features, image, present, rule, crf)
+    assert found.dtype == np.bool_
+    assert found.sum(0).max() == 1
+    assert not found[[1, 3]].any()
+    assert (found & cues).sum() == cues.sum()
+    assert found[2, :, : SIDE // 2].mean() > 0.9
+    assert found[0, :, SIDE // 2 :].mean() > 0.9
+
+
+def test_maps_decide_where_features_and_drawings_are_silent() -> None:
+    cues, _, image, present = halves()
+    cues[0] = False
+    alike = torch.zeros(3, SIDE, SIDE)
+    maps = np.zeros((3, SIDE, SIDE), np.float32)
+    maps[1, :, : SIDE // 2] = 0.9
+    rule, crf = OF_DRAWINGS["min_cut"], CRF().on_grid()
+    found = spread_drawn_cues(cues, maps, alike, image, present, rule, crf)
+    assert found[2, :, : SIDE // 2].all()
+    assert found[0, :, SIDE // 2 :].all()
 
 
 def test_a_run_trains_on_refined_cues(tiny_run: Path, tmp_path: Path) -> None:

@@ -22,8 +22,8 @@ class CuesConfig:
     drawn: Path | None = None
     """What people have drawn, as cues: a folder of label images NAME.png and LabelMe's NAME.json
     (points, lines, boxes, polygons), or a file of CVAT, COCO or Label Studio. Images without a
-    drawing get cues that are made. Where no background is drawn, it is taken from the saliency, as
-    everywhere."""
+    drawing get cues that are made. Where most drawings have background, those without any show
+    none; else theirs is taken from the saliency."""
     not_drawn: int = 255
     """Value of label images in that folder where nothing is drawn; 255 never is."""
     foreground: Literal["auto"] | float = "auto"
@@ -50,7 +50,8 @@ class CuesConfig:
     refine: Refiner = "none"
     """What spreads the cues over the image before the training, by the classifier's features and
     the maps: one minimum cut a class ("min_cut"), "random_walker", "label_propagation", or the CRF
-    on the maps ("crf"). Drawn cues and those of cues.path stay as they are."""
+    on the maps ("crf"). Drawn cues are spread alike, by the maps only where the saliency is a
+    network's, and stay themselves. Those of cues.path stay as they are."""
     scales: tuple[float, ...] = (1.0,)
     """Factors on data.size; activation maps are averaged over them."""
     flip: bool = False

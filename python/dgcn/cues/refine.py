@@ -12,7 +12,7 @@ from torch import Tensor
 from dgcn.crf import CRF, dense_crf_batch, images_to_grid
 from dgcn.supervision import GraphCut, LabelPropagation, MostProbable, RandomWalker, Supervision
 
-__all__ = ["REFINERS", "Refiner", "refine_cues"]
+__all__ = ["OF_DRAWINGS", "REFINERS", "Refiner", "refine_cues", "spread_drawn_cues"]
 
 Refiner = Literal["none", "min_cut", "random_walker", "label_propagation", "crf"]
 
@@ -23,6 +23,20 @@ REFINERS: dict[str, Supervision] = {
     "crf": MostProbable(unary="crf", theta=0.5),
 }
 """The kinds of supervision behind the values of ``cues.refine``; all accept above one half."""
+
+OF_DRAWINGS: dict[str, Supervision] = {
+    **REFINERS,
+    "min_cut": GraphCut(
+        theta=0.5,
+        cue_capacity="hard",
+        edge_sum=3.0,
+        image_labels_only=True,
+        unary="crf",
+        cut_background=True,
+    ),
+}
+"""The same for cues that people have drawn, which are few and right: the cut has the CRF's marginals
+beside them, and weaker links."""
 
 _FLOOR = 1e-3  # of a share: no map rules a class of the image out
 
@@ -63,8 +77,56 @@ def refine_cues(
     numpy.ndarray, shape (L, h, w), bool
         At most one class a cell.
     """
-    shares = np.concatenate([1 - maps.max(0, keepdims=True), maps]).clip(_FLOOR, 1)
-    shares *= present[:, None, None]
+    shares = np.concatenate([1 - maps.max(0, keepdims=True), maps])
+    return _labelled(cues, shares, features, image, present, refiner, crf)
+
+
+def spread_drawn_cues(
+    cues: NDArray[np.bool_],
+    maps: NDArray[np.floating[Any]] | None,
+    features: Tensor,
+    image: NDArray[np.uint8],
+    present: NDArray[np.bool_],
+    refiner: Supervision,
+    crf: CRF,
+) -> NDArray[np.bool_]:
+    """The same for cues that people have drawn: they stay, and the shares know them.
+
+    Parameters
+    ----------
+    cues, features, image, present, crf
+        As for `refine_cues`.
+    maps : numpy.ndarray, shape (L - 1, h, w), or None
+        None: where there is no cue all classes of the image have the same share.
+    refiner : Supervision
+        One of `OF_DRAWINGS`.
+
+    Returns
+    -------
+    numpy.ndarray, shape (L, h, w), bool
+        At most one class a cell.
+    """
+    if maps is None:
+        shares = np.ones(cues.shape, dtype=np.float32)
+    else:
+        shares = np.concatenate([1 - maps.max(0, keepdims=True), maps])
+    drawn = cues.any(0)
+    shares = np.where(drawn, cues, shares)
+    found = _labelled(cues, shares, features, image, present, refiner, crf)
+    return np.where(drawn, cues, found)
+
+
+def _labelled(
+    cues: NDArray[np.bool_],
+    shares: NDArray[np.floating[Any]],
+    features: Tensor,
+    image: NDArray[np.uint8],
+    present: NDArray[np.bool_],
+    refiner: Supervision,
+    crf: CRF,
+) -> NDArray[np.bool_]:
+    """What a rule makes of cues and of the shares (L, h, w) of classes; those absent get none."""
+    shares = shares.clip(_FLOOR, 1) * present[:, None, None]
     probabilities = torch.from_numpy(shares / shares.sum(0)).float()[None]
 
     def marginals() -> Tensor:

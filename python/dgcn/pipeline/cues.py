@@ -28,7 +28,7 @@ from dgcn.cues import (
 from dgcn.cues.external import LISTING
 from dgcn.cues.judge import Remark, coverage_of_cues, judge_cues
 from dgcn.cues.make import background_cues
-from dgcn.cues.refine import REFINERS, refine_cues
+from dgcn.cues.refine import OF_DRAWINGS, REFINERS, refine_cues, spread_drawn_cues
 from dgcn.data.dataset import ImageDataset, Record
 from dgcn.data.images import read_image
 from dgcn.metrics import plain_score
@@ -104,30 +104,40 @@ def _make(run: Run, fingerprint: dict[str, Any]) -> None:
 def cues_by_hand(run: Run, records: Sequence[Record]) -> dict[str, NDArray[np.bool_]]:
     """Cues of those images that people have drawn on, by name.
 
-    Background is added by the saliency where none is drawn and no boxes leave any.
+    Where most drawings have background, or leave some outside of boxes, those without any have none.
+    Else it is added by the saliency. Cues are spread where ``cues.refine`` asks for it.
     """
     drawings = run.drawings
     if drawings is None:
         return {}
     options, names = run.config.cues, run.dataset.classes
+    model = None if options.refine == "none" else load_classifier(run)
     drawn = [record for record in records if record.name in drawings.found]
-    found = {}
+    found = {
+        record.name: drawn_cues(
+            drawings.found[record.name],
+            read_image(record.image),
+            names,
+            run.grid,
+            not_drawn=options.not_drawn,
+            labels=record.labels,
+        )
+        for record in drawn
+    }
+    told = 2 * sum(bool(cues[0].any()) for cues in found.values()) >= len(found)
     with run.console.bar("cues: drawings", len(drawn)) as advance:
         for record in drawn:
-            image = read_image(record.image)
-            cues = drawn_cues(
-                drawings.found[record.name],
-                image,
-                names,
-                run.grid,
-                not_drawn=options.not_drawn,
-                labels=record.labels,
-            )
-            if not cues[0].any():
-                saliency = saliency_to_grid(_saliency(run, record, image), *cues.shape[1:])
-                quiet = background_cues(saliency, options.background, options.background_fraction)
+            cues = found[record.name]
+            if not told and not cues[0].any():
+                saliency = _saliency(run, record, read_image(record.image))
+                quiet = background_cues(
+                    saliency_to_grid(saliency, *cues.shape[1:]),
+                    options.background,
+                    options.background_fraction,
+                )
                 cues[0] = quiet & ~cues.any(0)
-            found[record.name] = cues
+            if model is not None:
+                found[record.name] = _spread(run, model, record, cues)
             advance(record.name)
     rest = len(records) - len(drawn)
     others = f", made for the {rest} others" if rest else ""
@@ -138,6 +148,31 @@ def cues_by_hand(run: Run, records: Sequence[Record]) -> dict[str, NDArray[np.bo
             f"{drawings.strangers[0]}"
         )
     return found
+
+
+def _spread(
+    run: Run, model: Classifier, record: Record, cues: NDArray[np.bool_]
+) -> NDArray[np.bool_]:
+    """Drawn cues spread over the image; by the maps, too, where a network's saliency is in them."""
+    options, image = run.config.cues, read_image(record.image)
+    maps = None
+    if run.dataset.saliency is not None or check_saliency(options.saliency) is not None:
+        maps = object_maps(*_evidence(run, model, record), options.weight)
+    return spread_drawn_cues(
+        cues,
+        maps,
+        stage_features(run, model, image),
+        image,
+        _present(run, record),
+        OF_DRAWINGS[options.refine],
+        run.config.crf.on_grid(),
+    )
+
+
+def _present(run: Run, record: Record) -> NDArray[np.bool_]:
+    present = np.zeros(run.classes, dtype=bool)
+    present[[0, *record.labels]] = True
+    return present
 
 
 class Evidence(NamedTuple):
@@ -154,8 +189,7 @@ class Evidence(NamedTuple):
 def _evidence(run: Run, model: Classifier, record: Record) -> Evidence:
     image = read_image(record.image)
     saliency = _saliency(run, record, image)
-    present = np.zeros(run.classes, dtype=bool)
-    present[[0, *record.labels]] = True
+    present = _present(run, record)
     maps = activation(run, model, image)
     maps[~present[1:]] = 0
     if run.config.cues.weight and _untold(run, record):
@@ -347,6 +381,6 @@ CUES = Stage(
     verb="cues",
     folder=lambda run: run.cues_folder,
     options=_options,
-    needs=lambda run: ("classifier",) if run.makes_cues else (),
+    needs=lambda run: ("classifier",) if run.cues_need_classifier else (),
     make=_make,
 )

@@ -27,8 +27,9 @@ def forecast_of(run: Run) -> Forecast:
 
     if run.uses_classifier:
         add("classifier", classifier_passes(config, config.classify.epochs) * train)
-    if run.makes_cues:
-        add("cues", max(0, train - by_hand) * views)
+    if run.cues_need_classifier:
+        spread = 0 if config.cues.refine == "none" else min(train, by_hand)
+        add("cues", max(0, train - by_hand) * views + spread)
     add("segmenter", config.train.epochs * train)
     if "segmenter" in images:
         images["prediction"] = scored * pixels

@@ -129,7 +129,7 @@ class Run:
         """Whether the run has a classifier: for the cues, or as the start of a training."""
         config = self.config
         retrained = config.retrain.enabled and config.retrain.init == "classifier"
-        trained = self.makes_cues or config.train.from_classifier
+        trained = self.cues_need_classifier or config.train.from_classifier
         return trained or retrained or config.evaluate.classifier
 
     @property
@@ -153,6 +153,12 @@ class Run:
         return drawn is None or any(
             record.name not in drawn.found for record in self.dataset.split("train")
         )
+
+    @property
+    def cues_need_classifier(self) -> bool:
+        """Whether the stage of the cues has a use for it: to make cues, or to spread drawn ones."""
+        options = self.config.cues
+        return self.makes_cues or (options.drawn is not None and options.refine != "none")
 
     @property
     def is_rank_zero(self) -> bool:
