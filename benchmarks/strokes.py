@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
+from scipy.ndimage import distance_transform_edt
 
 from benchmarks.segment import VOID, strokes
 
@@ -21,6 +22,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of this tool."""
     parser.add_argument("--masks", type=Path, required=True, help="folder of masks, NAME.png")
     parser.add_argument("--out", type=Path, required=True, help="folder for the label images")
+    parser.add_argument(
+        "--nearest", action="store_true", help="every pixel gets its nearest stroke's id: a control"
+    )
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -33,9 +37,14 @@ def run(arguments: argparse.Namespace) -> None:
         labels = np.full(mask.shape, VOID, dtype=np.uint8)
         for value in np.unique(mask[mask != VOID]):
             labels[strokes(mask == value, _PIECES.get(int(value), 2))] = value
-        Image.fromarray(labels).save(arguments.out / path.name)
         drawn += int((labels != VOID).sum())
         pixels += labels.size
+        if arguments.nearest and (labels != VOID).any():
+            nearest = distance_transform_edt(
+                labels == VOID, return_distances=False, return_indices=True
+            )
+            labels = labels[tuple(nearest)]
+        Image.fromarray(labels).save(arguments.out / path.name)
     if not pixels:
         raise SystemExit(f"{arguments.masks}: no masks NAME.png")
     print(f"strokes cover {100 * drawn / pixels:.1f} % of the pixels")

@@ -15,6 +15,7 @@ from PIL import Image
 
 pytest.importorskip("skimage")
 from safetensors.torch import save_file
+from scipy.ndimage import distance_transform_edt
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import maximum_bipartite_matching
 
@@ -356,7 +357,7 @@ def test_simulated_strokes_lie_within_their_classes(tmp_path, capsys):
     mask[40:80, 100:150] = 7
     mask[:, :10] = 255
     Image.fromarray(mask).save(masks / "a.png")
-    strokes.run(argparse.Namespace(masks=masks, out=out))
+    strokes.run(argparse.Namespace(masks=masks, out=out, nearest=False))
     drawn = np.asarray(Image.open(out / "a.png"))
     set_ = drawn != 255
     assert drawn.shape == mask.shape
@@ -365,7 +366,13 @@ def test_simulated_strokes_lie_within_their_classes(tmp_path, capsys):
     assert 0.01 < set_.mean() < 0.2
     assert f"cover {100 * set_.mean():.1f} %" in capsys.readouterr().out
     with pytest.raises(SystemExit, match="no masks"):
-        strokes.run(argparse.Namespace(masks=out / "none", out=out))
+        strokes.run(argparse.Namespace(masks=out / "none", out=out, nearest=False))
+    strokes.run(argparse.Namespace(masks=masks, out=out, nearest=True))
+    nearest = np.asarray(Image.open(out / "a.png"))
+    apart = np.stack([distance_transform_edt(~(drawn == value)) for value in (0, 3, 7)])
+    assert (nearest[set_] == drawn[set_]).all()
+    chosen = np.take_along_axis(apart, np.searchsorted([0, 3, 7], nearest)[None], 0)[0]
+    np.testing.assert_allclose(chosen, apart.min(0))
 
 
 @pytest.mark.parametrize("page", tables.PAGES, ids=lambda page: page.name)

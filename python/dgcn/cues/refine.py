@@ -35,8 +35,8 @@ OF_DRAWINGS: dict[str, Supervision] = {
         cut_background=True,
     ),
 }
-"""The same for cues that people have drawn, which are few and right: the cut has the CRF's marginals
-beside them, and weaker links."""
+"""The same for cues that people have drawn, which are few and right: beside them the cut has the
+CRF's marginals, and weaker links."""
 
 _FLOOR = 1e-3  # of a share: no map rules a class of the image out
 

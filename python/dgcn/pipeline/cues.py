@@ -104,8 +104,8 @@ def _make(run: Run, fingerprint: dict[str, Any]) -> None:
 def cues_by_hand(run: Run, records: Sequence[Record]) -> dict[str, NDArray[np.bool_]]:
     """Cues of those images that people have drawn on, by name.
 
-    Where most drawings have background, or leave some outside of boxes, those without any have none.
-    Else it is added by the saliency. Cues are spread where ``cues.refine`` asks for it.
+    Where most drawings have background, or leave some outside of boxes, those without any have
+    none. Else it is added by the saliency. Cues are spread where ``cues.refine`` asks for it.
     """
     drawings = run.drawings
     if drawings is None:
