@@ -98,7 +98,10 @@ def configuration(
     }
     if drawn is not None and not paper:
         # Strokes cover little: what early networks make of the rest is worse (docs/results.md).
-        values["supervision.graph_cut.cues_only_epochs"] = math.ceil(train / 2)
+        if weights is not None:
+            values["cues.refine"] = "min_cut"
+        else:
+            values["supervision.graph_cut.cues_only_epochs"] = math.ceil(train / 2)
     if backbone is not None:
         kind = find_backbone(backbone)
         values |= {"model.backbone": backbone, **kind.rates, **({} if paper else kind.chain)}
@@ -136,6 +139,8 @@ def configuration(
             "# 'init' and 'loss' (weights, cross_entropy), of 'evaluate' 'classifier' (false):\n"
             "# 'dgcn init --paper' keeps to it. 'dgcn run --help-all' explains each.\n"
         )
+        if "cues.refine" in values:
+            remark += "# 'refine' of 'cues' (none) spreads what is drawn over the pictures.\n"
         if texture:
             remark += (
                 f"# The pictures look like textures with objects on them, hence\n"

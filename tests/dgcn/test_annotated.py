@@ -11,11 +11,13 @@ import numpy as np
 import pytest
 import yaml
 from PIL import Image
+from safetensors.torch import save_file
 
 from dgcn.cli import main
 from dgcn.cues import load_cues
 from dgcn.data import DataError, FolderDataset
 from dgcn.doctor.dataset import check_dataset
+from dgcn.models import SqueezeNet
 from dgcn.new_pictures import new_pictures
 from dgcn.options import config_with, load_config
 from dgcn.pipeline.run import open_run
@@ -103,6 +105,15 @@ def test_cvat_file_gives_labels_and_cues(
     config = load_config(tmp_path / "config.yaml")
     half = math.ceil(config.train.epochs / 2)
     assert config.supervision.graph_cut.cues_only_epochs == half > 0  # type: ignore[attr-defined]
+    assert config.cues.refine == "none"
+    save_file(SqueezeNet().state_dict(), tmp_path / "weights.safetensors")
+    known = ["--weights", str(tmp_path / "weights.safetensors"), "--val", "0", "--force"]
+    assert main(["init", str(tmp_path), *known]) == 0
+    config = load_config(tmp_path / "config.yaml")
+    assert config.cues.refine == "min_cut"
+    assert config.supervision.graph_cut.cues_only_epochs == 0  # type: ignore[attr-defined]
+    assert main(["init", str(tmp_path), "--val", "0", "--force"]) == 0
+    capsys.readouterr()
     cat, dog = {"cat"}, {"big dog"}
     assert labels_of(tmp_path) == dict(
         zip((f"p{n}" for n in range(6)), (cat, cat, cat | dog, dog, set(), set()), strict=True)
