@@ -99,7 +99,7 @@ def configuration(
     if drawn is not None and not paper:
         # Strokes cover little: what early networks make of the rest is worse (docs/results.md).
         if weights is not None:
-            values["cues.refine"] = "min_cut"
+            values["cues.refine"] = "random_walker"
         else:
             values["supervision.graph_cut.cues_only_epochs"] = math.ceil(train / 2)
     if backbone is not None:

@@ -110,7 +110,7 @@ def test_cvat_file_gives_labels_and_cues(
     known = ["--weights", str(tmp_path / "weights.safetensors"), "--val", "0", "--force"]
     assert main(["init", str(tmp_path), *known]) == 0
     config = load_config(tmp_path / "config.yaml")
-    assert config.cues.refine == "min_cut"
+    assert config.cues.refine == "random_walker"
     assert config.supervision.graph_cut.cues_only_epochs == 0  # type: ignore[attr-defined]
     assert main(["init", str(tmp_path), "--val", "0", "--force"]) == 0
     capsys.readouterr()

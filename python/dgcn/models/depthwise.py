@@ -33,9 +33,9 @@ class DepthwiseConv2d(nn.Conv2d):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (B, C, H, W) to (B, C, H / stride, W / stride)."""
-        return self._by_pictures(x) if self._has_far_taps(x) else super().forward(x)
+        return self._by_pictures(x) if self._goes_by_pictures(x) else super().forward(x)
 
-    def _has_far_taps(self, x: Tensor) -> bool:
+    def _goes_by_pictures(self, x: Tensor) -> bool:
         dilation, kernel = self.dilation[0], self.kernel_size[0]
         if dilation == 1 or self.stride[0] > 1 or x.device.type != "cpu":
             return False

@@ -111,34 +111,27 @@ def cues_by_hand(run: Run, records: Sequence[Record]) -> dict[str, NDArray[np.bo
     if drawings is None:
         return {}
     options, names = run.config.cues, run.dataset.classes
-    model = None if options.refine == "none" else load_classifier(run)
     drawn = [record for record in records if record.name in drawings.found]
-    found = {
-        record.name: drawn_cues(
-            drawings.found[record.name],
-            read_image(record.image),
-            names,
-            run.grid,
-            not_drawn=options.not_drawn,
-            labels=record.labels,
-        )
-        for record in drawn
-    }
-    told = 2 * sum(bool(cues[0].any()) for cues in found.values()) >= len(found)
+    found = {}
     with run.console.bar("cues: drawings", len(drawn)) as advance:
         for record in drawn:
-            cues = found[record.name]
-            if not told and not cues[0].any():
-                saliency = _saliency(run, record, read_image(record.image))
-                quiet = background_cues(
-                    saliency_to_grid(saliency, *cues.shape[1:]),
-                    options.background,
-                    options.background_fraction,
-                )
-                cues[0] = quiet & ~cues.any(0)
-            if model is not None:
-                found[record.name] = _spread(run, model, record, cues)
+            found[record.name] = drawn_cues(
+                drawings.found[record.name],
+                read_image(record.image),
+                names,
+                run.grid,
+                not_drawn=options.not_drawn,
+                labels=record.labels,
+            )
             advance(record.name)
+    if 2 * sum(bool(cues[0].any()) for cues in found.values()) < len(found):
+        _add_background(run, drawn, found)
+    if options.refine != "none" and drawn:
+        model = load_classifier(run)
+        with run.console.bar("cues: drawings spread", len(drawn)) as advance:
+            for record in drawn:
+                found[record.name] = _spread(run, model, record, found[record.name])
+                advance(record.name)
     rest = len(records) - len(drawn)
     others = f", made for the {rest} others" if rest else ""
     run.console.line(f"cues: drawn on {len(drawn)} images ({drawings.path}){others}")
@@ -148,6 +141,22 @@ def cues_by_hand(run: Run, records: Sequence[Record]) -> dict[str, NDArray[np.bo
             f"{drawings.strangers[0]}"
         )
     return found
+
+
+def _add_background(
+    run: Run, records: Sequence[Record], cues: dict[str, NDArray[np.bool_]]
+) -> None:
+    """Take the background from the saliency where there is none among the cues."""
+    options = run.config.cues
+    for record in records:
+        own = cues[record.name]
+        if own[0].any():
+            continue
+        saliency = saliency_to_grid(
+            _saliency(run, record, read_image(record.image)), *own.shape[1:]
+        )
+        quiet = background_cues(saliency, options.background, options.background_fraction)
+        own[0] = quiet & ~own.any(0)
 
 
 def _spread(
