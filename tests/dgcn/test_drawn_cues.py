@@ -334,6 +334,20 @@ def test_drawings_are_spread_by_a_classifier_and_stay(
     assert np.mean(covered) > 0.2
 
 
+def test_a_drawing_without_background_shows_none_where_most_have_some(
+    drawn_set: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    strokes = Path(shutil.copytree(drawn_set / "strokes", tmp_path / "strokes"))
+    first = min(strokes.iterdir())
+    drawn = read_mask(first)
+    write_mask(first, np.where(drawn == 0, 255, drawn).astype(np.uint8))
+    given = settings(drawn_set, tmp_path / "run", f"--cues.drawn={strokes}")
+    assert main(["cues", *given]) == 0
+    said = capsys.readouterr().out
+    assert f"cues: 1 drawings have no background, e.g. {first.stem}, and are taken to show" in said
+    assert not load_cues(tmp_path / "run" / "cues" / "cues.npz")[first.stem][0].any()
+
+
 def test_images_without_a_drawing_have_made_cues_and_changes_are_seen(
     drawn_set: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

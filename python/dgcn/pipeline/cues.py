@@ -124,8 +124,14 @@ def cues_by_hand(run: Run, records: Sequence[Record]) -> dict[str, NDArray[np.bo
                 labels=record.labels,
             )
             advance(record.name)
-    if 2 * sum(bool(cues[0].any()) for cues in found.values()) < len(found):
+    without = [name for name, cues in found.items() if not cues[0].any()]
+    if 2 * len(without) > len(found):
         _add_background(run, drawn, found)
+    elif without:
+        run.console.line(
+            f"cues: {len(without)} drawings have no background, e.g. {without[0]}, and are taken "
+            "to show none, as most others have some"
+        )
     if options.refine != "none" and drawn:
         model = load_classifier(run)
         with run.console.bar("cues: drawings spread", len(drawn)) as advance:
