@@ -13,7 +13,6 @@ import torch
 
 from dgcn.cues import load_cues
 from dgcn.data.batches import TrainingSet
-from dgcn.data.masks import read_mask
 from dgcn.losses import floored_softmax
 from dgcn.metrics import Confusion, score
 from dgcn.models import aggregate
@@ -85,6 +84,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 @torch.no_grad()
 def run(arguments: argparse.Namespace) -> None:
     """Score every rule and print a table."""
+    if arguments.step < 1:
+        raise SystemExit(f"--step must be at least 1, got {arguments.step}")
     opened = open_run(load_config(Path(arguments.run) / "config.yaml"), reads_only=True)
     rules = sweep() if arguments.sweep else links() if arguments.links else RULES
     model = load_segmenter(opened, "last").eval()
@@ -105,7 +106,7 @@ def run(arguments: argparse.Namespace) -> None:
         marginals = CRFMarginals(floored_softmax(output.logits.float()), sample["rgb"][None], crf)
         for name, rule in rules.items():
             labels = rule(probabilities, features, cued, present, marginals)
-            confusions[name].add_grid(read_mask(record.mask), labels[0].numpy())
+            confusions[name].add_grid(record.truth(), labels[0].numpy())
     print(f"{'':38}{'mIoU':>7}{'prec.':>7}{'recall':>7}{'cover.':>7}")
     for name, confusion in confusions.items():
         scores = score(confusion, opened.dataset.classes)

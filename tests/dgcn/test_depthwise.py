@@ -49,6 +49,22 @@ def test_values_and_gradients_are_those_of_torch(
         assert torch.allclose(mine, other, rtol=1e-10, atol=1e-8)
 
 
+def test_the_way_that_is_taken() -> None:
+    """By pictures where there is a gradient, or holes are wide; on a CPU alone."""
+    near, wide, whole = (DepthwiseConv2d(2, 5, 1, dilation) for dilation in (2, 4, 1))
+    x = torch.zeros(1, 2, 9, 9)
+    assert near._goes_by_pictures(x)
+    assert not whole._goes_by_pictures(x)
+    assert not near.to("meta")._goes_by_pictures(x.to("meta"))
+    with torch.no_grad():
+        assert wide._goes_by_pictures(x)
+        assert not DepthwiseConv2d(2, 5, 1, 2)._goes_by_pictures(x)
+
+
+def test_an_empty_batch_stays_empty() -> None:
+    assert DepthwiseConv2d(2, 5, 1, 4)(torch.zeros(0, 2, 9, 9)).shape == (0, 2, 9, 9)
+
+
 def test_channels_stay_last() -> None:
     layer = DepthwiseConv2d(8, 5, 1, 2)
     x = torch.randn(2, 8, 9, 9).contiguous(memory_format=torch.channels_last)

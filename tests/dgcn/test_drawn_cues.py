@@ -344,7 +344,7 @@ def test_a_drawing_without_background_shows_none_where_most_have_some(
     given = settings(drawn_set, tmp_path / "run", f"--cues.drawn={strokes}")
     assert main(["cues", *given]) == 0
     said = capsys.readouterr().out
-    assert f"cues: 1 drawings have no background, e.g. {first.stem}, and are taken to show" in said
+    assert f"cues: drawings without background: 1, e.g. {first.stem}; they are taken to" in said
     assert not load_cues(tmp_path / "run" / "cues" / "cues.npz")[first.stem][0].any()
 
 

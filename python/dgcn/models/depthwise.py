@@ -13,8 +13,8 @@ class DepthwiseConv2d(nn.Conv2d):
     """`torch.nn.Conv2d` of one filter a channel; with holes it is computed otherwise on a CPU.
 
     Cells that are `dilation` apart make a picture of their own, on which the filter has no holes.
-    oneDNN computes such convolutions up to twenty times as fast as those with holes. Results are
-    the same but for rounding.
+    oneDNN has fast code for such convolutions, and for many with holes none. Results are the same
+    but for rounding.
 
     Parameters
     ----------
@@ -51,7 +51,9 @@ class DepthwiseConv2d(nn.Conv2d):
         whole = functional.pad(x, (0, columns * apart - width, 0, rows * apart - height))
         # Channels come last all the way, as the backbones have them.
         cells = whole.permute(0, 2, 3, 1).reshape(batch, rows, apart, columns, apart, channels)
-        pictures = cells.permute(2, 4, 0, 1, 3, 5).reshape(-1, rows, columns, channels)
+        pictures = cells.permute(2, 4, 0, 1, 3, 5).reshape(
+            apart * apart * batch, rows, columns, channels
+        )
         found = functional.conv2d(
             pictures.permute(0, 3, 1, 2), self.weight, padding=half, groups=channels
         )

@@ -129,7 +129,7 @@ def cues_by_hand(run: Run, records: Sequence[Record]) -> dict[str, NDArray[np.bo
         _add_background(run, drawn, found)
     elif without:
         run.console.line(
-            f"cues: {len(without)} drawings have no background, e.g. {without[0]}, and are taken "
+            f"cues: drawings without background: {len(without)}, e.g. {without[0]}; they are taken "
             "to show none, as most others have some"
         )
     if options.refine != "none" and drawn:
