@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "moves/expansions.hpp"
+#include "moves/regions.hpp"
 #include "moves/search.hpp"
 #include "moves/steps.hpp"
 #include "moves/swaps.hpp"
@@ -17,12 +18,16 @@
 namespace graphcut::moves {
 namespace {
 
+constexpr std::int64_t kNoLimit = std::numeric_limits<std::int64_t>::max();  // of rounds
+
 // Rounds over the moves of a kind. A move that was tried is passed over until something that it
 // depends on has changed: no move lowers the energy twice in a row.
 template <class Kind>
 class Rounds {
  public:
-  explicit Rounds(Kind& kind) : kind_(kind), tried_(kind.count(), -1) {}
+  // Of all moves, or of those but one.
+  explicit Rounds(Kind& kind, std::int64_t passed_over = -1)
+      : kind_(kind), passed_over_(passed_over), tried_(kind.count(), -1) {}
 
   // Makes the moves in turn, the first or the last first, until none lowers the energy, in at most
   // `most` rounds; returns how many of these are left.
@@ -31,6 +36,7 @@ class Rounds {
       bool any = false;
       for (std::size_t k = 0; k < tried_.size(); ++k) {
         const std::size_t move = last_first ? tried_.size() - 1 - k : k;
+        if (static_cast<std::int64_t>(move) == passed_over_) continue;
         if (!kind_.is_due(move, tried_[move], now_)) continue;
         any = true;
         make(move);
@@ -50,6 +56,7 @@ class Rounds {
   }
 
   Kind& kind_;
+  std::int64_t passed_over_;
   std::vector<std::int64_t> tried_;  // time of the last try
   std::int64_t now_ = 0;             // how often labels changed
 };
@@ -105,20 +112,137 @@ std::optional<std::int32_t> one_for_all(const Search<Cost>& search) {
   return best;
 }
 
-// Note [From one label]: with costs of labels in use, many labels are given up one by one, or one
-// is joined by others. Both ways are gone, and the better end is kept.
+// Goes on from other labels, until no expansion lowers the energy; goes back where that ends above
+// the present labels. Returns whether it ends below them.
 template <class Cost>
-void expand_with_sets(Search<Cost>& search, std::int64_t max_cycles) {
-  Expansions<Cost> expansions(search);
-  expansions.keep_shares(max_cycles > 1);
-  const std::int64_t left = Rounds(expansions).run(max_cycles);
-  const std::optional<std::int32_t> one = left > 0 ? one_for_all(search) : std::nullopt;
-  if (!one) return;
+bool try_from(Search<Cost>& search, Expansions<Cost>& expansions, std::vector<std::int32_t> labels,
+              std::int64_t most, std::int64_t passed_over = -1) {
   const std::vector<std::int32_t> found = search.labels.all();
   const Cost energy = search.labels.energy();
-  expansions.go_on_from(std::vector<std::int32_t>(found.size(), *one));
-  Rounds(expansions).run(left);
-  if (search.labels.energy() >= energy) expansions.go_on_from(found);
+  expansions.go_on_from(std::move(labels));
+  Rounds(expansions, passed_over).run(most);
+  if (search.labels.energy() < energy) return true;
+  expansions.go_on_from(found);
+  return false;
+}
+
+// The present labels, but for one, whose nodes have the cheapest other one in use; none where a
+// node may have none.
+template <class Cost>
+std::vector<std::int32_t> without(const Search<Cost>& search, std::int32_t label,
+                                  const std::vector<std::int32_t>& in_use) {
+  std::vector<std::int32_t> labels = search.labels.all();
+  for (std::int32_t i = 0; i < static_cast<std::int32_t>(labels.size()); ++i) {
+    if (search.labels[i] != label) continue;
+    const Cost* least = nullptr;
+    for (const std::int32_t other : in_use) {
+      const Cost* const cost = other == label ? nullptr : search.labels.unary().find(i, other);
+      if (cost == nullptr || (least != nullptr && *cost >= *least)) continue;
+      least = cost;
+      labels[static_cast<std::size_t>(i)] = other;
+    }
+    if (least == nullptr) return {};
+  }
+  return labels;
+}
+
+// Those of the fewest nodes first.
+template <class Cost>
+std::vector<std::int32_t> labels_in_use(const Search<Cost>& search) {
+  std::vector<std::int32_t> labels, nodes(static_cast<std::size_t>(search.problem.labels), 0);
+  for (const std::int32_t label : search.labels.all()) {
+    if (nodes[static_cast<std::size_t>(label)]++ == 0) labels.push_back(label);
+  }
+  std::sort(labels.begin(), labels.end(), [&](std::int32_t a, std::int32_t b) {
+    const std::int32_t of_a = nodes[static_cast<std::size_t>(a)];
+    const std::int32_t of_b = nodes[static_cast<std::size_t>(b)];
+    return of_a != of_b ? of_a < of_b : a < b;
+  });
+  return labels;
+}
+
+// Tries to do without labels in use, up to `tries` times; returns whether it does without any.
+template <class Cost>
+bool give_labels_up(Search<Cost>& search, Expansions<Cost>& expansions, std::int64_t tries) {
+  constexpr std::int64_t kRounds = 2;
+  bool any = false;
+  for (bool better = true; better;) {
+    better = false;
+    const std::vector<std::int32_t> in_use = labels_in_use(search);
+    if (in_use.size() == 1) break;
+    for (auto label = in_use.begin(); label != in_use.end() && !better && tries > 0; ++label) {
+      std::vector<std::int32_t> others = without(search, *label, in_use);
+      if (others.empty()) continue;
+      better = try_from(search, expansions, std::move(others), kRounds, *label);
+      --tries;
+    }
+    any |= better;
+  }
+  return any;
+}
+
+// Note [From regions]: with costs of labels in use, which labels are left depends on the way, and
+// no single expansion makes good for it. So the search starts from labels that are found without
+// those costs. Their regions are the nodes of a small problem, where there is time to start from
+// two labellings, and to try to do without every label. Expansions of all nodes go on from its
+// labels.
+template <class Cost>
+std::vector<std::int32_t> by_regions(const Search<Cost>& search,
+                                     const std::vector<std::int32_t>& start) {
+  const Problem<Cost>& all = search.problem;
+  std::vector<std::int32_t> found;
+  {
+    Problem<Cost> plain = all;
+    plain.sets = 0;
+    const std::vector<std::int64_t> labels(start.begin(), start.end());
+    Search<Cost> free(plain, search.method, search.threads, labels.data());
+    expand(free, kNoLimit);
+    found = free.labels.all();
+  }
+  const Regions<Cost> regions(all, found);
+  const Problem<Cost>& small = regions.problem();
+  Search<Cost> few(small, search.method, search.threads, regions.cheapest().data());
+  Expansions<Cost> expansions(few);
+  expansions.keep_shares(true);
+  Rounds(expansions).run(kNoLimit);
+  if (const auto one = one_for_all(few)) {
+    std::vector<std::int32_t> same(static_cast<std::size_t>(small.nodes), *one);
+    try_from(few, expansions, std::move(same), kNoLimit);
+  }
+  // For the time of a round over all nodes.
+  give_labels_up(few, expansions, (all.nodes + all.edges) / (small.nodes + small.edges) / 2);
+  return regions.spread(few.labels.all());
+}
+
+// Whether every node has the label that costs least at the node.
+template <class Cost>
+bool is_cheapest(const Search<Cost>& search) {
+  const Problem<Cost>& problem = search.problem;
+  for (std::int64_t i = 0, k = 0; i < problem.nodes; ++i) {
+    for (std::int64_t column = 0; column < problem.columns; ++column, ++k) {
+      if (problem.candidates != nullptr && problem.candidates[k] < 0) continue;
+      if (problem.unary[k] < search.labels.own()[i]) return false;
+    }
+  }
+  return true;
+}
+
+// From the cheapest labels the way by regions is gone alone, as far as that leads down. Other
+// labels that are given to start from may be good ones, and both ways are gone.
+template <class Cost>
+void expand_with_sets(Search<Cost>& search, std::int64_t max_cycles) {
+  if (search.problem.nodes == 0) return;
+  const std::vector<std::int32_t> start = search.labels.all();
+  const bool starts_anew = max_cycles == kNoLimit && is_cheapest(search);
+  Expansions<Cost> expansions(search);
+  expansions.keep_shares(max_cycles > 1);
+  if (starts_anew && try_from(search, expansions, by_regions(search, start), kNoLimit)) {
+    while (give_labels_up(search, expansions, 1)) Rounds(expansions).run(kNoLimit);
+    return;
+  }
+  Rounds(expansions).run(max_cycles);
+  if (starts_anew || max_cycles != kNoLimit) return;
+  try_from(search, expansions, by_regions(search, start), kNoLimit);
 }
 
 }  // namespace
@@ -127,7 +251,7 @@ template <class Cost>
 Cost descend(const Problem<Cost>& problem, Moves moves, std::int64_t max_cycles,
              maxflow::Method method, int threads, std::int64_t* labels) {
   Search<Cost> search(problem, method, threads, labels);
-  const std::int64_t most = max_cycles < 0 ? std::numeric_limits<std::int64_t>::max() : max_cycles;
+  const std::int64_t most = max_cycles < 0 ? kNoLimit : max_cycles;
   if (moves == Moves::expansions) {
     search.labels.sets().empty() ? expand(search, most) : expand_with_sets(search, most);
   } else {

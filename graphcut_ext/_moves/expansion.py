@@ -136,9 +136,14 @@ def alpha_expansion(
     lowers the energy no more, a cycle over all nodes follows. A few cycles are usual; which local
     minimum is reached depends on the order of the labels. So the search starts again for one cycle,
     last label first, and the cut of a fusion move takes the better of both labellings place by
-    place. Expansions then go on. With ``label_costs`` the second way starts from the one label that
-    costs least if all nodes have it, and the better end is kept. All of it counts as cycles. A set
-    of labels that a move could give up is one more node of its cut, joined to the set's users.
+    place. Expansions then go on. All of it counts as cycles.
+
+    With ``label_costs`` the search first takes no notice of them. The regions of equal labels then
+    are the nodes of a small problem, which is searched with the costs, also without every single
+    label. Expansions of all nodes go on from there. Where ``init`` is other than its default, they
+    also start from ``init``, and the better end is kept. With ``max_cycles`` they start from
+    ``init`` alone. A set of labels that a move could give up is one more node of its cut, joined to
+    the set's users.
 
     Memory is O(N L + E + K L^2), with ``candidates`` O(N C + E + K L^2); checking ``pairwise``
     takes O(K L^3). CUDA tensors are solved on the host. ``num_threads`` share the nodes of a move

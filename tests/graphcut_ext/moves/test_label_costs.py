@@ -243,3 +243,55 @@ def test_everything_compiles_as_one_operator(operator):
     by_grid = {"unary": rng.random((6, 3))}
     found = minimise(compiled, by_grid, torch.float32, grid=(2, 3))
     assert torch.equal(found.labels, minimise(operator, by_grid, torch.float32, grid=(2, 3)).labels)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_the_least_used_label_is_worth_its_cost(seed):
+    """Two rounds without it, from labels that are near, find nothing cheaper."""
+    rng = np.random.default_rng(seed)
+    shape, labels = (16, 16), 8
+    costs = rng.random((4, 4)).repeat(4, 0).repeat(4, 1) + rng.normal(0, 0.2, shape)
+    unary = np.rint((costs.reshape(-1, 1) - np.linspace(0, 1, labels)) ** 2 * 1000).astype(int)
+    arguments = {
+        "edge_index": gx.Graph.grid(shape, 1).edge_index,
+        "unary": unary,
+        "weights": np.full(480, int(rng.integers(5, 60))),
+        "label_costs": rng.integers(100, 4000, labels),
+    }
+    found = minimise(gx.alpha_expansion, arguments)
+    used, nodes = found.labels.unique(return_counts=True)
+    if len(used) == 1:
+        return
+    least = used[nodes.argmin()].item()
+    others = [label for label in range(labels) if label != least]
+    allowed = {"unary": unary[:, others], "label_costs": arguments["label_costs"][others]}
+    near = [others.index(label) for label in used.tolist() if label != least]
+    start = np.array([near[k] for k in allowed["unary"][:, near].argmin(1)])
+    of_others = found.labels.numpy() != least
+    start[of_others] = np.searchsorted(others, found.labels.numpy()[of_others])
+    without = minimise(
+        gx.alpha_expansion, arguments | allowed, init=torch.as_tensor(start), max_cycles=2
+    )
+    assert without.energy >= found.energy
+
+
+def test_one_region_and_regions_that_may_have_no_label_in_common():
+    """All nodes have one label without costs; then each node has one of its own."""
+    grid = {"grid": (3, 4), "weights": torch.tensor([9, 9])}
+    unary = torch.zeros(12, 3, dtype=torch.int64)
+    unary[:, 1:] = torch.tensor([1, 2])
+    found = gx.alpha_expansion(None, unary, label_costs=torch.tensor([99, 30, 1]), **grid)
+    assert (found.labels.unique().tolist(), found.energy.item()) == ([2], 25)
+    own = torch.arange(12)[:, None]
+    costs = torch.arange(12)
+    found = gx.alpha_expansion(
+        None, torch.ones(12, 1, dtype=torch.int64), candidates=own, label_costs=costs, **grid
+    )
+    assert found.labels.tolist() == list(range(12))
+    assert found.energy.item() == 12 + 66 + 9 * 17
+
+
+def test_costs_of_labels_that_no_node_has():
+    edge_index = torch.zeros(2, 0, dtype=torch.int64)
+    found = gx.alpha_expansion(edge_index, torch.zeros(0, 3), label_costs=torch.ones(3))
+    assert (found.labels.tolist(), found.energy.item()) == ([], 0)
