@@ -115,11 +115,12 @@ std::optional<std::int32_t> one_for_all(const Search<Cost>& search) {
 // Goes on from other labels, until no expansion lowers the energy; goes back where that ends above
 // the present labels. Returns whether it ends below them.
 template <class Cost>
-bool try_from(Search<Cost>& search, Expansions<Cost>& expansions, std::vector<std::int32_t> labels,
-              std::int64_t most, std::int64_t passed_over = -1) {
+bool try_from(Search<Cost>& search, Expansions<Cost>& expansions,
+              const std::vector<std::int32_t>& labels, std::int64_t most,
+              std::int64_t passed_over = -1) {
   const std::vector<std::int32_t> found = search.labels.all();
   const Cost energy = search.labels.energy();
-  expansions.go_on_from(std::move(labels));
+  expansions.go_on_from(labels);
   Rounds(expansions, passed_over).run(most);
   if (search.labels.energy() < energy) return true;
   expansions.go_on_from(found);
@@ -171,9 +172,9 @@ bool give_labels_up(Search<Cost>& search, Expansions<Cost>& expansions, std::int
     const std::vector<std::int32_t> in_use = labels_in_use(search);
     if (in_use.size() == 1) break;
     for (auto label = in_use.begin(); label != in_use.end() && !better && tries > 0; ++label) {
-      std::vector<std::int32_t> others = without(search, *label, in_use);
+      const std::vector<std::int32_t> others = without(search, *label, in_use);
       if (others.empty()) continue;
-      better = try_from(search, expansions, std::move(others), kRounds, *label);
+      better = try_from(search, expansions, others, kRounds, *label);
       --tries;
     }
     any |= better;
@@ -206,8 +207,8 @@ std::vector<std::int32_t> by_regions(const Search<Cost>& search,
   expansions.keep_shares(true);
   Rounds(expansions).run(kNoLimit);
   if (const auto one = one_for_all(few)) {
-    std::vector<std::int32_t> same(static_cast<std::size_t>(small.nodes), *one);
-    try_from(few, expansions, std::move(same), kNoLimit);
+    const std::vector<std::int32_t> same(static_cast<std::size_t>(small.nodes), *one);
+    try_from(few, expansions, same, kNoLimit);
   }
   // For the time of a round over all nodes.
   give_labels_up(few, expansions, (all.nodes + all.edges) / (small.nodes + small.edges) / 2);
