@@ -22,7 +22,7 @@ from dgcn.model import Model, load
 from dgcn.options import config_with, load_config
 from dgcn.pipeline import run as pipeline_run
 from dgcn.pipeline.chain import run_pipeline
-from dgcn.pipeline.report import opened, report, run_folder
+from dgcn.pipeline.report import GONE, opened, report, run_folder
 from dgcn.report import drawn_over, overlay
 from dgcn.training.console import Console
 
@@ -86,7 +86,8 @@ class Run:
     folder : Path
         What ``dgcn run`` was given as ``--out``.
     settings : Config
-        What it was made with: ``run.settings.train.epochs``.
+        What it was made with: ``run.settings.train.epochs``. Files of weights, cues and saliency
+        are left out, for they may be gone, and with them ``classify.frozen``.
     """
 
     folder: Path
@@ -113,9 +114,7 @@ class Run:
             Its settings are damaged.
         """
         found = run_folder(Path(folder))
-        # What it was made with need not be there any more.
-        gone = ("model.weights", "data.saliency", "cues.path", "cues.drawn")
-        overrides = [f"--{name}=null" for name in gone] + ["--out", str(found)]
+        overrides = [*GONE, "--out", str(found)]
         if root is not None:
             overrides += ["--data.root", str(root)]
         return cls(found, load_config(found / "config.yaml", *overrides))

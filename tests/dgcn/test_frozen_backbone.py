@@ -12,6 +12,7 @@ import yaml
 from safetensors.torch import load_file, save_file
 from tiny_run import OPTIONS
 
+import dgcn
 from dgcn.cli import main
 from dgcn.config import ClassifyConfig, Config
 from dgcn.models import Classifier, SmallNet
@@ -118,3 +119,4 @@ def test_a_run_is_looked_at_without_the_files_it_was_made_from(
     settings["train"]["init"] = "weights"
     (out / "config.yaml").write_text(yaml.safe_dump(settings))
     assert opened(out).dataset.split("train")
+    assert dgcn.Run.open(out).pictures()

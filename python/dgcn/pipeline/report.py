@@ -31,7 +31,7 @@ from graphcut_ext import __version__
 
 PAGE = "report.html"
 
-_GONE = (
+GONE = (
     "--model.weights=null",
     "--classify.weights=null",
     "--classify.frozen=false",
@@ -40,6 +40,7 @@ _GONE = (
     "--cues.drawn=null",
     "--cues.saliency=border_geodesic",
 )
+"""Settings without the files that a run was made with: to look at it they need not be there."""
 
 # Figure of the history: title of its chart, whether it is a share.
 _CHARTS = {
@@ -215,7 +216,7 @@ def run_folder(folder: Path) -> Path:
 
 def opened(folder: Path, root: Path | None = None) -> Run:
     """The run of a folder, for reading: what it was made with need not be there any more."""
-    overrides = ["--out", str(folder), *_GONE]
+    overrides = ["--out", str(folder), *GONE]
     if root is not None:
         overrides += ["--data.root", str(root)]
     try:
@@ -233,7 +234,7 @@ def _trainings(run: Run) -> list[Training]:
         settings = path.with_name("config.yaml")
         if not settings.is_file():  # the classifier's folder
             continue
-        own = load_config(settings, *_GONE, "--data.root=.")
+        own = load_config(settings, *GONE, "--data.root=.")
         config = replace(
             own,
             out=run.config.out,
