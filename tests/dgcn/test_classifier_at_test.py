@@ -18,7 +18,7 @@ from dgcn.models.inference import predict_image
 from dgcn.pipeline.portable import load_classifier_beside, load_portable
 
 
-def test_class_probabilities_are_multiplied_and_the_background_is_not() -> None:
+def test_classes_share_an_object_by_the_classifier() -> None:
     torch.manual_seed(0)
     model, classifier = (
         Segmenter(SmallNet(), 4, dilation=2).eval(),
@@ -33,7 +33,9 @@ def test_class_probabilities_are_multiplied_and_the_background_is_not() -> None:
             model(x).logits, (50, 70), mode="bilinear", align_corners=True
         )[0]
         seen = 1 / (1 + np.exp(-classifier(x)[0].numpy()))
-    p = logits.softmax(0).numpy() * np.array([1, *seen])[:, None, None]
+    p = logits.softmax(0).numpy()
+    shared = p[1:] * seen[:, None, None]
+    p[1:] = shared / shared.sum(0) * (1 - p[0]) * (1 - np.prod(1 - seen))
     found = predict_image(model, image, 81, scales=(1.0,), classifier=classifier)
     np.testing.assert_array_equal(found, p.argmax(0))
     assert (found != predict_image(model, image, 81, scales=(1.0,))).any()
@@ -49,7 +51,7 @@ def test_run_predicts_and_scores_with_its_classifier(
     said = capsys.readouterr().out
     assert "prediction: made again, settings changed: evaluate.classifier: False -> True" in said
     scores = json.loads((out / "graph_cut" / "metrics.json").read_text())["val"]
-    assert "times the image classifier's probabilities" in scores["protocol"]
+    assert "classes by the image classifier" in scores["protocol"]
     path = out / "graph_cut" / "last.pt"
     model, classifier = load_portable(path).model, load_classifier_beside(path)
     different = 0

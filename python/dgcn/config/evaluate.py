@@ -23,8 +23,9 @@ class EvaluateConfig:
     crf: bool = True
     """Whether the probabilities are refined by the CRF at image size."""
     classifier: bool = False
-    """Whether the probabilities of the classes are multiplied by the image classifier's, before the
-    CRF: a class that the classifier does not see in the image becomes unlikely."""
+    """Whether the image classifier decides between the classes of an object, before the CRF: their
+    probabilities are multiplied by its own, and an object stays as likely as it was. The objects
+    lose to the background as far as the classifier sees none at all in the image."""
     contrast: bool = False
     """Whether the odds of objects at a pixel go with its local contrast, before the CRF: for
     objects on a texture that are thinner than the grid's cells. It suits one scale:

@@ -60,10 +60,38 @@ def image_logits(
 
 @torch.no_grad()
 def image_scores(classifier: Classifier, image: NDArray[np.uint8], size: int) -> Tensor:
-    """Probability (L,) that each class is in an image; 1 for the background. On the CPU."""
+    """Probability (L - 1,) that each foreground class is in an image. On the CPU."""
     device = next(classifier.parameters()).device
-    logits = classifier(to_tensor(image, size)[None].to(device))[0].float()
-    return torch.cat([torch.ones(1), logits.sigmoid().cpu()])
+    logits: Tensor = classifier(to_tensor(image, size)[None].to(device))[0]
+    return logits.float().sigmoid().cpu()
+
+
+def with_image_scores(shares: Tensor, scores: Tensor) -> Tensor:
+    """Probabilities of pixels, given how likely each class is in the image.
+
+    The classes share a pixel's probability of being an object by their own times their scores, so
+    that an object of a class that is rarely seen does not turn into background. That probability
+    is multiplied by the chance that the image has any object: 1 - prod (1 - score).
+
+    Parameters
+    ----------
+    shares : Tensor, shape (L, H, W)
+        Probabilities; class 0 is the background.
+    scores : Tensor, shape (L - 1,)
+        In [0, 1].
+
+    Returns
+    -------
+    Tensor, shape (L, H, W)
+        Where no class is left, all is background.
+    """
+    objects = shares[1:] * scores[:, None, None]
+    mass, left = shares[1:].sum(0), objects.sum(0)
+    tiny = torch.finfo(shares.dtype).tiny
+    objects *= torch.where(left > tiny, mass * (1 - (1 - scores).prod()) / left.clamp_min(tiny), 0)
+    background = torch.where(left > tiny, shares[0], 1)
+    found = torch.cat([background[None], objects])
+    return found / found.sum(0, keepdim=True)
 
 
 def image_probabilities(
@@ -93,8 +121,8 @@ def image_probabilities(
     labels : sequence of int or None, default None
         Foreground classes that the mask may have besides the background. None: every one.
     classifier : Classifier or None, default None
-        In evaluation mode. The probability of each foreground class is multiplied by the
-        classifier's probability that the class is in the image, before the CRF.
+        In evaluation mode. Its probabilities of what is in the image decide between the classes,
+        before the CRF: see `with_image_scores`.
     contrast : bool, default False
         The odds of every foreground class are multiplied as `contrast_odds` says, before the CRF.
 
@@ -111,8 +139,7 @@ def image_probabilities(
     shares = logits.softmax(0)
     del logits  # of a large image, a gigabyte
     if classifier is not None:
-        shares = shares * image_scores(classifier, image, size)[:, None, None]
-        shares = shares / shares.sum(0, keepdim=True)
+        shares = with_image_scores(shares, image_scores(classifier, image, size))
     if contrast:
         shares[1:] *= torch.from_numpy(contrast_odds(local_contrast(image)))
         shares = shares / shares.sum(0, keepdim=True)

@@ -25,7 +25,7 @@ def protocol(config: Config, split: str, images: int) -> str:
     options, crf = config.evaluate, config.crf
     scales = ", ".join(f"{scale:g}" for scale in options.scales)
     refined = f"on ({crf.iterations} iterations, image size)" if options.crf else "off"
-    classified = "; times the image classifier's probabilities" if options.classifier else ""
+    classified = "; classes by the image classifier" if options.classifier else ""
     standing = "; times the local contrast's odds" if options.contrast else ""
     return (
         f"{split}, {images} images with masks, warped to {config.data.size} x {config.data.size}; "
