@@ -24,6 +24,7 @@ from benchmarks import crf, strokes, tables
 from benchmarks.checks import check
 from benchmarks.contenders import Contender, answers, lineup, prepare
 from benchmarks.families import FAMILIES, HELD_OUT, dimacs, drawn, expansion, scenes
+from benchmarks.knn import peak_bytes
 from benchmarks.maxflow import installed, too_slow
 from benchmarks.peers import PEERS, Peer
 from benchmarks.plot import plot
@@ -248,14 +249,23 @@ def test_the_memory_command_runs(tmp_path):
 
 def test_the_neighbour_command_runs(tmp_path):
     stored = tmp_path / "results.json"
-    options = ["--shapes", "2x300x5", "3x40x30", "--k", "4", "--repeats", "1", "--json"]
-    command = [sys.executable, "-m", "benchmarks", "knn", *options, str(stored)]
+    options = ["--shapes", "2x300x5", "3x40x30", "--k", "4", "--repeats", "1", "--no-memory"]
+    command = [sys.executable, "-m", "benchmarks", "knn", *options, "--json", str(stored)]
     subprocess.run(command, cwd=ROOT, check=True, capture_output=True, timeout=300)
     results = json.loads(stored.read_text())["results"]
     for shape in ("2x300x5", "3x40x30"):
         assert {"gx.knn", "torch.cdist + topk", "torch.bmm alone"} <= set(results[shape])
         assert results[shape]["gx.knn"]["recall"] == 1
     assert ("SciPy cKDTree" in results["2x300x5"]) > ("SciPy cKDTree" in results["3x40x30"])
+
+
+def test_memory_of_a_neighbour_search():
+    options = argparse.Namespace(device="cpu", threads=1)
+    found = peak_bytes("1x4000x20", "torch.cdist + topk", 4, options)
+    if found is None:
+        pytest.skip("/proc/self/clear_refs cannot be written here")
+    matrix = 4000 * 4000 * 4
+    assert matrix <= found < 4 * matrix
 
 
 def run_benchmark(*arguments):
