@@ -237,13 +237,12 @@ void expand_with_sets(Search<Cost>& search, std::int64_t max_cycles) {
   const bool starts_anew = max_cycles == kNoLimit && is_cheapest(search);
   Expansions<Cost> expansions(search);
   expansions.keep_shares(max_cycles > 1);
-  if (starts_anew && try_from(search, expansions, by_regions(search, start), kNoLimit)) {
-    while (give_labels_up(search, expansions, 1)) Rounds(expansions).run(kNoLimit);
-    return;
+  if (!starts_anew || !try_from(search, expansions, by_regions(search, start), kNoLimit)) {
+    Rounds(expansions).run(max_cycles);
+    if (max_cycles != kNoLimit) return;
+    if (!starts_anew) try_from(search, expansions, by_regions(search, start), kNoLimit);
   }
-  Rounds(expansions).run(max_cycles);
-  if (starts_anew || max_cycles != kNoLimit) return;
-  try_from(search, expansions, by_regions(search, start), kNoLimit);
+  while (give_labels_up(search, expansions, 1)) Rounds(expansions).run(kNoLimit);
 }
 
 }  // namespace
