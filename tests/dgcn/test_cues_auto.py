@@ -5,15 +5,31 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from dgcn.cli import main
-from dgcn.cues import foreground_cues, load_cues, make_cues, object_maps, thresholds
-from dgcn.cues.evidence import CEILING, FLOOR
+from dgcn.cues import (
+    foreground_cues,
+    load_cues,
+    make_cues,
+    normalised_cam,
+    object_maps,
+    thresholds,
+)
+from dgcn.cues.evidence import CEILING, FLOOR, certain_background, salient_shares
+
+
+def most_active(cam: NDArray[np.floating[Any]], own: list[int], cell: tuple[int, ...]) -> int:
+    """Of the largest activation over the root of its maximum; of equal ones the first class."""
+    values = np.maximum(cam, 0).astype(np.float32)
+    scaled = {c: values[c][cell] / np.sqrt(values[c].max()) if values[c].any() else 0 for c in own}
+    return max(own, key=lambda c: (scaled[c], -c))
 
 
 def test_map_is_activation_plus_saliency_of_the_most_active_class() -> None:
@@ -41,7 +57,7 @@ def test_map_equals_a_loop_over_cells(seed: int) -> None:
         wanted[c] = cam[c] / cam[c].max()
     for y, x in np.ndindex(3, 5):
         if own:
-            most = max(own, key=lambda c: (cam[c, y, x] / cam[c].max(), -c))
+            most = most_active(cam, own, (y, x))
             wanted[most, y, x] += weight * saliency[y, x] / saliency.max()
     for c in own:
         wanted[c] /= wanted[c].max()
@@ -99,6 +115,69 @@ def test_threshold_is_what_98_of_100_cells_of_background_stay_below(data: st.Dat
         kept = np.sort(every)[int(0.9 * len(every))]  # a tenth of the cells is above
         wanted = min(max(min(noise, kept), FLOOR), CEILING)
         assert found[c - 1].value == pytest.approx(wanted, abs=0.03)
+
+
+@given(st.data())
+def test_share_of_a_class_s_peak_that_is_salient(data: st.DataObject) -> None:
+    """Against a plain loop over the cells."""
+    rng = np.random.default_rng(data.draw(st.integers(0, 2**32 - 1)))
+    classes = data.draw(st.integers(1, 4))
+    steps = data.draw(st.sampled_from([3, 1000]))  # few values: ties
+    cam = (rng.integers(-1, steps, (classes, 4, 5)) / steps).astype(np.float32)
+    present = np.concatenate([[True], rng.random(classes) < 0.7])
+    quiet = rng.random((4, 5)) < 0.5
+    found = salient_shares(cam, present, quiet)
+    own = [c for c in range(classes) if present[c + 1]]
+    certain = certain_background(cam, present, quiet)
+    for c in range(classes):
+        if c not in own or len(own) == 1 or cam[c].max() <= 0:
+            assert found[c] == 1
+        else:
+            level = {k: np.maximum(cam[k], 0) / max(cam[k].max(), 1e-9) for k in own}
+            peak = [cell for cell in np.ndindex(4, 5) if level[c][cell] >= np.float32(0.8)]
+            alone = [u for u in peak if most_active(cam, own, u) == c]
+            cells = alone or peak
+            assert found[c] == pytest.approx(np.mean([not quiet[u] for u in cells]), abs=1e-6)
+        np.testing.assert_array_equal(certain[c], quiet if found[c] >= 0.5 else quiet & False)
+
+
+def test_objects_share_their_cells_by_the_higher_map() -> None:
+    """Without saliency the smaller claim has them, as Kolesnikov and Lampert."""
+    small, large = np.zeros((4, 6)), np.zeros((4, 6))
+    small[1:3, 1:3], small[1, 1] = 0.5, 1
+    large[:, :4] = 0.8
+    saliency, present = np.ones((4, 6)), np.array([True, True, True])
+    cam = np.stack([small, large])
+    alone = make_cues(cam, saliency, present, foreground=0.4)
+    assert alone[1].sum() == 4
+    assert alone[2].sum() == 12
+    both = make_cues(cam, saliency, present, foreground=0.4, saliency_weight=1e-3)
+    maps = object_maps(cam, saliency, present, 1e-3, saliency < 0.07)
+    wanted = np.where((maps > 0.4).any(0), 1 + maps.argmax(0), 0)
+    np.testing.assert_array_equal(wanted[1:3, 1:3], [[1, 2], [2, 2]])
+    np.testing.assert_array_equal(both.argmax(0), wanted)
+
+
+def test_what_stands_out_goes_to_the_class_that_is_there() -> None:
+    """A salient person on a sofa: the sofa's cues follow its own activation."""
+    person, sofa = np.zeros((8, 8)), np.zeros((8, 8))
+    person[2:4, 2:4], person[2:6, 2:6] = 1, 0.9
+    sofa[5:, :], sofa[6:, :2], sofa[3, 6] = 0.7, 1, 0.1
+    saliency = np.where(person > 0, 1.0, 0.01)
+    saliency[3, 6] = 0.9  # a salient cell that the sofa has a little activation in
+    both, cam = np.array([True, True, True]), np.stack([person, sofa])
+    settings = {"foreground": 0.3, "saliency_weight": 2.0}
+    cues = make_cues(cam, saliency, both, **settings)
+    np.testing.assert_array_equal(cues[2] | cues[1], (sofa > 0.3) | (person > 0))
+    assert cues[2, 6:, :].all()
+    quiet = saliency < 0.07
+    maps = object_maps(cam, saliency, both, 2.0, quiet)
+    np.testing.assert_allclose(maps[1], normalised_cam(sofa))
+    assert not certain_background(cam, both, quiet)[1].any()
+    alone = np.array([True, False, True])  # an image of the sofa alone: the saliency is its own
+    one = object_maps(cam, saliency, alone, 2.0, quiet)
+    np.testing.assert_array_equal(one, object_maps(cam, saliency, alone, 2.0))
+    assert one[1, 3, 6] > one[1, 7, 7]
 
 
 def test_noisy_class_gets_a_higher_threshold_than_a_clean_one() -> None:

@@ -31,7 +31,8 @@ class CuesConfig:
     a threshold for each class, above what certain background reaches, from 0.3 to 0.8."""
     saliency_weight: Literal["auto"] | float = "auto"
     """Weight of the saliency beside the class activation in that map; 0: the activation alone.
-    "auto": 2 for the saliency of a network, which is more often right, 1 for any other. Where the
+    "auto": 2 for the saliency of a network, which is more often right, 1 for any other. In images
+    of several classes it counts for a class as far as the class's peak is salient. Where the
     image's one class is on every training image, its activation means nothing, and the saliency
     counts alone."""
     background: float = 0.07

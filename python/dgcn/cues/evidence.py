@@ -10,7 +10,15 @@ from numpy.typing import NDArray
 
 from dgcn.cues.cam import normalised_cam
 
-__all__ = ["CEILING", "FLOOR", "ClassThreshold", "object_maps", "thresholds"]
+__all__ = [
+    "CEILING",
+    "FLOOR",
+    "ClassThreshold",
+    "certain_background",
+    "object_maps",
+    "salient_shares",
+    "thresholds",
+]
 
 FLOOR = 0.3
 """Automatic thresholds are at least this: the one that suits maps with a silent background."""
@@ -20,6 +28,8 @@ CEILING = 0.8
 
 _QUIET = 0.98  # share of the background's cells that the threshold is above
 _KEPT = 0.1  # share of the cells of a class's images that stay above it: SEC's cues cover as much
+_PEAK = 0.8  # cells above this fraction of a map's maximum are its peak
+_SALIENT = 0.5  # share of the peak that is salient where the class is
 
 
 def object_maps(
@@ -27,12 +37,16 @@ def object_maps(
     saliency: NDArray[np.floating[Any]],
     present: NDArray[np.bool_],
     weight: float = 1.0,
+    quiet: NDArray[np.bool_] | None = None,
 ) -> NDArray[np.float32]:
     """Class activation plus saliency, which counts for the most active class of the image.
 
     Activation marks the part that tells a class from the others, saliency the whole of what stands
     out, without a name. Chaudhry et al., "Discovering class-specific pixels for weakly-supervised
     semantic segmentation" (BMVC 2017), combine the two as well, by their harmonic mean.
+
+    In an image of several classes what stands out may belong to some of them alone: the person, not
+    the sofa. There the weight of a class is multiplied by its entry of `salient_shares`.
 
     Parameters
     ----------
@@ -44,6 +58,8 @@ def object_maps(
         Classes of the image; entry 0, the background, is not looked at.
     weight : float, default 1
         Of the saliency. 0: the activation alone.
+    quiet : numpy.ndarray, shape (h, w), bool, or None, default None
+        Cells that the saliency takes for background. None: all classes have the same weight.
 
     Returns
     -------
@@ -63,10 +79,84 @@ def object_maps(
     maps[~present[1:]] = 0
     if not weight or not present[1:].any():
         return maps
+    owned = _most_active(cam, present) == np.arange(len(maps))[:, None, None]
+    weights = np.full(len(maps), weight, dtype=np.float32)
+    if quiet is not None:
+        weights *= salient_shares(cam, present, quiet)
+    return normalised_cam(maps + weights[:, None, None] * normalised_cam(saliency) * owned)
+
+
+def salient_shares(
+    cam: NDArray[np.floating[Any]], present: NDArray[np.bool_], quiet: NDArray[np.bool_]
+) -> NDArray[np.float32]:
+    """How much of every class's peak is salient, in an image of several classes.
+
+    The peak of a class are the cells above 0.8 of its map's maximum, and of these the ones where
+    no other class is more active, if there are any.
+
+    Parameters
+    ----------
+    cam : numpy.ndarray, shape (L - 1, h, w)
+        Activation of the foreground classes.
+    present : numpy.ndarray, shape (L,), bool
+        Classes of the image.
+    quiet : numpy.ndarray, shape (h, w), bool
+        Cells that the saliency takes for background.
+
+    Returns
+    -------
+    numpy.ndarray, shape (L - 1,), float32
+        In [0, 1]; 1 for the only class of an image, and for absent and inactive ones.
+
+    Raises
+    ------
+    ValueError
+        A map is not finite.
+    """
+    shares = np.ones(len(cam), dtype=np.float32)
+    several = np.flatnonzero(present[1:])
+    if len(several) < 2:
+        return shares
+    maps, most = normalised_cam(cam), _most_active(cam, present)
+    for c in several:
+        peak = maps[c] >= _PEAK
+        if peak.any():
+            own = peak & (most == c)
+            shares[c] = 1 - quiet[own if own.any() else peak].mean()
+    return shares
+
+
+def _most_active(cam: NDArray[np.floating[Any]], present: NDArray[np.bool_]) -> NDArray[np.intp]:
+    """Index (h, w) of the class of the image that is most active at a cell.
+
+    Activation is divided by the root of its maximum: half way between the activation itself, which
+    says how sure the classifier is of the class, and its share of the maximum.
+    """
+    positive = np.maximum(cam, 0, dtype=np.float32)
+    peak = positive.max((1, 2), keepdims=True)
+    scaled = positive / np.sqrt(np.where(peak > 0, peak, np.float32(1)))
     # Of equally active classes, and where none is active, the first of the image's has it.
-    most = np.where(present[1:, None, None], maps, -1).argmax(0)
-    owned = most == np.arange(len(maps))[:, None, None]
-    return normalised_cam(maps + np.float32(weight) * normalised_cam(saliency) * owned)
+    return np.asarray(np.where(present[1:, None, None], scaled, -1).argmax(0))
+
+
+def certain_background(
+    cam: NDArray[np.floating[Any]], present: NDArray[np.bool_], quiet: NDArray[np.bool_]
+) -> NDArray[np.bool_]:
+    """Cells that are background to a class for certain, by the saliency.
+
+    None where less than half of the class's peak is salient: the object is among them.
+
+    Parameters
+    ----------
+    cam, present, quiet
+        As `salient_shares`.
+
+    Returns
+    -------
+    numpy.ndarray, shape (L - 1, h, w), bool
+    """
+    salient = salient_shares(cam, present, quiet) >= _SALIENT
+    return np.asarray(quiet & salient[:, None, None])
 
 
 class ClassThreshold(NamedTuple):
@@ -94,7 +184,7 @@ def thresholds(
     ----------
     images : iterable
         For each image its maps from `object_maps`, shape (L - 1, h, w), the cells (h, w) of certain
-        background, and its foreground classes.
+        background or those of every class as `certain_background`, and its foreground classes.
     classes : int
         Number of classes L with the background.
 
@@ -107,9 +197,10 @@ def thresholds(
     quiet = np.zeros((classes - 1, _BINS), dtype=np.int64)
     every = np.zeros_like(quiet)
     for maps, background, labels in images:
+        certain = np.broadcast_to(background, maps.shape)
         for label in labels:
             bins = np.minimum((np.clip(maps[label - 1], 0, 1) * _BINS).astype(np.int64), _BINS - 1)
-            quiet[label - 1] += np.bincount(bins[background], minlength=_BINS)
+            quiet[label - 1] += np.bincount(bins[certain[label - 1]], minlength=_BINS)
             every[label - 1] += np.bincount(bins.ravel(), minlength=_BINS)
     return [_threshold(*rows) for rows in zip(quiet, every, strict=True)]
 

@@ -30,7 +30,7 @@ def make_cues(
 
     Foreground where the activation is high, background where the saliency is low; of several
     classes that claim a cell the one with the smaller claim has it (Kolesnikov and Lampert 2016,
-    section 4.1).
+    section 4.1). With a weight of the saliency, objects share their cells by the higher map.
 
     Parameters
     ----------
@@ -68,14 +68,17 @@ def make_cues(
         Shapes do not fit, a threshold is out of range, or a map is not finite.
     """
     grid = saliency_to_grid(saliency, *cam.shape[1:])
-    maps = object_maps(cam, grid, present, saliency_weight) if saliency_weight else cam
     claims = np.empty((len(cam) + 1, *cam.shape[1:]), dtype=np.bool_)
-    claims[1:] = foreground_cues(maps, present, foreground)
     if background_fraction is None and not 0 <= background <= 1:
         raise ValueError(f"background must be in [0, 1], got {background}")
     if not 0 <= background_activation <= 1:
         raise ValueError(f"background_activation must be in [0, 1], got {background_activation}")
-    claims[0] = background_cues(grid, background, background_fraction) & present[0]
+    quiet = background_cues(grid, background, background_fraction)
+    maps = object_maps(cam, grid, present, saliency_weight, quiet) if saliency_weight else cam
+    claims[1:] = foreground_cues(maps, present, foreground)
+    if saliency_weight and len(cam):
+        claims[1:] &= np.where(claims[1:], maps, -1).argmax(0) == np.arange(len(cam))[:, None, None]
+    claims[0] = quiet & present[0]
     if len(cam):
         active = normalised_cam(cam)[present[1:]].max(0, initial=0)
         claims[0] &= active <= np.float32(background_activation)

@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
-from weakref import WeakKeyDictionary
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,24 +16,20 @@ from dgcn.cues import (
     check_saliency,
     drawn_cues,
     external_cues,
-    find_saliency,
     make_cues,
-    object_maps,
-    read_saliency,
-    saliency_to_grid,
     save_cues,
     thresholds,
 )
 from dgcn.cues.external import LISTING
 from dgcn.cues.judge import Remark, coverage_of_cues, judge_cues
-from dgcn.cues.make import background_cues
 from dgcn.cues.refine import OF_DRAWINGS, REFINERS, refine_cues, spread_drawn_cues
-from dgcn.data.dataset import ImageDataset, Record
+from dgcn.data.dataset import Record
 from dgcn.data.images import read_image
 from dgcn.metrics import plain_score
 from dgcn.models import Classifier
 from dgcn.options import as_plain
-from dgcn.pipeline.networks import activation, load_classifier, stage_features
+from dgcn.pipeline.evidence import Evidence, evidence_of, present_classes, quiet_cells
+from dgcn.pipeline.networks import load_classifier, stage_features
 from dgcn.pipeline.run import Run
 from dgcn.pipeline.stage import Stage, dataset_fingerprint, file_fingerprint
 
@@ -43,8 +38,6 @@ THRESHOLDS = "thresholds.json"
 
 VERDICT = "verdict.json"
 """In the folder of the cues: what they cover, and what is wrong with them."""
-
-_EVERYWHERE: WeakKeyDictionary[ImageDataset, frozenset[int]] = WeakKeyDictionary()
 
 _SAMPLE = 1000  # images that automatic thresholds go by, at most; their maps are kept meanwhile
 
@@ -153,16 +146,11 @@ def _add_background(
     run: Run, records: Sequence[Record], cues: dict[str, NDArray[np.bool_]]
 ) -> None:
     """Take the background from the saliency where there is none among the cues."""
-    options = run.config.cues
     for record in records:
         own = cues[record.name]
         if own[0].any():
             continue
-        saliency = saliency_to_grid(
-            _saliency(run, record, read_image(record.image)), *own.shape[1:]
-        )
-        quiet = background_cues(saliency, options.background, options.background_fraction)
-        own[0] = quiet & ~own.any(0)
+        own[0] = quiet_cells(run, record, own.shape[1:]) & ~own.any(0)
 
 
 def _spread(
@@ -172,64 +160,16 @@ def _spread(
     options, image = run.config.cues, read_image(record.image)
     maps = None
     if run.dataset.saliency is not None or check_saliency(options.saliency) is not None:
-        maps = object_maps(*_evidence(run, model, record), options.weight)
+        maps = evidence_of(run, model, record).maps
     return spread_drawn_cues(
         cues,
         maps,
         stage_features(run, model, image),
         image,
-        _present(run, record),
+        present_classes(run, record),
         OF_DRAWINGS[options.refine],
         run.config.crf.on_grid(),
     )
-
-
-def _present(run: Run, record: Record) -> NDArray[np.bool_]:
-    present = np.zeros(run.classes, dtype=bool)
-    present[[0, *record.labels]] = True
-    return present
-
-
-class Evidence(NamedTuple):
-    """What the cues of an image are made from."""
-
-    activation: NDArray[np.float32]
-    """(L - 1, h, w), 0 for absent classes."""
-    saliency: NDArray[np.float32]
-    """(h, w)."""
-    present: NDArray[np.bool_]
-    """(L,)."""
-
-
-def _evidence(run: Run, model: Classifier, record: Record) -> Evidence:
-    image = read_image(record.image)
-    saliency = _saliency(run, record, image)
-    present = _present(run, record)
-    maps = activation(run, model, image)
-    maps[~present[1:]] = 0
-    if run.config.cues.weight and _untold(run, record):
-        maps[:] = 0
-    return Evidence(maps, saliency_to_grid(saliency, *maps.shape[1:]), present)
-
-
-def _untold(run: Run, record: Record) -> bool:
-    """Whether the image's one class is on every training image: no activation tells where."""
-    return len(record.labels) == 1 and record.labels[0] in _everywhere(run)
-
-
-def _everywhere(run: Run) -> frozenset[int]:
-    """Classes of every training image; found once for a data set."""
-    known = _EVERYWHERE.get(run.dataset)
-    if known is None:
-        labels = [frozenset(each.labels) for each in run.dataset.split("train")]
-        known = _EVERYWHERE[run.dataset] = frozenset.intersection(*labels)
-    return known
-
-
-def _saliency(run: Run, record: Record, image: NDArray[np.uint8]) -> NDArray[np.float32]:
-    if run.dataset.saliency is not None:
-        return read_saliency(run.dataset.saliency, record.name)
-    return find_saliency(run.config.cues.saliency)(image)
 
 
 def _made(
@@ -244,15 +184,13 @@ def _made(
         sample = records[::step]
         with run.console.bar("cues: thresholds", len(sample)) as advance:
             for record in sample:
-                kept[record.name] = _evidence(run, model, record)
+                kept[record.name] = evidence_of(run, model, record)
                 advance(record.name)
 
         def looked_at() -> Iterator[tuple[NDArray[np.float32], NDArray[np.bool_], Sequence[int]]]:
             for record in sample:
-                maps, saliency, present = kept[record.name]
-                quiet = background_cues(saliency, options.background, options.background_fraction)
-                weight = options.weight
-                yield object_maps(maps, saliency, present, weight), quiet, record.labels
+                found = kept[record.name]
+                yield found.maps, found.certain, record.labels
 
         chosen = thresholds(looked_at(), run.classes)
         found = {
@@ -265,7 +203,7 @@ def _made(
     with run.console.bar("cues", len(records)) as advance:
         for record in records:
             known = kept.pop(record.name, None)
-            evidence = _evidence(run, model, record) if known is None else known
+            evidence = evidence_of(run, model, record) if known is None else known
             cues[record.name] = _cues(run, model, record, evidence, limits)
             advance(record.name)
     return cues, chosen
@@ -284,7 +222,9 @@ def _cues(
 ) -> NDArray[np.bool_]:
     options = run.config.cues
     cues = make_cues(
-        *evidence,
+        evidence.activation,
+        evidence.saliency,
+        evidence.present,
         foreground=limits,
         saliency_weight=options.weight,
         background=options.background,
@@ -296,7 +236,7 @@ def _cues(
     image = read_image(record.image)
     return refine_cues(
         cues,
-        object_maps(*evidence, options.weight),
+        evidence.maps,
         stage_features(run, model, image),
         image,
         evidence.present,
@@ -322,7 +262,7 @@ def image_cues(run: Run, model: Classifier, record: Record) -> NDArray[np.bool_]
         known = json.loads((run.cues_folder / THRESHOLDS).read_text(encoding="utf-8"))
         values = (known[name]["threshold"] for name in run.dataset.classes[1:])
         chosen = [ClassThreshold(value, float("nan")) for value in values]
-    return _cues(run, model, record, _evidence(run, model, record), _limits(run, chosen))
+    return _cues(run, model, record, evidence_of(run, model, record), _limits(run, chosen))
 
 
 def _judge(run: Run, cues: dict[str, NDArray[np.bool_]], chosen: Sequence[ClassThreshold]) -> None:
