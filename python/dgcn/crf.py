@@ -107,11 +107,16 @@ def dense_crf(
     if crf.backend == "pydensecrf":
         return _by_pydensecrf(probabilities, image, crf)
     refined: NDArray[np.float32] = _native(
-        torch.from_numpy(np.ascontiguousarray(probabilities))[None],
-        torch.from_numpy(np.ascontiguousarray(image))[None],
+        _tensor(probabilities)[None],
+        _tensor(image)[None],
         crf,
     )[0].numpy()
     return refined
+
+
+def _tensor(array: NDArray[Any]) -> Tensor:
+    """The array, or a copy where a tensor cannot share it: read-only ones, as from PIL."""
+    return torch.from_numpy(np.require(array, requirements=["C", "W"]))
 
 
 def dense_crf_batch(
@@ -145,7 +150,7 @@ def dense_crf_batch(
     if len(images) != len(probabilities):
         raise ValueError(f"images: {len(images)} for a batch of {len(probabilities)} probabilities")
     if crf.backend == "native":
-        pictures = images if isinstance(images, Tensor) else torch.from_numpy(images)
+        pictures = images if isinstance(images, Tensor) else _tensor(images)
         return _native(probabilities.detach().float(), pictures.to(probabilities.device), crf)
     arrays = images.cpu().numpy() if isinstance(images, Tensor) else images
     unary = probabilities.detach().float().cpu().numpy()
@@ -174,7 +179,7 @@ def images_to_grid(images: Tensor | NDArray[np.uint8], height: int, width: int) 
     TypeError, ValueError
         `images` is not uint8 of that shape, or the grid is empty.
     """
-    pictures = images if isinstance(images, Tensor) else torch.from_numpy(images)
+    pictures = images if isinstance(images, Tensor) else _tensor(images)
     if pictures.dtype != torch.uint8:
         raise TypeError(f"images must be uint8, got {pictures.dtype}")
     if pictures.dim() != 4 or pictures.shape[3] != 3:

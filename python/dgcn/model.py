@@ -27,7 +27,7 @@ OneImage: TypeAlias = "str | os.PathLike[str] | Image.Image | NDArray[np.uint8]"
 """What is taken as one image."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Prediction:
     """What `Model.predict` found in an image of H x W pixels, C classes.
 
@@ -54,6 +54,12 @@ class Prediction:
     def labels(self) -> tuple[str, ...]:
         """Names of the foreground classes that the mask holds."""
         return tuple(self.classes[index] for index in np.unique(self.mask) if index)
+
+    def __repr__(self) -> str:
+        height, width = self.mask.shape
+        areas = np.bincount(self.mask.ravel(), minlength=len(self.classes)) / self.mask.size
+        shown = [f"{name} {areas[i]:.1%}" for i, name in enumerate(self.classes) if areas[i]]
+        return f"dgcn.Prediction({width} x {height} pixels: {', '.join(shown)})"
 
     def overlay(self, *, legend: bool = True) -> Image.Image:
         """The mask laid over the image.

@@ -138,6 +138,20 @@ def test_layout_of_the_input_does_not_matter() -> None:
     np.testing.assert_allclose(dense_crf(*turned), dense_crf(p, image), atol=1e-6)
 
 
+@pytest.mark.filterwarnings("error")
+def test_read_only_pictures() -> None:
+    """As np.asarray(PIL.Image) gives them."""
+    p, image = scene(9)
+    expected = dense_crf(p, image)
+    image.flags.writeable = False
+    np.testing.assert_array_equal(dense_crf(p, image), expected)
+    batch = torch.from_numpy(p)[None]
+    np.testing.assert_array_equal(dense_crf_batch(batch, image[None], CRF())[0], expected)
+    mirrored = dense_crf_batch(batch.flip(3), image[None, :, ::-1], CRF())
+    np.testing.assert_allclose(mirrored[0].flip(2), expected, atol=1e-4)
+    assert images_to_grid(image[None], 2, 3).shape == (1, 2, 3, 3)
+
+
 def test_pydensecrf_in_place_of_the_native_backend() -> None:
     """The same conventions, so that settings and numbers carry over."""
     pytest.importorskip("pydensecrf")

@@ -107,6 +107,10 @@ def test_every_kind_of_image_gives_the_same(model: dgcn.Model, tmp_path: Path) -
     np.testing.assert_array_equal(two[0].mask, expected.mask)
     np.testing.assert_array_equal(two[1].image, 255 - pixels)
     assert model.predict([]) == []
+    shown = {name: float((expected.mask == i).mean()) for i, name in enumerate(expected.classes)}
+    areas = ", ".join(f"{name} {share:.1%}" for name, share in shown.items() if share)
+    height, width = expected.mask.shape
+    assert repr(expected) == f"dgcn.Prediction({width} x {height} pixels: {areas})"
 
 
 def test_pil_images_are_read_as_files_are(model: dgcn.Model, tmp_path: Path) -> None:

@@ -122,7 +122,8 @@ def image_panels(sources: Sources, split: str, record: Record) -> Iterator[Panel
     image = read_image(record.image)
     yield Panel("image", "image", image)
     if sources.classifier is not None and record.labels:
-        maps = activation(run, sources.classifier, image)[[label - 1 for label in record.labels]]
+        maps = activation(run, sources.classifier, image, to_show=True)
+        maps = maps[[label - 1 for label in record.labels]]
         yield Panel("class activation", "heat", normalised_cam(maps).max(0))
     if record.name in sources.cues:
         yield Panel("cues", "labels", label_map(sources.cues[record.name]), "cues")
