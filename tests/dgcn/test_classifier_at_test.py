@@ -14,7 +14,7 @@ from torch.nn import functional
 from dgcn.cli import main
 from dgcn.data import read_image, read_mask, to_tensor
 from dgcn.models import Classifier, Segmenter, SmallNet
-from dgcn.models.inference import predict_image
+from dgcn.models.inference import predict_image, with_image_scores
 from dgcn.pipeline.portable import load_classifier_beside, load_portable
 
 
@@ -39,6 +39,17 @@ def test_classes_share_an_object_by_the_classifier() -> None:
     found = predict_image(model, image, 81, scales=(1.0,), classifier=classifier)
     np.testing.assert_array_equal(found, p.argmax(0))
     assert (found != predict_image(model, image, 81, scales=(1.0,))).any()
+
+
+def test_without_any_class_all_is_background() -> None:
+    shares = torch.tensor([0.1, 0.6, 0.3]).reshape(3, 1, 1).expand(3, 2, 2)
+    none = with_image_scores(shares, torch.zeros(2))
+    torch.testing.assert_close(none[0], torch.ones(2, 2))
+    sure = with_image_scores(shares, torch.tensor([1.0, 0.0]))
+    torch.testing.assert_close(sure[:, 0, 0], torch.tensor([0.1, 0.9, 0.0]))
+    # All that is left of the object goes to the class that is there, times its score.
+    half = with_image_scores(shares, torch.tensor([0.0, 0.5]))
+    torch.testing.assert_close(half[:, 0, 0], torch.tensor([0.1, 0.0, 0.45]) / 0.55)
 
 
 def test_run_predicts_and_scores_with_its_classifier(

@@ -85,13 +85,13 @@ def with_image_scores(shares: Tensor, scores: Tensor) -> Tensor:
     Tensor, shape (L, H, W)
         Where no class is left, all is background.
     """
-    objects = shares[1:] * scores[:, None, None]
-    mass, left = shares[1:].sum(0), objects.sum(0)
+    found = shares * torch.cat([scores.new_ones(1), scores])[:, None, None]
+    mass, left = shares[1:].sum(0), found[1:].sum(0)
     tiny = torch.finfo(shares.dtype).tiny
-    objects *= torch.where(left > tiny, mass * (1 - (1 - scores).prod()) / left.clamp_min(tiny), 0)
-    background = torch.where(left > tiny, shares[0], 1)
-    found = torch.cat([background[None], objects])
-    return found / found.sum(0, keepdim=True)
+    any_object = 1 - (1 - scores).prod()
+    found[1:] *= torch.where(left > tiny, mass * any_object / left.clamp_min(tiny), 0)
+    found[0][left <= tiny] = 1
+    return found.div_(found.sum(0))
 
 
 def image_probabilities(
