@@ -358,6 +358,27 @@ def test_the_segmentation_command_runs(tmp_path):
     assert results["mean"]["update"] >= results["mean"]["gx.segment"]
 
 
+def test_simulated_boxes_are_those_of_connected_parts(tmp_path, capsys):
+    mask = np.zeros((40, 50), dtype=np.uint8)
+    mask[5:15, 10:30] = 2
+    mask[20:38, 40:] = 2
+    mask[:3, :4] = 1  # 12 of 2000 pixels
+    mask[30:33, 3:6] = 1  # 9: too small
+    mask[25:30, 20:25] = 255
+    (tmp_path / "masks").mkdir()
+    Image.fromarray(mask).save(tmp_path / "masks" / "a.png")
+    (tmp_path / "classes.txt").write_text("background\ncat\ndog\n")
+    out = tmp_path / "boxes.json"
+    options = {"masks": tmp_path / "masks", "out": out, "boxes": tmp_path / "classes.txt"}
+    strokes.run(argparse.Namespace(**options, nearest=False))
+    assert "3 boxes in 1 images" in capsys.readouterr().out
+    found = json.loads(out.read_text())
+    assert found["images"] == [{"id": 0, "file_name": "a.png", "height": 40, "width": 50}]
+    assert [each["name"] for each in found["categories"]] == ["cat", "dog"]
+    by_class = [(each["category_id"], each["bbox"]) for each in found["annotations"]]
+    assert by_class == [(1, [0, 0, 4, 3]), (2, [10, 5, 20, 10]), (2, [40, 20, 10, 18])]
+
+
 def test_simulated_strokes_lie_within_their_classes(tmp_path, capsys):
     """Every stroke has the mask's class; void is never drawn on, and thin strokes cover little."""
     masks, out = tmp_path / "masks", tmp_path / "strokes"
@@ -367,7 +388,7 @@ def test_simulated_strokes_lie_within_their_classes(tmp_path, capsys):
     mask[40:80, 100:150] = 7
     mask[:, :10] = 255
     Image.fromarray(mask).save(masks / "a.png")
-    strokes.run(argparse.Namespace(masks=masks, out=out, nearest=False))
+    strokes.run(argparse.Namespace(masks=masks, out=out, nearest=False, boxes=None))
     drawn = np.asarray(Image.open(out / "a.png"))
     set_ = drawn != 255
     assert drawn.shape == mask.shape
@@ -376,8 +397,8 @@ def test_simulated_strokes_lie_within_their_classes(tmp_path, capsys):
     assert 0.01 < set_.mean() < 0.2
     assert f"cover {100 * set_.mean():.1f} %" in capsys.readouterr().out
     with pytest.raises(SystemExit, match="no masks"):
-        strokes.run(argparse.Namespace(masks=out / "none", out=out, nearest=False))
-    strokes.run(argparse.Namespace(masks=masks, out=out, nearest=True))
+        strokes.run(argparse.Namespace(masks=out / "none", out=out, nearest=False, boxes=None))
+    strokes.run(argparse.Namespace(masks=masks, out=out, nearest=True, boxes=None))
     nearest = np.asarray(Image.open(out / "a.png"))
     apart = np.stack([distance_transform_edt(~(drawn == value)) for value in (0, 3, 7)])
     assert (nearest[set_] == drawn[set_]).all()
