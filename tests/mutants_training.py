@@ -205,8 +205,8 @@ PREDICTION = [
     Mutant(
         "the classifier's share is not multiplied",
         f"{D}models/inference.py",
-        "shares = shares * image_scores(classifier, image, size)[:, None, None]",
-        "shares = shares * 1",
+        "found = shares * torch.cat([scores.new_ones(1), scores])[:, None, None]",
+        "found = shares * 1",
         f"{T}test_classifier_at_test.py",
     ),
 ]
