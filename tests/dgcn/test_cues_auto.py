@@ -22,7 +22,7 @@ from dgcn.cues import (
     object_maps,
     thresholds,
 )
-from dgcn.cues.evidence import CEILING, FLOOR, certain_background, salient_shares
+from dgcn.cues.evidence import CEILING, FLOOR, certain_background, doubtful_cells, salient_shares
 
 
 def most_active(cam: NDArray[np.floating[Any]], own: list[int], cell: tuple[int, ...]) -> int:
@@ -139,6 +139,11 @@ def test_share_of_a_class_s_peak_that_is_salient(data: st.DataObject) -> None:
             cells = alone or peak
             assert found[c] == pytest.approx(np.mean([not quiet[u] for u in cells]), abs=1e-6)
         np.testing.assert_array_equal(certain[c], quiet if found[c] >= 0.5 else quiet & False)
+    doubted = [c for c in own if found[c] < 0.5]
+    wanted = np.zeros((4, 5), dtype=bool)
+    for c in doubted:
+        wanted |= np.maximum(cam[c], 0) / cam[c].max() > np.float32(0.15)
+    np.testing.assert_array_equal(doubtful_cells(cam, present, quiet), wanted)
 
 
 def test_objects_share_their_cells_by_the_higher_map() -> None:
@@ -170,6 +175,9 @@ def test_what_stands_out_goes_to_the_class_that_is_there() -> None:
     cues = make_cues(cam, saliency, both, **settings)
     np.testing.assert_array_equal(cues[2] | cues[1], (sofa > 0.3) | (person > 0))
     assert cues[2, 6:, :].all()
+    dim = np.stack([person, np.where(sofa == 0, 0.2, sofa)])  # the sofa may be everywhere
+    assert not make_cues(dim, saliency, both, **settings)[0].any()
+    assert cues[0, 0].all()
     quiet = saliency < 0.07
     maps = object_maps(cam, saliency, both, 2.0, quiet)
     np.testing.assert_allclose(maps[1], normalised_cam(sofa))

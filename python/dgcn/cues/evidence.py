@@ -15,6 +15,7 @@ __all__ = [
     "FLOOR",
     "ClassThreshold",
     "certain_background",
+    "doubtful_cells",
     "object_maps",
     "salient_shares",
     "thresholds",
@@ -30,6 +31,7 @@ _QUIET = 0.98  # share of the background's cells that the threshold is above
 _KEPT = 0.1  # share of the cells of a class's images that stay above it: SEC's cues cover as much
 _PEAK = 0.8  # cells above this fraction of a map's maximum are its peak
 _SALIENT = 0.5  # share of the peak that is salient where the class is
+_DOUBT = 0.15  # of a map's maximum: a class whose peak is not salient may be in cells above it
 
 
 def object_maps(
@@ -157,6 +159,27 @@ def certain_background(
     """
     salient = salient_shares(cam, present, quiet) >= _SALIENT
     return np.asarray(quiet & salient[:, None, None])
+
+
+def doubtful_cells(
+    cam: NDArray[np.floating[Any]], present: NDArray[np.bool_], quiet: NDArray[np.bool_]
+) -> NDArray[np.bool_]:
+    """Cells where a class may be although the saliency takes them for background.
+
+    These are cells above 0.15 of the maximum of a class less than half of whose peak is salient.
+
+    Parameters
+    ----------
+    cam, present, quiet
+        As `salient_shares`.
+
+    Returns
+    -------
+    numpy.ndarray, shape (h, w), bool
+    """
+    doubted = salient_shares(cam, present, quiet) < _SALIENT
+    found: NDArray[np.bool_] = (normalised_cam(cam)[doubted] > _DOUBT).any(0)
+    return found
 
 
 class ClassThreshold(NamedTuple):

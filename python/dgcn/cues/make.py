@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dgcn.cues.cam import foreground_cues, normalised_cam
-from dgcn.cues.evidence import object_maps
+from dgcn.cues.evidence import doubtful_cells, object_maps
 from dgcn.cues.saliency import saliency_to_grid
 
 __all__ = ["background_cues", "make_cues", "resolve_conflicts"]
@@ -30,7 +30,8 @@ def make_cues(
 
     Foreground where the activation is high, background where the saliency is low; of several
     classes that claim a cell the one with the smaller claim has it (Kolesnikov and Lampert 2016,
-    section 4.1). With a weight of the saliency, objects share their cells by the higher map.
+    section 4.1). With a weight of the saliency, objects share their cells by the higher map, and
+    `dgcn.cues.evidence.doubtful_cells` are no background.
 
     Parameters
     ----------
@@ -79,6 +80,8 @@ def make_cues(
     if saliency_weight and len(cam):
         claims[1:] &= np.where(claims[1:], maps, -1).argmax(0) == np.arange(len(cam))[:, None, None]
     claims[0] = quiet & present[0]
+    if saliency_weight:
+        claims[0] &= ~doubtful_cells(cam, present, quiet)
     if len(cam):
         active = normalised_cam(cam)[present[1:]].max(0, initial=0)
         claims[0] &= active <= np.float32(background_activation)
