@@ -203,6 +203,20 @@ PREDICTION = [
         f"{T}test_pipeline.py::test_logits_of_scales_are_summed_at_image_size",
     ),
     Mutant(
+        "saliency counts alike for all classes of an image",
+        f"{D}cues/evidence.py",
+        "weights *= salient_shares(cam, present, quiet)",
+        "weights *= 1",
+        f"{T}test_cues_auto.py",
+    ),
+    Mutant(
+        "cells where a class may be are background",
+        f"{D}cues/make.py",
+        "claims[0] &= ~doubtful_cells(cam, present, quiet)",
+        "claims[0] &= True",
+        f"{T}test_cues_auto.py",
+    ),
+    Mutant(
         "the classifier's share is not multiplied",
         f"{D}models/inference.py",
         "found = shares * torch.cat([scores.new_ones(1), scores])[:, None, None]",

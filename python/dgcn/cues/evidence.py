@@ -178,8 +178,7 @@ def doubtful_cells(
     numpy.ndarray, shape (h, w), bool
     """
     doubted = salient_shares(cam, present, quiet) < _SALIENT
-    found: NDArray[np.bool_] = (normalised_cam(cam)[doubted] > _DOUBT).any(0)
-    return found
+    return np.asarray((normalised_cam(cam)[doubted] > _DOUBT).any(0))
 
 
 class ClassThreshold(NamedTuple):
