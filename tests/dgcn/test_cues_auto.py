@@ -216,6 +216,8 @@ def test_bad_maps_are_refused() -> None:
         object_maps(cam, np.ones((3, 3)), present, -1)
     with pytest.raises(ValueError, match=r"saliency must have shape \(3, 3\), got \(2, 3\)"):
         object_maps(cam, np.ones((2, 3)), present)
+    with pytest.raises(ValueError, match=r"quiet must have shape \(3, 3\), got \(3, 2\)"):
+        object_maps(cam, np.ones((3, 3)), present, quiet=np.ones((3, 2), dtype=bool))
     with pytest.raises(ValueError, match="foreground threshold must be one or 2, got 3"):
         foreground_cues(cam, present, [0.1, 0.2, 0.3])
     with pytest.raises(ValueError, match=r"foreground threshold must be in \[0, 1\), got 1.5"):

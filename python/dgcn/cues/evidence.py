@@ -77,6 +77,8 @@ def object_maps(
         raise ValueError(f"saliency_weight must not be negative, got {weight}")
     if saliency.shape != cam.shape[1:]:
         raise ValueError(f"saliency must have shape {cam.shape[1:]}, got {saliency.shape}")
+    if quiet is not None and quiet.shape != saliency.shape:
+        raise ValueError(f"quiet must have shape {saliency.shape}, got {quiet.shape}")
     maps = normalised_cam(cam)
     maps[~present[1:]] = 0
     if not weight or not present[1:].any():
