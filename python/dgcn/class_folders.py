@@ -36,11 +36,12 @@ _MASKS = frozenset(
 _TRAIN = frozenset({"train", "training"})
 _VAL = frozenset({"val", "valid", "validation", "dev"})
 _TEST = frozenset({"test", "testing"})
-_NOTHING = frozenset(
-    {BACKGROUND, "negative", "negatives", "none", "nothing", "intact", "undamaged", "healthy"}
-    | {"defectfree", "nodefect", "nodefects", "nondefective", "withoutdefect", "withoutdefects"}
+_NOTHING = frozenset({BACKGROUND, "negative", "negatives", "none", "nothing"})
+_FLAWLESS = frozenset(
+    {"intact", "undamaged", "healthy", "defectfree", "nodefect", "nodefects", "nondefective"}
+    | {"withoutdefect", "withoutdefects"}
 )
-_NOTHING_AT_END = frozenset({"free", "good", "normal", "ok"})  # as in MT_Free
+_FLAWLESS_AT_END = frozenset({"free", "good", "normal", "ok"})  # as in MT_Free
 _MASK_ENDING = re.compile(r"[_\-. ](mask|masks|label|labels|gt|seg|segmentation|l)$", re.IGNORECASE)
 
 
@@ -88,6 +89,9 @@ class Survey:
         All files, but for hidden ones and those that `dgcn init` writes.
     colours : MaskColours or None
         What the colours of masks mean, where a list came with them.
+    flawless : list of str
+        Folders whose names say that their pictures show the thing that the classes are flaws of:
+        ``good``, ``healthy``.
     """
 
     root: Path
@@ -97,6 +101,7 @@ class Survey:
     remarks: list[str] = field(default_factory=list)
     files: int = 0
     colours: MaskColours | None = None
+    flawless: list[str] = field(default_factory=list)
 
     def use(self, *paths: Path) -> None:
         """Take files off the list of those left aside."""
@@ -163,6 +168,7 @@ def survey(root: Path) -> Survey:
         except ValueError as error:
             raise ValueError(f"folder {printable(name)!r}: {error}: rename the folder") from None
     nothing = {source.place[0] for source in found.sources if source.place and not source.label}
+    found.flawless = sorted(filter(_names_flawless, nothing))
     if told := sorted(nothing - {BACKGROUND}):
         found.remarks.append(
             f"{', '.join(map(printable, told))}: taken as pictures without objects; if that is a "
@@ -217,8 +223,13 @@ def _plain(name: str) -> str:
 
 def _names_nothing(name: str) -> bool:
     """Whether a folder's name says that its pictures show no object."""
+    return _plain(name) in _NOTHING or _names_flawless(name)
+
+
+def _names_flawless(name: str) -> bool:
+    """Whether it says that they show a thing without the flaws that others have."""
     last = re.split(r"[\W_]+", name.lower())[-1]
-    return _plain(name) in _NOTHING or last in _NOTHING_AT_END
+    return _plain(name) in _FLAWLESS or last in _FLAWLESS_AT_END
 
 
 def _role(part: str) -> tuple[str, str]:

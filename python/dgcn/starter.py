@@ -25,7 +25,7 @@ from dgcn.models import BACKBONES, WeightsError, recognise
 from dgcn.models.cached import WHERE_TO_GET, cached_weights
 from dgcn.placing import object_value_of, place_images, place_masks
 from dgcn.starter_config import CONFIG, configuration
-from dgcn.text import counted
+from dgcn.text import counted, printable
 from dgcn.textures import TEXTURE_SETTINGS, TEXTURE_SPREAD, spread_of
 
 LABELS, VAL, CLASSES = "labels.csv", "val.txt", "classes.txt"
@@ -145,6 +145,12 @@ def start(
     remarks += [*class_warnings(labels), *found.left_aside()]
     texture, about_texture = _texture([folder / "images" / name for name in labels], paper)
     remarks += about_texture
+    flawless = bool(found.flawless) and not texture and not paper
+    if flawless:
+        remarks.append(
+            f"{', '.join(map(printable, found.flawless))}: the thing itself stands out in every "
+            f"picture, and tells nothing of its flaws: cues.saliency activation"
+        )
     value = 0 if found.colours else object_value_of(folder / "masks", labels, ids)
     if placed.linked:
         remarks.append(f"{placed.linked} images linked into {folder / 'images'}; nothing was moved")
@@ -165,6 +171,7 @@ def start(
             drawn=known.drawn,
             backbone=backbone,
             texture=texture,
+            flawless=flawless,
             object_value=value,
             untold=len({tuple(row) for row in labels.values()}) == len(classes) == 1,
         ),

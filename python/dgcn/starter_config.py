@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
+from dgcn.cues import ACTIVATION
 from dgcn.data.open import Layout
 from dgcn.models import find_backbone
 from dgcn.textures import TEXTURE_SETTINGS
@@ -54,6 +55,7 @@ def configuration(
     drawn: Path | None = None,
     backbone: str | None = None,
     texture: bool = False,
+    flawless: bool = False,
     object_value: int = 0,
     untold: bool = False,
 ) -> str:
@@ -77,6 +79,9 @@ def configuration(
     texture : bool, default False
         Whether the pictures are textures with objects on them: cues and masks go by local contrast
         then.
+    flawless : bool, default False
+        Whether some pictures show the thing that the classes are flaws of. It stands out in all of
+        them, so that cues go by class activation alone. Not looked at where `texture` is set.
     object_value : int, default 0
         Of the section data.
     untold : bool, default False
@@ -107,6 +112,8 @@ def configuration(
         values |= {"model.backbone": backbone, **kind.rates, **({} if paper else kind.chain)}
     if texture and not paper:
         values |= TEXTURE_SETTINGS
+    elif flawless and not paper:
+        values["cues.saliency"] = ACTIVATION
     if values.get("classify.frozen"):
         values["classify.epochs"] = max(_FROZEN_EPOCHS, classify)  # after the first they are cheap
     elif untold and not paper:
@@ -146,6 +153,8 @@ def configuration(
                 f"# The pictures look like textures with objects on them, hence\n"
                 f"# {', '.join(TEXTURE_SETTINGS)}.\n"
             )
+        elif flawless:
+            remark += "# What stands out is the thing itself, hence cues.saliency.\n"
     text = filled(template, values)
     body = text[text.index("out:") :]
     config = shlex.quote(str(folder / CONFIG))

@@ -141,13 +141,17 @@ CASES = {
         said=(
             "the folders' split is not kept: its training pictures show no object",
             "good: taken as pictures without objects",
+            "good: the thing itself stands out .*: cues.saliency activation",
             "1 masks of one value written",
         ),
     ),
     "folders without objects": Case(
         pictures("scratch/1.jpg", "good/2.jpg", "MT_Free/3.jpg", "no defect/4.jpg", "goods/5.jpg"),
         {"1": {"scratch"}, "2": set(), "3": set(), "4": set(), "5": {"goods"}},
-        said=("MT_Free, good, no defect: taken as pictures without objects; ",),
+        said=(
+            "MT_Free, good, no defect: taken as pictures without objects; ",
+            "MT_Free, good, no defect: the thing itself stands out ",
+        ),
     ),
     "masks in sibling folders": Case(
         pictures("cat/Imgs/1.jpg", "dog/Imgs/1.jpg")

@@ -71,6 +71,32 @@ def test_init_sets_local_contrast_for_textures_alone(
     assert (scenes.evaluate.contrast, scenes.evaluate.scales) == (False, (0.75, 1.0, 1.25))
 
 
+def test_init_goes_by_activation_where_pictures_show_the_thing_without_flaws(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def saliency(*folders: str, paper: bool = False) -> str:
+        root = tmp_path / "-".join(folders)
+        for number, name in enumerate(folders):
+            (root / name).mkdir(parents=True, exist_ok=True)
+            draw(root / name / f"{number}.png", 50 + number)
+        assert main(["init", str(root), "--force", *(["--paper"] if paper else [])]) == 0
+        cues = load_config(root / "config.yaml").cues
+        assert cues.weight == (0 if cues.saliency == "activation" else 1)
+        return cues.saliency
+
+    for folders in (("dent", "good"), ("leaf_ok", "rust"), ("rust", "Healthy")):
+        assert saliency(*folders) == "activation"
+    assert "good: the thing itself stands out in every picture" in capsys.readouterr().out
+    for folders in (("background", "cow"), ("none", "cow"), ("cow", "goods")):
+        assert saliency(*folders) == "border_geodesic"
+    assert saliency("dent", "good", paper=True) == "border_geodesic"
+
+    write_scratches(tmp_path / "steel", 3, free=2)
+    (tmp_path / "steel" / "background").rename(tmp_path / "steel" / "good")
+    assert main(["init", str(tmp_path / "steel")]) == 0
+    assert load_config(tmp_path / "steel" / "config.yaml").cues.saliency == "local_contrast"
+
+
 def test_spread_of_nothing_is_unknown(tmp_path: Path) -> None:
     draw(tmp_path / "grey.png", 50)
     (tmp_path / "broken.jpg").write_bytes(b"no picture")

@@ -8,7 +8,7 @@ from typing import Literal
 
 from dgcn.checks import require, require_at_least, require_scales
 from dgcn.cues.refine import Refiner
-from dgcn.cues.saliency import check_saliency
+from dgcn.cues.saliency import ACTIVATION, check_saliency
 
 
 @dataclass(frozen=True)
@@ -31,10 +31,10 @@ class CuesConfig:
     a threshold for each class, above what certain background reaches, from 0.3 to 0.8."""
     saliency_weight: Literal["auto"] | float = "auto"
     """Weight of the saliency beside the class activation in that map; 0: the activation alone.
-    "auto": 2 for the saliency of a network, which is more often right, 1 for any other. In images
-    of several classes it counts for a class as far as the class's peak is salient. Where the
-    image's one class is on every training image, its activation means nothing, and the saliency
-    counts alone."""
+    "auto": 2 for the saliency of a network, which is more often right, 0 where the saliency is the
+    activation, 1 for any other. In images of several classes it counts for a class as far as the
+    class's peak is salient. Where the image's one class is on every training image, its activation
+    means nothing, and the saliency counts alone."""
     background: float = 0.07
     """A cell is a cue of the background where its saliency, in [0, 1], is below this."""
     background_fraction: float | None = None
@@ -45,9 +45,10 @@ class CuesConfig:
     fraction of its maximum, however low its saliency; 1: saliency alone decides."""
     saliency: str = "border_geodesic"
     """Saliency prior where data.saliency names no maps: border_geodesic, for scenes;
-    local_contrast, for small or thin objects on a texture, such as defects; the file of a network,
-    FILE.onnx, of U2-Net's interface; or a function of your own as package.module:function, from an
-    image (H, W, 3) of uint8 to saliency (H, W) in [0, 1]."""
+    local_contrast, for small or thin objects on a texture, such as defects; activation, the highest
+    class activation at a cell, for flaws of a thing that stands out in every picture; the file of a
+    network, FILE.onnx, of U2-Net's interface; or a function of your own as package.module:function,
+    from an image (H, W, 3) of uint8 to saliency (H, W) in [0, 1]."""
     refine: Refiner = "none"
     """What spreads the cues over the image before the training, by the classifier's features and
     the maps: one minimum cut a class ("min_cut"), "random_walker", "label_propagation", or the CRF
@@ -83,4 +84,6 @@ class CuesConfig:
         """The weight of the saliency: the one given, or the one that suits it."""
         if self.saliency_weight != "auto":
             return self.saliency_weight
+        if self.saliency == ACTIVATION:
+            return 0.0
         return 1.0 if check_saliency(self.saliency) is None else 2.0

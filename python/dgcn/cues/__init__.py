@@ -1,7 +1,7 @@
 """Localisation cues: foreground from class activation maps, background from saliency."""
 
 from dgcn.contrast import colour_spread, local_contrast
-from dgcn.cues.cam import cam_multiscale, foreground_cues, normalised_cam
+from dgcn.cues.cam import active_cells, cam_multiscale, foreground_cues, normalised_cam
 from dgcn.cues.cue_files import load_cues, save_cues
 from dgcn.cues.cue_images import read_cue_images, write_cue_images
 from dgcn.cues.drawings import Drawings, find_drawings
@@ -11,6 +11,7 @@ from dgcn.cues.external import external_cues
 from dgcn.cues.field_pickle import FieldCues, read_field_cues, write_field_cues
 from dgcn.cues.make import make_cues
 from dgcn.cues.saliency import (
+    ACTIVATION,
     border_geodesic,
     check_saliency,
     find_saliency,
@@ -19,9 +20,11 @@ from dgcn.cues.saliency import (
 )
 
 __all__ = [
+    "ACTIVATION",
     "ClassThreshold",
     "Drawings",
     "FieldCues",
+    "active_cells",
     "border_geodesic",
     "cam_multiscale",
     "check_saliency",

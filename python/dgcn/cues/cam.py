@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from dgcn.models.classifier import Classifier
 
-__all__ = ["cam_multiscale", "foreground_cues", "normalised_cam"]
+__all__ = ["active_cells", "cam_multiscale", "foreground_cues", "normalised_cam"]
 
 STRIDE = 8
 
@@ -149,3 +149,22 @@ def _resize(maps: Tensor, size: Sequence[int]) -> Tensor:
     if list(maps.shape[2:]) == list(size):
         return maps
     return functional.interpolate(maps, tuple(size), mode="bilinear", align_corners=True)
+
+
+def active_cells(cam: NDArray[np.floating[Any]], present: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """The highest class activation at every cell, in parts of its map's maximum.
+
+    Parameters
+    ----------
+    cam : numpy.ndarray, shape (L - 1, h, w)
+        Activation of the foreground classes, normalised or not.
+    present : numpy.ndarray, shape (L,), bool
+        Classes of the image; entry 0 is not looked at.
+
+    Returns
+    -------
+    numpy.ndarray, shape (h, w), float32
+        In [0, 1]; 0 where the image has no class.
+    """
+    maps = normalised_cam(cam)[present[1:]]
+    return np.asarray(maps.max(0, initial=0), dtype=np.float32)

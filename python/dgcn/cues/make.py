@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dgcn.cues.cam import foreground_cues, normalised_cam
+from dgcn.cues.cam import active_cells, foreground_cues
 from dgcn.cues.evidence import doubtful_cells, object_maps
 from dgcn.cues.saliency import saliency_to_grid
 
@@ -83,8 +83,7 @@ def make_cues(
     if saliency_weight:
         claims[0] &= ~doubtful_cells(cam, present, quiet)
     if len(cam):
-        active = normalised_cam(cam)[present[1:]].max(0, initial=0)
-        claims[0] &= active <= np.float32(background_activation)
+        claims[0] &= active_cells(cam, present) <= np.float32(background_activation)
     return resolve_conflicts(claims)
 
 

@@ -21,6 +21,7 @@ from dgcn.data.errors import DataError
 from dgcn.registry import find
 
 __all__ = [
+    "ACTIVATION",
     "SALIENCY",
     "border_geodesic",
     "check_saliency",
@@ -100,6 +101,9 @@ SALIENCY: dict[str, Prior] = {
 }
 """The registry: a function here is a value of ``cues.saliency``."""
 
+ACTIVATION = "activation"
+"""Another value: what stands out is where the classifier is active (`dgcn.cues.active_cells`)."""
+
 
 def find_saliency(name: str) -> Prior:
     """A saliency prior by name, by the file of a network, or a function of the user's own.
@@ -131,7 +135,7 @@ def check_saliency(name: str) -> Path | None:
     if name.lower().endswith(SUFFIX):
         require_network_file(Path(name))
         return Path(name)
-    find_saliency(name)
+    find({**SALIENCY, ACTIVATION: None}, name, "saliency")
     return None
 
 

@@ -28,7 +28,13 @@ from dgcn.data.images import read_image
 from dgcn.metrics import plain_score
 from dgcn.models import Classifier
 from dgcn.options import as_plain
-from dgcn.pipeline.evidence import Evidence, evidence_of, present_classes, quiet_cells
+from dgcn.pipeline.evidence import (
+    Evidence,
+    by_activation,
+    evidence_of,
+    present_classes,
+    quiet_cells,
+)
 from dgcn.pipeline.networks import load_classifier, stage_features
 from dgcn.pipeline.run import Run
 from dgcn.pipeline.stage import Stage, dataset_fingerprint, file_fingerprint
@@ -146,11 +152,12 @@ def _add_background(
     run: Run, records: Sequence[Record], cues: dict[str, NDArray[np.bool_]]
 ) -> None:
     """Take the background from the saliency where there is none among the cues."""
+    model = load_classifier(run) if by_activation(run) else None
     for record in records:
         own = cues[record.name]
         if own[0].any():
             continue
-        own[0] = quiet_cells(run, record, own.shape[1:]) & ~own.any(0)
+        own[0] = quiet_cells(run, model, record, own.shape[1:]) & ~own.any(0)
 
 
 def _spread(

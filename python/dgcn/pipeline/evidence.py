@@ -8,7 +8,14 @@ from weakref import WeakKeyDictionary
 import numpy as np
 from numpy.typing import NDArray
 
-from dgcn.cues import find_saliency, object_maps, read_saliency, saliency_to_grid
+from dgcn.cues import (
+    ACTIVATION,
+    active_cells,
+    find_saliency,
+    object_maps,
+    read_saliency,
+    saliency_to_grid,
+)
 from dgcn.cues.evidence import certain_background
 from dgcn.cues.make import background_cues
 from dgcn.data.dataset import ImageDataset, Record
@@ -70,12 +77,27 @@ def evidence_of(run: Run, model: Classifier, record: Record) -> Evidence:
     maps[~present[1:]] = 0
     if run.config.cues.weight and _untold(run, record):
         maps[:] = 0
-    saliency = _saliency(run, record, image, maps.shape[1:])
+    if by_activation(run):
+        saliency = active_cells(maps, present)
+    else:
+        saliency = _saliency(run, record, image, maps.shape[1:])
     return Evidence(maps, saliency, present, _quiet(run, saliency), run.config.cues.weight)
 
 
-def quiet_cells(run: Run, record: Record, grid: tuple[int, ...]) -> NDArray[np.bool_]:
-    """Cells of an image that the saliency takes for background."""
+def by_activation(run: Run) -> bool:
+    """Whether what stands out is what the classifier is active at."""
+    return run.dataset.saliency is None and run.config.cues.saliency == ACTIVATION
+
+
+def quiet_cells(
+    run: Run, model: Classifier | None, record: Record, grid: tuple[int, ...]
+) -> NDArray[np.bool_]:
+    """Cells of an image that the saliency takes for background.
+
+    The model is looked at `by_activation` alone.
+    """
+    if model is not None and by_activation(run):
+        return evidence_of(run, model, record).quiet
     return _quiet(run, _saliency(run, record, read_image(record.image), grid))
 
 
