@@ -319,6 +319,20 @@ TRAINING = [
         f"{T}test_coco.py {T}test_tables.py",
     ),
     Mutant(
+        "where the classifier is not active there is no background",
+        f"{D}pipeline/evidence.py",
+        "    if by_activation(run):\n",
+        "    if False:\n",
+        f"{T}test_by_activation.py",
+    ),
+    Mutant(
+        "pictures of a flawless thing change no setting",
+        f"{D}starter_config.py",
+        "elif flawless and not paper:",
+        "elif False:",
+        f"{T}test_textures.py",
+    ),
+    Mutant(
         "two categories may become one class",
         f"{D}data/coco.py",
         "        if name in names:\n",
