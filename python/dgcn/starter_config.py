@@ -154,7 +154,9 @@ def configuration(
                 f"# {', '.join(TEXTURE_SETTINGS)}.\n"
             )
         elif flawless:
-            remark += "# What stands out is the thing itself, hence cues.saliency.\n"
+            remark += (
+                f"# The thing stands out in every picture, hence cues.saliency {ACTIVATION}.\n"
+            )
     text = filled(template, values)
     body = text[text.index("out:") :]
     config = shlex.quote(str(folder / CONFIG))
