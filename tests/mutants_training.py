@@ -321,7 +321,7 @@ TRAINING = [
     Mutant(
         "where the classifier is not active there is no background",
         f"{D}pipeline/evidence.py",
-        "    if by_activation(run):\n",
+        "    if run.by_activation:\n",
         "    if False:\n",
         f"{T}test_by_activation.py",
     ),

@@ -14,6 +14,7 @@ from typing import Literal
 from dgcn.atomic import write_text
 from dgcn.class_folders import survey
 from dgcn.class_lists import list_of_values
+from dgcn.cues import ACTIVATION
 from dgcn.data.coco import find_year
 from dgcn.data.lists import BACKGROUND, labels_csv, quoted, read_classes
 from dgcn.data.mask_colours import MASK_COLOURS
@@ -145,11 +146,11 @@ def start(
     remarks += [*class_warnings(labels), *found.left_aside()]
     texture, about_texture = _texture([folder / "images" / name for name in labels], paper)
     remarks += about_texture
-    flawless = bool(found.flawless) and not texture and not paper
+    flawless = bool(found.flawless and classes) and not texture and not paper
     if flawless:
         remarks.append(
             f"{', '.join(map(printable, found.flawless))}: the thing itself stands out in every "
-            f"picture, and tells nothing of its flaws: cues.saliency activation"
+            f"picture, and tells nothing of its flaws: cues.saliency {ACTIVATION}"
         )
     value = 0 if found.colours else object_value_of(folder / "masks", labels, ids)
     if placed.linked:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -81,3 +82,19 @@ def test_drawings_without_background_take_it_from_the_activation(flaws: Path) ->
     cues = load_cues(flaws / "run" / "cues" / "cues.npz")["0"]
     assert cues[1].any()
     np.testing.assert_array_equal(cues[0], (active(run, "0") < 0.07) & ~cues[1])
+
+
+def test_drawings_of_all_pictures_still_need_the_classifier(flaws: Path, tmp_path: Path) -> None:
+    (tmp_path / "drawn").mkdir()
+    shutil.copytree(flaws / "wares" / "spot", tmp_path / "wares" / "spot")
+    stroke = np.full((SIDE, SIDE), 255, dtype=np.uint8)
+    stroke[48:54, 36:40] = 1
+    for picture in (tmp_path / "wares" / "spot").iterdir():
+        Image.fromarray(stroke).save(tmp_path / "drawn" / picture.name)
+    assert main(["init", str(tmp_path / "wares"), "--val", "0"]) == 0
+    given = [*options(tmp_path), f"--cues.drawn={tmp_path / 'drawn'}", "--cues.refine=none"]
+    assert main(["cues", *given, "--cues.saliency=border_geodesic"]) == 0  # without a classifier
+    given += ["--cues.saliency=activation", "--overwrite"]
+    assert main(["cues", *given]) == 2
+    assert main(["classify", *given]) == 0
+    assert main(["cues", *given]) == 0

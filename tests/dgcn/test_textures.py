@@ -87,7 +87,7 @@ def test_init_goes_by_activation_where_pictures_show_the_thing_without_flaws(
     for folders in (("dent", "good"), ("leaf_ok", "rust"), ("rust", "Healthy")):
         assert saliency(*folders) == "activation"
     assert "good: the thing itself stands out in every picture" in capsys.readouterr().out
-    for folders in (("background", "cow"), ("none", "cow"), ("cow", "goods")):
+    for folders in (("background", "cow"), ("none", "cow"), ("cow", "goods"), ("good",)):
         assert saliency(*folders) == "border_geodesic"
     assert saliency("dent", "good", paper=True) == "border_geodesic"
 

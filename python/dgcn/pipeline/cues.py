@@ -30,7 +30,6 @@ from dgcn.models import Classifier
 from dgcn.options import as_plain
 from dgcn.pipeline.evidence import (
     Evidence,
-    by_activation,
     evidence_of,
     present_classes,
     quiet_cells,
@@ -152,7 +151,7 @@ def _add_background(
     run: Run, records: Sequence[Record], cues: dict[str, NDArray[np.bool_]]
 ) -> None:
     """Take the background from the saliency where there is none among the cues."""
-    model = load_classifier(run) if by_activation(run) else None
+    model = load_classifier(run) if run.by_activation else None
     for record in records:
         own = cues[record.name]
         if own[0].any():

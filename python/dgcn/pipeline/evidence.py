@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dgcn.cues import (
-    ACTIVATION,
     active_cells,
     find_saliency,
     object_maps,
@@ -77,16 +76,11 @@ def evidence_of(run: Run, model: Classifier, record: Record) -> Evidence:
     maps[~present[1:]] = 0
     if run.config.cues.weight and _untold(run, record):
         maps[:] = 0
-    if by_activation(run):
+    if run.by_activation:
         saliency = active_cells(maps, present)
     else:
         saliency = _saliency(run, record, image, maps.shape[1:])
     return Evidence(maps, saliency, present, _quiet(run, saliency), run.config.cues.weight)
-
-
-def by_activation(run: Run) -> bool:
-    """Whether what stands out is what the classifier is active at."""
-    return run.dataset.saliency is None and run.config.cues.saliency == ACTIVATION
 
 
 def quiet_cells(
@@ -94,9 +88,9 @@ def quiet_cells(
 ) -> NDArray[np.bool_]:
     """Cells of an image that the saliency takes for background.
 
-    The model is looked at `by_activation` alone.
+    The model is looked at where ``run.by_activation`` alone.
     """
-    if model is not None and by_activation(run):
+    if model is not None and run.by_activation:
         return evidence_of(run, model, record).quiet
     return _quiet(run, _saliency(run, record, read_image(record.image), grid))
 

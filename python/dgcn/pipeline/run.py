@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from dgcn.atomic import remove_partials
 from dgcn.config import Config
 from dgcn.cues.drawings import Drawings, find_drawings
+from dgcn.cues.saliency import ACTIVATION
 from dgcn.data.dataset import ImageDataset, Record
 from dgcn.data.masks import mask_to_grid
 from dgcn.data.open import open_dataset
@@ -156,9 +157,15 @@ class Run:
 
     @property
     def cues_need_classifier(self) -> bool:
-        """Whether the stage of the cues has a use for it: to make cues, or to spread drawn ones."""
+        """Whether the stage of the cues has a use for it: to make cues, or to add to drawn ones."""
         options = self.config.cues
-        return self.makes_cues or (options.drawn is not None and options.refine != "none")
+        spread = options.refine != "none" or self.by_activation
+        return self.makes_cues or (options.drawn is not None and spread)
+
+    @property
+    def by_activation(self) -> bool:
+        """Whether what stands out is where the classifier is active (``cues.saliency``)."""
+        return self.dataset.saliency is None and self.config.cues.saliency == ACTIVATION
 
     @property
     def is_rank_zero(self) -> bool:
