@@ -92,9 +92,12 @@ def test_drawings_of_all_pictures_still_need_the_classifier(flaws: Path, tmp_pat
     for picture in (tmp_path / "wares" / "spot").iterdir():
         Image.fromarray(stroke).save(tmp_path / "drawn" / picture.name)
     assert main(["init", str(tmp_path / "wares"), "--val", "0"]) == 0
-    given = [*options(tmp_path), f"--cues.drawn={tmp_path / 'drawn'}", "--cues.refine=none"]
-    assert main(["cues", *given, "--cues.saliency=border_geodesic"]) == 0  # without a classifier
-    given += ["--cues.saliency=activation", "--overwrite"]
-    assert main(["cues", *given]) == 2
-    assert main(["classify", *given]) == 0
-    assert main(["cues", *given]) == 0
+    given = ["--config", str(tmp_path / "wares" / "config.yaml"), f"--out={tmp_path / 'run'}"]
+    given += ["--model.backbone=small", f"--data.size={SIDE}", "--train.init=weights"]
+    given += ["--classify.epochs=1", "--train.epochs=1", "--evaluate.classifier=false"]
+    given += [f"--cues.drawn={tmp_path / 'drawn'}", "--cues.refine=none"]
+    classifier = tmp_path / "run" / "classifier" / "last.pt"
+    assert main(["run", *given, "--cues.saliency=border_geodesic"]) == 0
+    assert not classifier.exists()
+    assert main(["run", *given, "--cues.saliency=activation", "--overwrite"]) == 0
+    assert classifier.exists()
