@@ -321,9 +321,23 @@ TRAINING = [
     Mutant(
         "where the classifier is not active there is no background",
         f"{D}pipeline/evidence.py",
-        "    if run.by_activation:\n",
-        "    if False:\n",
+        "    elif run.saliency_by_classifier:\n",
+        "    elif False:\n",
         f"{T}test_by_activation.py",
+    ),
+    Mutant(
+        "a flawless picture's own cells count as its nearest",
+        f"{D}cues/novelty.py",
+        "self.cells if owner is None else self.cells[self.owners != owner]",
+        "self.cells",
+        f"{T}test_novelty.py",
+    ),
+    Mutant(
+        "novelty counts where it tells nothing",
+        f"{D}pipeline/novelty.py",
+        "found if found is not None and found.verdict.trusted else None",
+        "found",
+        f"{T}test_novelty.py",
     ),
     Mutant(
         "pictures of a flawless thing change no setting",

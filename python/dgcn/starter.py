@@ -14,7 +14,7 @@ from typing import Literal
 from dgcn.atomic import write_text
 from dgcn.class_folders import survey
 from dgcn.class_lists import list_of_values
-from dgcn.cues import ACTIVATION
+from dgcn.cues import NOVELTY
 from dgcn.data.coco import find_year
 from dgcn.data.lists import BACKGROUND, labels_csv, quoted, read_classes
 from dgcn.data.mask_colours import MASK_COLOURS
@@ -150,7 +150,7 @@ def start(
     if flawless:
         remarks.append(
             f"{', '.join(map(printable, found.flawless))}: the thing itself stands out in every "
-            f"picture, and tells nothing of its flaws: cues.saliency {ACTIVATION}"
+            f"picture, and tells nothing of its flaws: cues.saliency {NOVELTY}"
         )
     value = 0 if found.colours else object_value_of(folder / "masks", labels, ids)
     if placed.linked:

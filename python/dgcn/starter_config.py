@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
-from dgcn.cues import ACTIVATION
+from dgcn.cues import NOVELTY
 from dgcn.data.open import Layout
 from dgcn.models import find_backbone
 from dgcn.textures import TEXTURE_SETTINGS
@@ -81,7 +81,8 @@ def configuration(
         then.
     flawless : bool, default False
         Whether some pictures show the thing that the classes are flaws of. It stands out in all of
-        them, so that cues go by class activation alone. Not looked at where `texture` is set.
+        them, so that cues go by what flawless pictures do not have. Not looked at where `texture`
+        is set.
     object_value : int, default 0
         Of the section data.
     untold : bool, default False
@@ -113,7 +114,7 @@ def configuration(
     if texture and not paper:
         values |= TEXTURE_SETTINGS
     elif flawless and not paper:
-        values["cues.saliency"] = ACTIVATION
+        values["cues.saliency"] = NOVELTY
     if values.get("classify.frozen"):
         values["classify.epochs"] = max(_FROZEN_EPOCHS, classify)  # after the first they are cheap
     elif untold and not paper:
@@ -154,9 +155,7 @@ def configuration(
                 f"# {', '.join(TEXTURE_SETTINGS)}.\n"
             )
         elif flawless:
-            remark += (
-                f"# The thing stands out in every picture, hence cues.saliency {ACTIVATION}.\n"
-            )
+            remark += f"# The thing stands out in every picture, hence cues.saliency {NOVELTY}.\n"
     text = filled(template, values)
     body = text[text.index("out:") :]
     config = shlex.quote(str(folder / CONFIG))

@@ -50,6 +50,7 @@ def flaws(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def options(root: Path) -> list[str]:
     small = ["--model.backbone=small", f"--data.size={SIDE}", "--classify.epochs=12"]
+    small += ["--cues.saliency=activation"]
     config = str(root / "wares" / "config.yaml")
     return ["--config", config, *small, "--classify.lr=1e-2", "--out", str(root / "run")]
 

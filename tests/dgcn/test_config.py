@@ -290,7 +290,7 @@ def test_own_backbone_supervision_and_saliency_are_imported(
         ("--supervision.kind=nowhere:X", "supervision.kind 'nowhere:X' cannot be imported"),
         (
             "--cues.saliency=magic",
-            "cues.saliency must be one of border_geodesic, local_contrast, activation, or",
+            "cues.saliency must be one of border_geodesic, local_contrast, activation, novelty, or",
         ),
     ):
         with pytest.raises(ValueError, match=re.escape(message)):

@@ -71,7 +71,7 @@ def test_init_sets_local_contrast_for_textures_alone(
     assert (scenes.evaluate.contrast, scenes.evaluate.scales) == (False, (0.75, 1.0, 1.25))
 
 
-def test_init_goes_by_activation_where_pictures_show_the_thing_without_flaws(
+def test_init_goes_by_novelty_where_pictures_show_the_thing_without_flaws(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def saliency(*folders: str, paper: bool = False) -> str:
@@ -81,11 +81,11 @@ def test_init_goes_by_activation_where_pictures_show_the_thing_without_flaws(
             draw(root / name / f"{number}.png", 50 + number)
         assert main(["init", str(root), "--force", *(["--paper"] if paper else [])]) == 0
         cues = load_config(root / "config.yaml").cues
-        assert cues.weight == (0 if cues.saliency == "activation" else 1)
+        assert cues.weight == (3 if cues.saliency == "novelty" else 1)
         return cues.saliency
 
     for folders in (("dent", "good"), ("leaf_ok", "rust"), ("rust", "Healthy")):
-        assert saliency(*folders) == "activation"
+        assert saliency(*folders) == "novelty"
     assert "good: the thing itself stands out in every picture" in capsys.readouterr().out
     for folders in (("background", "cow"), ("none", "cow"), ("cow", "goods"), ("good",)):
         assert saliency(*folders) == "border_geodesic"

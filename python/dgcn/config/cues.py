@@ -8,7 +8,9 @@ from typing import Literal
 
 from dgcn.checks import require, require_at_least, require_scales
 from dgcn.cues.refine import Refiner
-from dgcn.cues.saliency import ACTIVATION, check_saliency
+from dgcn.cues.saliency import ACTIVATION, NOVELTY, check_saliency
+
+_WEIGHTS = {ACTIVATION: 0.0, NOVELTY: 3.0}  # the activation beside the novelty only names flaws
 
 
 @dataclass(frozen=True)
@@ -28,13 +30,14 @@ class CuesConfig:
     """Value of label images in that folder where nothing is drawn; 255 never is."""
     foreground: Literal["auto"] | float = "auto"
     """A cell is a cue of class c where its map exceeds this fraction of the map's maximum. "auto":
-    a threshold for each class, above what certain background reaches, from 0.3 to 0.8."""
+    a threshold for each class, above what certain background reaches, from 0.3 to 0.8; by novelty
+    from 0.5."""
     saliency_weight: Literal["auto"] | float = "auto"
     """Weight of the saliency beside the class activation in that map; 0: the activation alone.
-    "auto": 2 for the saliency of a network, which is more often right, 0 where the saliency is the
-    activation, 1 for any other. In images of several classes it counts for a class as far as the
-    class's peak is salient. Where the image's one class is on every training image, its activation
-    means nothing, and the saliency counts alone."""
+    "auto": 2 for the saliency of a network, which is more often right, 3 for the novelty, 0 where
+    the saliency is the activation, 1 for any other. In images of several classes it counts for a
+    class as far as the class's peak is salient. Where the image's one class is on every training
+    image, its activation means nothing, and the saliency counts alone."""
     background: float = 0.07
     """A cell is a cue of the background where its saliency, in [0, 1], is below this."""
     background_fraction: float | None = None
@@ -45,10 +48,12 @@ class CuesConfig:
     fraction of its maximum, however low its saliency; 1: saliency alone decides."""
     saliency: str = "border_geodesic"
     """Saliency prior where data.saliency names no maps: border_geodesic, for scenes;
-    local_contrast, for small or thin objects on a texture, such as defects; activation, the highest
-    class activation at a cell, for flaws of a thing that stands out in every picture; the file of a
-    network, FILE.onnx, of U2-Net's interface; or a function of your own as package.module:function,
-    from an image (H, W, 3) of uint8 to saliency (H, W) in [0, 1]."""
+    local_contrast, for small or thin objects on a texture, such as defects; novelty, the distance
+    to the nearest cell of images without a class, for flaws of a thing that stands out in every
+    image; activation, the highest class activation at a cell, which takes the place of the novelty
+    where that does not tell images without a class; the file of a network, FILE.onnx, of U2-Net's
+    interface; or a function of your own as package.module:function, from an image (H, W, 3) of
+    uint8 to saliency (H, W) in [0, 1]."""
     refine: Refiner = "none"
     """What spreads the cues over the image before the training, by the classifier's features and
     the maps: one minimum cut a class ("min_cut"), "random_walker", "label_propagation", or the CRF
@@ -84,6 +89,6 @@ class CuesConfig:
         """The weight of the saliency: the one given, or the one that suits it."""
         if self.saliency_weight != "auto":
             return self.saliency_weight
-        if self.saliency == ACTIVATION:
-            return 0.0
+        if self.saliency in _WEIGHTS:
+            return _WEIGHTS[self.saliency]
         return 1.0 if check_saliency(self.saliency) is None else 2.0

@@ -10,8 +10,10 @@ from dgcn.cues.evidence import ClassThreshold, object_maps, thresholds
 from dgcn.cues.external import external_cues
 from dgcn.cues.field_pickle import FieldCues, read_field_cues, write_field_cues
 from dgcn.cues.make import make_cues
+from dgcn.cues.novelty import FEWEST, Novelty, early_features, learn_novelty
 from dgcn.cues.saliency import (
     ACTIVATION,
+    NOVELTY,
     border_geodesic,
     check_saliency,
     find_saliency,
@@ -21,19 +23,24 @@ from dgcn.cues.saliency import (
 
 __all__ = [
     "ACTIVATION",
+    "FEWEST",
+    "NOVELTY",
     "ClassThreshold",
     "Drawings",
     "FieldCues",
+    "Novelty",
     "active_cells",
     "border_geodesic",
     "cam_multiscale",
     "check_saliency",
     "colour_spread",
     "drawn_cues",
+    "early_features",
     "external_cues",
     "find_drawings",
     "find_saliency",
     "foreground_cues",
+    "learn_novelty",
     "load_cues",
     "local_contrast",
     "make_cues",

@@ -13,6 +13,7 @@ from dgcn.cues.cam import normalised_cam
 __all__ = [
     "CEILING",
     "FLOOR",
+    "NEW",
     "ClassThreshold",
     "certain_background",
     "doubtful_cells",
@@ -23,6 +24,9 @@ __all__ = [
 
 FLOOR = 0.3
 """Automatic thresholds are at least this: the one that suits maps with a silent background."""
+
+NEW = 0.5
+"""The least automatic threshold of maps by novelty, whose background is not silent."""
 
 CEILING = 0.8
 """Automatic thresholds are at most this, so that every image keeps cues."""
@@ -195,6 +199,7 @@ class ClassThreshold(NamedTuple):
 def thresholds(
     images: Iterable[tuple[NDArray[np.floating[Any]], NDArray[np.bool_], Sequence[int]]],
     classes: int,
+    floor: float = FLOOR,
 ) -> list[ClassThreshold]:
     """A threshold for every class, above what the certain background reaches.
 
@@ -202,7 +207,7 @@ def thresholds(
     maximum tells them apart. The cells that the saliency prior takes for background say how high
     that is: the threshold is what 98 % of them stay below. Where the prior takes objects for
     background, that is too high: it is lowered until a tenth of all cells of the class's images
-    exceed it. It stays within `FLOOR` and `CEILING`. Masks have no part in it.
+    exceed it. It stays within `floor` and `CEILING`. Masks have no part in it.
 
     Parameters
     ----------
@@ -211,6 +216,8 @@ def thresholds(
         background or those of every class as `certain_background`, and its foreground classes.
     classes : int
         Number of classes L with the background.
+    floor : float, default 0.3
+        The least threshold.
 
     Returns
     -------
@@ -226,17 +233,17 @@ def thresholds(
             bins = np.minimum((np.clip(maps[label - 1], 0, 1) * _BINS).astype(np.int64), _BINS - 1)
             quiet[label - 1] += np.bincount(bins[certain[label - 1]], minlength=_BINS)
             every[label - 1] += np.bincount(bins.ravel(), minlength=_BINS)
-    return [_threshold(*rows) for rows in zip(quiet, every, strict=True)]
+    return [_threshold(*rows, floor) for rows in zip(quiet, every, strict=True)]
 
 
 _BINS = 1000
 
 
-def _threshold(quiet: NDArray[np.int64], every: NDArray[np.int64]) -> ClassThreshold:
+def _threshold(quiet: NDArray[np.int64], every: NDArray[np.int64], floor: float) -> ClassThreshold:
     if not quiet.any():
-        return ClassThreshold(FLOOR, float("nan"))
+        return ClassThreshold(floor, float("nan"))
     noise = _quantile(quiet, _QUIET)
-    return ClassThreshold(min(max(min(noise, _quantile(every, 1 - _KEPT)), FLOOR), CEILING), noise)
+    return ClassThreshold(min(max(min(noise, _quantile(every, 1 - _KEPT)), floor), CEILING), noise)
 
 
 def _quantile(counts: NDArray[np.int64], share: float) -> float:

@@ -22,6 +22,7 @@ from dgcn.registry import find
 
 __all__ = [
     "ACTIVATION",
+    "NOVELTY",
     "SALIENCY",
     "border_geodesic",
     "check_saliency",
@@ -104,6 +105,9 @@ SALIENCY: dict[str, Prior] = {
 ACTIVATION = "activation"
 """Another value: what stands out is where the classifier is active (`dgcn.cues.active_cells`)."""
 
+NOVELTY = "novelty"
+"""Another value: what stands out is what no flawless picture has (`dgcn.cues.Novelty`)."""
+
 
 def find_saliency(name: str) -> Prior:
     """A saliency prior by name, by the file of a network, or a function of the user's own.
@@ -135,7 +139,7 @@ def check_saliency(name: str) -> Path | None:
     if name.lower().endswith(SUFFIX):
         require_network_file(Path(name))
         return Path(name)
-    find({**SALIENCY, ACTIVATION: None}, name, "saliency")
+    find({**SALIENCY, ACTIVATION: None, NOVELTY: None}, name, "saliency")
     return None
 
 

@@ -20,6 +20,7 @@ from dgcn.doctor.duplicates import Fingerprint, fingerprint, near_duplicates
 from dgcn.doctor.finding import Finding
 from dgcn.doctor.masks import check_masks, check_widths
 from dgcn.doctor.names import LISTED, check_names, some_of
+from dgcn.doctor.novelty import check_novelty
 from dgcn.doctor.textures import check_textures
 from dgcn.new_pictures import new_pictures
 from dgcn.pipeline.run import dataset_of
@@ -103,6 +104,7 @@ def check_dataset(config: Config, root: Path, console: Console) -> Iterator[Find
     yield from check_masks(sound, dataset.classes)
     yield from check_widths(sound, dataset.classes, config.data.size, config.evaluate.contrast)
     yield from check_textures([record.image for record in sound], config)
+    yield from check_novelty(train, config)
     yield from _sizes(examined)
     yield from _shared(examined, train, val)
 

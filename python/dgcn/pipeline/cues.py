@@ -35,6 +35,7 @@ from dgcn.pipeline.evidence import (
     quiet_cells,
 )
 from dgcn.pipeline.networks import load_classifier, stage_features
+from dgcn.pipeline.novelty import NOVELTY_FILE
 from dgcn.pipeline.run import Run
 from dgcn.pipeline.stage import Stage, dataset_fingerprint, file_fingerprint
 
@@ -86,7 +87,8 @@ def _make(run: Run, fingerprint: dict[str, Any]) -> None:
     records = run.records("train")
     given = run.config.cues.path
     chosen: list[ClassThreshold] = []
-    (run.cues_folder / THRESHOLDS).unlink(missing_ok=True)
+    for former in (THRESHOLDS, NOVELTY_FILE):
+        (run.cues_folder / former).unlink(missing_ok=True)
     if given is not None:
         cues = external_cues(given, records, run.classes, run.grid)
         run.console.line(f"cues: {len(cues)} images, from {given}")
@@ -151,7 +153,7 @@ def _add_background(
     run: Run, records: Sequence[Record], cues: dict[str, NDArray[np.bool_]]
 ) -> None:
     """Take the background from the saliency where there is none among the cues."""
-    model = load_classifier(run) if run.by_activation else None
+    model = load_classifier(run) if run.saliency_by_classifier else None
     for record in records:
         own = cues[record.name]
         if own[0].any():
@@ -198,7 +200,8 @@ def _made(
                 found = kept[record.name]
                 yield found.maps, found.certain, record.labels
 
-        chosen = thresholds(looked_at(), run.classes)
+        floor = max(evidence.floor for evidence in kept.values())
+        chosen = thresholds(looked_at(), run.classes, floor)
         found = {
             name: {"threshold": each.value, "noise": plain_score(each.noise)}
             for name, each in zip(run.dataset.classes[1:], chosen, strict=True)
@@ -232,7 +235,7 @@ def _cues(
         evidence.saliency,
         evidence.present,
         foreground=limits,
-        saliency_weight=options.weight,
+        saliency_weight=evidence.weight,
         background=options.background,
         background_fraction=options.background_fraction,
         background_activation=options.background_activation,

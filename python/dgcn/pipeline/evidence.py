@@ -15,12 +15,13 @@ from dgcn.cues import (
     read_saliency,
     saliency_to_grid,
 )
-from dgcn.cues.evidence import certain_background
+from dgcn.cues.evidence import FLOOR, NEW, certain_background
 from dgcn.cues.make import background_cues
 from dgcn.data.dataset import ImageDataset, Record
 from dgcn.data.images import read_image
 from dgcn.models import Classifier
 from dgcn.pipeline.networks import activation
+from dgcn.pipeline.novelty import novel_features, novelty_of
 from dgcn.pipeline.run import Run
 
 _EVERYWHERE: WeakKeyDictionary[ImageDataset, frozenset[int]] = WeakKeyDictionary()
@@ -40,6 +41,8 @@ class Evidence:
         Cells that the saliency takes for background.
     weight : float
         Of the saliency beside the activation.
+    floor : float
+        The least automatic threshold of the maps.
     """
 
     activation: NDArray[np.float32]
@@ -47,6 +50,7 @@ class Evidence:
     present: NDArray[np.bool_]
     quiet: NDArray[np.bool_]
     weight: float
+    floor: float = FLOOR
 
     @property
     def maps(self) -> NDArray[np.float32]:
@@ -74,13 +78,20 @@ def evidence_of(run: Run, model: Classifier, record: Record) -> Evidence:
     image = read_image(record.image)
     maps = activation(run, model, image)
     maps[~present[1:]] = 0
-    if run.config.cues.weight and _untold(run, record):
+    novelty = novelty_of(run, model)
+    weight = 0.0 if run.by_novelty and novelty is None else run.config.cues.weight
+    if weight and _untold(run, record):
         maps[:] = 0
-    if run.by_activation:
+    floor = FLOOR
+    if novelty is not None:
+        saliency, floor = np.zeros(maps.shape[1:], dtype=np.float32), NEW
+        if record.labels:
+            saliency = novelty.saliency(novel_features(run, model, record))
+    elif run.saliency_by_classifier:
         saliency = active_cells(maps, present)
     else:
         saliency = _saliency(run, record, image, maps.shape[1:])
-    return Evidence(maps, saliency, present, _quiet(run, saliency), run.config.cues.weight)
+    return Evidence(maps, saliency, present, _quiet(run, saliency), weight, floor)
 
 
 def quiet_cells(
@@ -88,9 +99,9 @@ def quiet_cells(
 ) -> NDArray[np.bool_]:
     """Cells of an image that the saliency takes for background.
 
-    The model is looked at where ``run.by_activation`` alone.
+    The model is looked at where ``run.saliency_by_classifier`` alone.
     """
-    if model is not None and run.by_activation:
+    if model is not None and run.saliency_by_classifier:
         return evidence_of(run, model, record).quiet
     return _quiet(run, _saliency(run, record, read_image(record.image), grid))
 

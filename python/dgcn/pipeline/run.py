@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from dgcn.atomic import remove_partials
 from dgcn.config import Config
 from dgcn.cues.drawings import Drawings, find_drawings
-from dgcn.cues.saliency import ACTIVATION
+from dgcn.cues.saliency import ACTIVATION, NOVELTY
 from dgcn.data.dataset import ImageDataset, Record
 from dgcn.data.masks import mask_to_grid
 from dgcn.data.open import open_dataset
@@ -159,13 +159,19 @@ class Run:
     def cues_need_classifier(self) -> bool:
         """Whether the stage of the cues has a use for it: to make cues, or to add to drawn ones."""
         options = self.config.cues
-        spread = options.refine != "none" or self.by_activation
+        spread = options.refine != "none" or self.saliency_by_classifier
         return self.makes_cues or (options.drawn is not None and spread)
 
     @property
-    def by_activation(self) -> bool:
-        """Whether what stands out is where the classifier is active (``cues.saliency``)."""
-        return self.dataset.saliency is None and self.config.cues.saliency == ACTIVATION
+    def by_novelty(self) -> bool:
+        """Whether what stands out is what no image without a class has (``cues.saliency``)."""
+        return self.dataset.saliency is None and self.config.cues.saliency == NOVELTY
+
+    @property
+    def saliency_by_classifier(self) -> bool:
+        """Whether the saliency comes from the classifier: its activation, or its features."""
+        own = self.config.cues.saliency in (ACTIVATION, NOVELTY)
+        return self.dataset.saliency is None and own
 
     @property
     def is_rank_zero(self) -> bool:
