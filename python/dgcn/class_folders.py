@@ -37,9 +37,10 @@ _TRAIN = frozenset({"train", "training"})
 _VAL = frozenset({"val", "valid", "validation", "dev"})
 _TEST = frozenset({"test", "testing"})
 _NOTHING = frozenset({BACKGROUND, "negative", "negatives", "none", "nothing"})
-_FLAWLESS = frozenset(
-    {"intact", "undamaged", "healthy", "defectfree", "nodefect", "nodefects", "nondefective"}
-    | {"withoutdefect", "withoutdefects"}
+_FLAWLESS = frozenset({"intact", "undamaged", "healthy", "defectfree", "nondefective"})
+_WITHOUT = re.compile(  # no_tumor, NoCrack, without defects; but not "no entry"
+    r"(no|not|non|without)(anomal(y|ies)|cracks?|damages?|defects?|diseases?|faults?|findings?"
+    r"|flaws?|lesions?|objects?|potholes?|tumou?rs?)$"
 )
 _FLAWLESS_AT_END = frozenset({"free", "good", "normal", "ok"})  # as in MT_Free
 _MASK_ENDING = re.compile(r"[_\-. ](mask|masks|label|labels|gt|seg|segmentation|l)$", re.IGNORECASE)
@@ -229,7 +230,8 @@ def _names_nothing(name: str) -> bool:
 def _names_flawless(name: str) -> bool:
     """Whether it says that they show a thing without the flaws that others have."""
     last = re.split(r"[\W_]+", name.lower())[-1]
-    return _plain(name) in _FLAWLESS or last in _FLAWLESS_AT_END
+    plain = _plain(name)
+    return plain in _FLAWLESS or last in _FLAWLESS_AT_END or bool(_WITHOUT.match(plain))
 
 
 def _role(part: str) -> tuple[str, str]:

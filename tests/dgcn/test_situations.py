@@ -146,11 +146,13 @@ CASES = {
         ),
     ),
     "folders without objects": Case(
-        pictures("scratch/1.jpg", "good/2.jpg", "MT_Free/3.jpg", "no defect/4.jpg", "goods/5.jpg"),
-        {"1": {"scratch"}, "2": set(), "3": set(), "4": set(), "5": {"goods"}},
+        pictures("scratch/1.jpg", "good/2.jpg", "MT_Free/3.jpg", "no defect/4.jpg", "goods/5.jpg")
+        | pictures("no entry/6.jpg", "notumor/7.jpg", "Without_Cracks/8.jpg"),
+        {"1": {"scratch"}, "5": {"goods"}, "6": {"no entry"}}
+        | {number: set() for number in ("2", "3", "4", "7", "8")},
         said=(
-            "MT_Free, good, no defect: taken as pictures without objects; ",
-            "MT_Free, good, no defect: the thing itself stands out ",
+            "MT_Free, Without_Cracks, good, no defect, notumor: taken as pictures without objects",
+            "MT_Free, Without_Cracks, good, no defect, notumor: the thing itself stands out ",
         ),
     ),
     "masks in sibling folders": Case(
