@@ -14,6 +14,7 @@ BENCHMARKS = (
     "cues",
     "cut_gpu",
     "expansion",
+    "flaws",
     "knn",
     "maxflow",
     "memory",

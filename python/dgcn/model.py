@@ -178,6 +178,7 @@ class Model:
         """Probabilities of an image, some rows at a time, as `dgcn.models.tiles.tiled`."""
         options = self.settings.evaluate
         crf = self.settings.crf if options.crf else None
+        adjustment = () if options.logit_adjustment == "auto" else options.logit_adjustment
 
         def probabilities_of(part: NDArray[np.uint8]) -> NDArray[np.float32]:
             return image_probabilities(
@@ -188,6 +189,7 @@ class Model:
                 crf=crf,
                 classifier=self._classifier,
                 contrast=options.contrast,
+                logit_adjustment=adjustment,
             )
 
         return tiled(probabilities_of, image, tile)

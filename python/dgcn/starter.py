@@ -14,7 +14,6 @@ from typing import Literal
 from dgcn.atomic import write_text
 from dgcn.class_folders import survey
 from dgcn.class_lists import list_of_values
-from dgcn.cues import NOVELTY
 from dgcn.data.coco import find_year
 from dgcn.data.lists import BACKGROUND, labels_csv, quoted, read_classes
 from dgcn.data.mask_colours import MASK_COLOURS
@@ -25,7 +24,7 @@ from dgcn.mask_labels import mask_labels
 from dgcn.models import BACKBONES, WeightsError, recognise
 from dgcn.models.cached import WHERE_TO_GET, cached_weights
 from dgcn.placing import object_value_of, place_images, place_masks
-from dgcn.starter_config import CONFIG, configuration
+from dgcn.starter_config import CONFIG, FLAW_SETTINGS, configuration
 from dgcn.text import counted, printable
 from dgcn.textures import TEXTURE_SETTINGS, TEXTURE_SPREAD, spread_of
 
@@ -148,9 +147,10 @@ def start(
     remarks += about_texture
     flawless = bool(found.flawless and classes) and not texture and not paper
     if flawless:
+        told = ", ".join(f"{name} {json.dumps(value)}" for name, value in FLAW_SETTINGS.items())
         remarks.append(
             f"{', '.join(map(printable, found.flawless))}: the thing itself stands out in every "
-            f"picture, and tells nothing of its flaws: cues.saliency {NOVELTY}"
+            f"picture, and tells nothing of its flaws: {told}"
         )
     value = 0 if found.colours else object_value_of(folder / "masks", labels, ids)
     if placed.linked:

@@ -25,6 +25,13 @@ _FROZEN_EPOCHS = 20
 _MOST_EPOCHS = 30
 _UNTOLD_EPOCHS = 2  # where every image has the one class: its activation is not looked at
 
+FLAW_SETTINGS: dict[str, object] = {
+    "cues.saliency": NOVELTY,
+    "evaluate.logit_adjustment": "auto",
+    "evaluate.scales": [1.0],
+}
+"""Settings where some pictures show the thing that the classes are flaws of."""
+
 # Lines of the data section that only the layouts with lists of their own have.
 _LAYOUT_LINES = {
     "voc": """\
@@ -114,7 +121,7 @@ def configuration(
     if texture and not paper:
         values |= TEXTURE_SETTINGS
     elif flawless and not paper:
-        values["cues.saliency"] = NOVELTY
+        values |= FLAW_SETTINGS
     if values.get("classify.frozen"):
         values["classify.epochs"] = max(_FROZEN_EPOCHS, classify)  # after the first they are cheap
     elif untold and not paper:
@@ -155,7 +162,9 @@ def configuration(
                 f"# {', '.join(TEXTURE_SETTINGS)}.\n"
             )
         elif flawless:
-            remark += f"# The thing stands out in every picture, hence cues.saliency {NOVELTY}.\n"
+            remark += (
+                f"# The thing stands out in every picture, hence\n# {', '.join(FLAW_SETTINGS)}.\n"
+            )
     text = filled(template, values)
     body = text[text.index("out:") :]
     config = shlex.quote(str(folder / CONFIG))

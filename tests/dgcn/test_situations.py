@@ -141,7 +141,7 @@ CASES = {
         said=(
             "the folders' split is not kept: its training pictures show no object",
             "good: taken as pictures without objects",
-            "good: the thing itself stands out .*: cues.saliency novelty",
+            'good: the thing itself stands out .*: cues.saliency "novelty", evaluate.logit_adj',
             "1 masks of one value written",
         ),
     ),

@@ -30,6 +30,11 @@ class EvaluateConfig:
     """Whether the odds of objects at a pixel go with its local contrast, before the CRF: for
     objects on a texture that are thinner than the grid's cells. It suits one scale:
     the sum of several makes the network surer than the contrast."""
+    logit_adjustment: Literal["auto"] | tuple[float, ...] = ()
+    """What the logits are lowered by, at every scale: one number a class, the background first.
+    "auto": by what the balanced loss raises those of small objects, the log of how many cues of the
+    background go with one of the class. Empty: by nothing, which suits objects that fill a good
+    part of the image."""
     pictures: int = 6
     """Rows of the contact sheet; 0: no sheet."""
 

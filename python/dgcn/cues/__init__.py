@@ -11,6 +11,7 @@ from dgcn.cues.external import external_cues
 from dgcn.cues.field_pickle import FieldCues, read_field_cues, write_field_cues
 from dgcn.cues.make import make_cues
 from dgcn.cues.novelty import FEWEST, Novelty, early_features, learn_novelty
+from dgcn.cues.rarity import log_rarity
 from dgcn.cues.saliency import (
     ACTIVATION,
     NOVELTY,
@@ -43,6 +44,7 @@ __all__ = [
     "learn_novelty",
     "load_cues",
     "local_contrast",
+    "log_rarity",
     "make_cues",
     "normalised_cam",
     "object_maps",

@@ -104,6 +104,7 @@ def image_probabilities(
     labels: Sequence[int] | None = None,
     classifier: Classifier | None = None,
     contrast: bool = False,
+    logit_adjustment: Sequence[float] = (),
 ) -> NDArray[np.float32]:
     """Probabilities of one image's pixels: logits summed over scales, softmax, CRF.
 
@@ -125,13 +126,26 @@ def image_probabilities(
         before the CRF: see `with_image_scores`.
     contrast : bool, default False
         The odds of every foreground class are multiplied as `contrast_odds` says, before the CRF.
+    logit_adjustment : sequence of float, default ()
+        L numbers that the logits of every scale are lowered by. Empty: nothing is.
 
     Returns
     -------
     numpy.ndarray, shape (L, H, W), float32
         With a CRF its marginals.
+
+    Raises
+    ------
+    ValueError
+        `logit_adjustment` has other than 0 or L numbers.
     """
     logits = image_logits(model, image, size, scales)
+    if len(logit_adjustment):
+        if len(logit_adjustment) != len(logits):
+            raise ValueError(
+                f"logit_adjustment must have {len(logits)} numbers, got {len(logit_adjustment)}"
+            )
+        logits -= len(scales) * torch.tensor(logit_adjustment)[:, None, None]
     if labels is not None:
         allowed = torch.zeros(len(logits), dtype=torch.bool)
         allowed[[0, *labels]] = True
@@ -178,6 +192,7 @@ def predict_image(
     labels: Sequence[int] | None = None,
     classifier: Classifier | None = None,
     contrast: bool = False,
+    logit_adjustment: Sequence[float] = (),
 ) -> NDArray[np.uint8]:
     """Mask (H, W) of one image, class ids: the most probable of `image_probabilities`."""
     probabilities = image_probabilities(
@@ -189,5 +204,6 @@ def predict_image(
         labels=labels,
         classifier=classifier,
         contrast=contrast,
+        logit_adjustment=logit_adjustment,
     )
     return np.asarray(probabilities.argmax(0), dtype=np.uint8)

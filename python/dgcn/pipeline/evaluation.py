@@ -27,11 +27,12 @@ def protocol(config: Config, split: str, images: int) -> str:
     refined = f"on ({crf.iterations} iterations, image size)" if options.crf else "off"
     classified = "; classes by the image classifier" if options.classifier else ""
     standing = "; times the local contrast's odds" if options.contrast else ""
+    adjusted = ", adjusted" if options.logit_adjustment else ""
     return (
         f"{split}, {images} images with masks, warped to {config.data.size} x {config.data.size}; "
-        f"scales {scales}, logits summed at image size{classified}{standing}; CRF {refined}; "
-        f"network {options.network}, checkpoint {options.checkpoint}; mean over classes that occur "
-        f"in ground truth or predictions"
+        f"scales {scales}, logits summed at image size{adjusted}{classified}{standing}; "
+        f"CRF {refined}; network {options.network}, checkpoint {options.checkpoint}; mean over "
+        f"classes that occur in ground truth or predictions"
     )
 
 

@@ -7,6 +7,7 @@ import io
 import json
 import logging
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -45,15 +46,16 @@ class Exported(NamedTuple):
 
 
 class _Logits(nn.Module):
-    """The segmentation network without its features."""
+    """The segmentation network without its features, its logits adjusted."""
 
-    def __init__(self, model: Segmenter) -> None:
+    def __init__(self, model: Segmenter, adjustment: Sequence[float]) -> None:
         super().__init__()
         self.model = model
+        self.lowered = torch.tensor(adjustment)[:, None, None] if adjustment else None
 
     def forward(self, image: Tensor) -> Tensor:
         logits: Tensor = self.model(image).logits
-        return logits
+        return logits if self.lowered is None else logits - self.lowered
 
 
 def export(
@@ -93,7 +95,8 @@ def export(
     portable = load_portable(network, backbone=backbone)
     path = path or portable.path.with_suffix(SUFFIXES[format])
     size = portable.settings["data"]["size"]
-    model = _Logits(portable.model).eval()
+    adjustment = portable.settings.get("evaluate", {}).get("logit_adjustment", [])
+    model = _Logits(portable.model, adjustment).eval()
     content = (_onnx if format == "onnx" else _pt2)(model, size, metadata(portable))
     difference = _difference(content, format, model, size)
     if not difference <= TOLERANCE:

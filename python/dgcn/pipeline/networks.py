@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from dgcn.atomic import write_text
 from dgcn.config import ModelConfig, Optimisation
-from dgcn.cues import cam_multiscale
+from dgcn.cues import cam_multiscale, load_cues, log_rarity
 from dgcn.data.batches import TrainingSet
 from dgcn.data.images import read_image, to_tensor
 from dgcn.data.masks import write_mask
@@ -49,6 +49,7 @@ def train_network(
     before_epoch: Callable[[int], None] = lambda epoch: None,
     teacher: Teacher | None = None,
     passes: Callable[[float], float] = lambda epochs: epochs,
+    adjustment: tuple[float, ...] = (),
 ) -> None:
     """Train a network of a run on its training images and leave it in a folder.
 
@@ -68,6 +69,8 @@ def train_network(
         Of every training image, for a segmentation network.
     after_epoch, clock, before_epoch, teacher, passes
         As `dgcn.training.loop.Training`.
+    adjustment : tuple of float, default ()
+        Of its logits, for programs that load the checkpoint.
     """
     config = run.config
     kind: Literal["classifier", "segmenter"]
@@ -91,7 +94,7 @@ def train_network(
         after_epoch=after_epoch,
         folder=folder,
         fingerprint=fingerprint,
-        network=describe(config, run.dataset.classes, kind),
+        network=describe(config, run.dataset.classes, kind, adjustment),
         clock=clock or Stopwatch(run.fabric.device),
         before_epoch=before_epoch,
         teacher=teacher,
@@ -215,11 +218,14 @@ class Predictor:
         On its device, in evaluation mode.
     classifier : Classifier or None
         Where ``evaluate.classifier`` asks for it.
+    logit_adjustment : tuple of float
+        See `logit_adjustment_of`.
     """
 
     run: Run
     model: Segmenter
     classifier: Classifier | None
+    logit_adjustment: tuple[float, ...]
 
     def __call__(
         self, image: NDArray[np.uint8], labels: tuple[int, ...] | None = None
@@ -235,13 +241,38 @@ class Predictor:
             labels=labels,
             classifier=self.classifier if labels is None else None,
             contrast=options.contrast,
+            logit_adjustment=self.logit_adjustment,
         )
 
 
 def load_predictor(run: Run) -> Predictor:
     """The predictor of the network that the settings name."""
     classifier = load_classifier(run) if run.config.evaluate.classifier else None
-    return Predictor(run, load_segmenter(run, run.config.evaluate.checkpoint), classifier)
+    model = load_segmenter(run, run.config.evaluate.checkpoint)
+    return Predictor(run, model, classifier, logit_adjustment_of(run))
+
+
+def logit_adjustment_of(run: Run) -> tuple[float, ...]:
+    """What the logits of the run's network are lowered by, at every scale; () for nothing.
+
+    Raises
+    ------
+    ValueError
+        ``evaluate.logit_adjustment`` has not one number a class.
+    """
+    given, retrain = run.config.evaluate.logit_adjustment, run.config.retrain
+    if given != "auto":
+        if given and len(given) != run.classes:
+            raise ValueError(
+                f"evaluate.logit_adjustment must have {run.classes} numbers, one a class and the "
+                f"background first, got {len(given)}"
+            )
+        return given
+    if run.config.evaluate.network == "retrained" and retrain.loss == "cross_entropy":
+        return ()  # that loss raises nothing
+    cues = load_cues(run.cues_folder / "cues.npz")
+    records = run.records("train")
+    return log_rarity(((cues[each.name], each.labels) for each in records), run.classes)
 
 
 class ToPredict(NamedTuple):

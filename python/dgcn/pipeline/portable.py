@@ -40,7 +40,12 @@ class Portable:
     epoch: int
 
 
-def describe(config: Config, classes: Sequence[str], kind: str = SEGMENTER) -> dict[str, Any]:
+def describe(
+    config: Config,
+    classes: Sequence[str],
+    kind: str = SEGMENTER,
+    logit_adjustment: Sequence[float] = (),
+) -> dict[str, Any]:
     """What a checkpoint says about its network, in plain types.
 
     Parameters
@@ -49,6 +54,8 @@ def describe(config: Config, classes: Sequence[str], kind: str = SEGMENTER) -> d
     classes : sequence of str
         By id, the background first.
     kind : {"segmenter", "classifier"}, default "segmenter"
+    logit_adjustment : sequence of float, default ()
+        The numbers that ``evaluate.logit_adjustment`` stands for.
     """
     model: dict[str, Any] = as_plain(
         config.classifier_model if kind == CLASSIFIER else config.model
@@ -65,6 +72,7 @@ def describe(config: Config, classes: Sequence[str], kind: str = SEGMENTER) -> d
                 "crf": config.evaluate.crf,
                 "classifier": config.evaluate.classifier,
                 "contrast": config.evaluate.contrast,
+                "logit_adjustment": list(logit_adjustment),
             },
             "crf": as_plain(config.crf),
         },
@@ -221,7 +229,10 @@ def _checked(network: dict[str, Any]) -> dict[str, Any]:
             "crf": bool(evaluate["crf"]),
             "classifier": bool(evaluate["classifier"]),
             "contrast": bool(evaluate["contrast"]),
+            "logit_adjustment": [float(number) for number in evaluate["logit_adjustment"]],
         }
+        if len(kept["evaluate"]["logit_adjustment"]) not in (0, len(classes)):
+            raise TypeError("logit_adjustment must have one number a class")
     if "crf" in settings:
         kept["crf"] = dict(settings["crf"])
         if not all(isinstance(value, (bool, int, float, str)) for value in kept["crf"].values()):

@@ -23,6 +23,7 @@ from dgcn.data.errors import DataError
 from dgcn.data.images import read_image
 from dgcn.data.masks import write_mask
 from dgcn.model import Model
+from dgcn.options import as_plain
 from dgcn.pipeline.networks import ToPredict, write_masks
 from dgcn.pipeline.run import Run
 from dgcn.pipeline.stage import Stage, protocol_fingerprint, split_fingerprint
@@ -44,6 +45,7 @@ def _options(run: Run) -> dict[str, Any]:
     found = {"split": split, "images": split_fingerprint(run, split), **protocol_fingerprint(run)}
     found["evaluate"]["classifier"] = run.config.evaluate.classifier
     found["evaluate"]["contrast"] = run.config.evaluate.contrast
+    found["evaluate"]["logit_adjustment"] = as_plain(run.config.evaluate.logit_adjustment)
     return found
 
 

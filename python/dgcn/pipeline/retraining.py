@@ -18,6 +18,7 @@ from dgcn.options import save_config
 from dgcn.pipeline.networks import (
     ToPredict,
     load_segmenter,
+    logit_adjustment_of,
     new_segmenter,
     train_network,
     validate,
@@ -115,6 +116,7 @@ def _make(run: Run, fingerprint: dict[str, Any]) -> None:
         title,
         cues=_targets(run),
         after_epoch=lambda epoch: validate(run, model, title, epoch, options.validate_every),
+        adjustment=logit_adjustment_of(run.with_network("retrained")),
     )
 
 

@@ -18,7 +18,7 @@ from dgcn.data.dataset import Record
 from dgcn.metrics import Confusion, score
 from dgcn.models import Segmenter
 from dgcn.options import as_plain, save_config
-from dgcn.pipeline.networks import new_segmenter, train_network, validate
+from dgcn.pipeline.networks import logit_adjustment_of, new_segmenter, train_network, validate
 from dgcn.pipeline.run import Run
 from dgcn.pipeline.stage import Stage, method_fingerprint, training_fingerprint
 from dgcn.training.objective import SupervisedLosses, supervise_sample
@@ -91,6 +91,7 @@ def _make(run: Run, fingerprint: dict[str, Any]) -> None:
             clock=clock,
             before_epoch=losses.begin_epoch,
             teacher=teacher,
+            adjustment=logit_adjustment_of(run.with_network("trained")),
         )
 
 
