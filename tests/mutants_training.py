@@ -340,6 +340,27 @@ TRAINING = [
         f"{T}test_novelty.py",
     ),
     Mutant(
+        "logits are lowered once, whatever the scales",
+        f"{D}models/inference.py",
+        "len(scales) * torch.tensor(logit_adjustment)",
+        "torch.tensor(logit_adjustment)",
+        f"{T}test_logit_adjustment.py",
+    ),
+    Mutant(
+        "the rarity of a class counts cells of the background",
+        f"{D}cues/rarity.py",
+        "cues[1:].any(0)",
+        "cues.any(0)",
+        f"{T}test_logit_adjustment.py",
+    ),
+    Mutant(
+        "an exported network has the logits of the training",
+        f"{D}pipeline/export.py",
+        "logits if self.lowered is None else logits - self.lowered",
+        "logits",
+        f"{T}test_logit_adjustment.py",
+    ),
+    Mutant(
         "pictures of a flawless thing change no setting",
         f"{D}starter_config.py",
         "elif flawless and not paper:",
