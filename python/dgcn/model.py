@@ -114,6 +114,9 @@ class Model:
         self.settings = settings
         self.device = device
         self.network = portable.model.to(device)
+        given = settings.evaluate.logit_adjustment
+        own_numbers = portable.settings.get("evaluate", {}).get("logit_adjustment", ())
+        self._adjustment = tuple(own_numbers if given == "auto" else given)
         self._classifier = None
         if settings.evaluate.classifier:
             own = settings.classifier_model.backbone
@@ -178,7 +181,6 @@ class Model:
         """Probabilities of an image, some rows at a time, as `dgcn.models.tiles.tiled`."""
         options = self.settings.evaluate
         crf = self.settings.crf if options.crf else None
-        adjustment = () if options.logit_adjustment == "auto" else options.logit_adjustment
 
         def probabilities_of(part: NDArray[np.uint8]) -> NDArray[np.float32]:
             return image_probabilities(
@@ -189,7 +191,7 @@ class Model:
                 crf=crf,
                 classifier=self._classifier,
                 contrast=options.contrast,
-                logit_adjustment=adjustment,
+                logit_adjustment=self._adjustment,
             )
 
         return tiled(probabilities_of, image, tile)

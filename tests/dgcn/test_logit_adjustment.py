@@ -98,7 +98,9 @@ def test_checkpoint_and_export_hold_the_numbers(tmp_path: Path) -> None:
     model = dgcn.load(out)
     assert model.settings.evaluate.logit_adjustment == pytest.approx(wanted)
     plain = dgcn.load(out, evaluate={"logit_adjustment": [], "crf": False})
-    adjusted = dgcn.load(out, evaluate={"crf": False})
+    adjusted = dgcn.load(out, evaluate={"logit_adjustment": "auto", "crf": False})
+    with pytest.raises(ValueError, match="logit_adjustment must be 'auto' or finite numbers"):
+        dgcn.load(out, evaluate={"logit_adjustment": [0.0, float("nan")]})
     image = root / "images" / "11.png"
     lower, higher = (each.predict(image).probabilities for each in (adjusted, plain))
     odds = (higher[1] / higher[0]) / (lower[1] / lower[0])

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
-from dgcn.checks import require_at_least, require_scales
+from dgcn.checks import require, require_at_least, require_scales
 
 
 @dataclass(frozen=True)
@@ -41,3 +42,6 @@ class EvaluateConfig:
     def __post_init__(self) -> None:
         require_scales(self, "scales")
         require_at_least(self, 0, "pictures")
+        given = self.logit_adjustment
+        finite = given == "auto" or all(map(math.isfinite, given))
+        require(self, "logit_adjustment", finite, "'auto' or finite numbers")
