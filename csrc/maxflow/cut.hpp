@@ -1,35 +1,37 @@
 // One cut of one graph, with the memory that is kept between cuts.
 #pragma once
 
-#include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <memory>
 #include <stdexcept>
 #include <string>
 #include <vector>
 
 #include "maxflow/graph.hpp"
 #include "maxflow/method.hpp"
-#include "maxflow/solver_list.hpp"
 
 namespace graphcut::maxflow {
 
 // The solvers, each with the memory it keeps from one cut to the next.
 template <class R>
-struct Solvers {
-#define GRAPHCUT_ENTRY(name, method, Solver) Solver<R> method;
-  GRAPHCUT_SOLVERS(GRAPHCUT_ENTRY)
-#undef GRAPHCUT_ENTRY
-};
+class Solvers {
+ public:
+  Solvers();
+  ~Solvers();
+  Solvers(const Solvers&) = delete;
+  Solvers& operator=(const Solvers&) = delete;
 
-template <class Solver>
-void write_side(const Solver& solver, std::int32_t nodes, bool* side) {
-  if constexpr (requires { solver.write_source_set(nodes, side); }) {
-    solver.write_source_set(nodes, side);
-    return;
-  }
-  for (std::int32_t i = 0; i < nodes; ++i) side[i] = solver.in_source_set(i);
-}
+  // Solves `graph`, whose residuals and excess are the capacities, or what flow sent before has
+  // left of them, and writes the minimal source set to `side`. Where the solver that was asked for
+  // cannot go on, Boykov-Kolmogorov takes over: it sums nothing, so it can take any capacities.
+  // Returns how the graph is left.
+  Left cut(Graph<R>& graph, Choice choice, bool* side);
+
+ private:
+  struct All;  // see solvers.hpp
+  std::unique_ptr<All> all_;
+};
 
 // Sets `excess` (nodes) to what each node has from the source less what it can give to the sink;
 // returns how many have anything.
@@ -44,44 +46,6 @@ std::int64_t set_excess(const Capacity* source, const Capacity* sink, std::int32
     terminals += static_cast<std::int64_t>(both != R{0});
   }
   return terminals;
-}
-
-// Note [Limited patience]: no look at a graph before it is solved tells apart all that
-// breadth-first search is good at from what takes it very long, as strong smoothness does, or hubs.
-// So where nobody has named it, it stops after so many looks at every arc, on average, and
-// pseudoflow goes on from where it is.
-//
-// Solves `graph`, whose residuals and excess are the capacities, or what flow sent before has left
-// of them, and writes the minimal source set to `side`. Where the solver that was asked for cannot
-// go on, Boykov-Kolmogorov takes over: it sums nothing, so it can take any capacities. Returns how
-// the graph is left.
-template <class R>
-Left cut(Graph<R>& graph, Solvers<R>& solvers, Choice choice, bool* side) {
-  Method used = choice.method;
-  if (used == Method::incremental_bfs && !std::isinf(choice.looks)) {
-    if (solvers.incremental_bfs.solve(graph, choice.looks)) {
-      write_side(solvers.incremental_bfs, graph.nodes(), side);
-      return solvers.incremental_bfs.left();
-    }
-    used = Method::pseudoflow;
-  }
-  const auto solved_by = [&](auto& solver) {
-    if (!solver.solve(graph)) return false;
-    write_side(solver, graph.nodes(), side);
-    return true;
-  };
-  switch (used) {
-#define GRAPHCUT_ENTRY(name, method, Solver)                     \
-  case Method::method:                                           \
-    if (solved_by(solvers.method)) return solvers.method.left(); \
-    break;
-    GRAPHCUT_SOLVERS(GRAPHCUT_ENTRY)
-#undef GRAPHCUT_ENTRY
-    case Method::automatic:
-      break;
-  }
-  solved_by(solvers.boykov_kolmogorov);
-  return Left::flow;
 }
 
 // Capacity of the terminal arcs in the cut.

@@ -277,8 +277,8 @@ void DynamicCut<Capacity>::load_grid(const GridLayout& grid) {
     grid.each_row(d, [&](std::int64_t first, std::int32_t tail, std::int32_t count) {
       for (std::int32_t x = 0; x < count; ++x) {
         const auto e = static_cast<std::size_t>(first + x);
-        const Capacity forward = found.of(tail + x, d);
-        const Capacity backward = found.of(tail + x + grid.step(d), d + grid.directions);
+        const Capacity forward = found.along(tail + x, d);
+        const Capacity backward = found.against(tail + x + grid.step(d), d);
         const auto capacity = static_cast<Wide>(network_.capacity[e]);
         const auto reverse = static_cast<Wide>(network_.reverse[e]);
         Wide flow = network_.capacity[e] <= network_.reverse[e]

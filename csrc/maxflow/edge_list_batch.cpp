@@ -250,7 +250,7 @@ class Run {
     }
     const Choice used = chosen(at.method, graph, terminals, engine.spread.used());
     engine.spread.release();
-    cut(graph, engine.solvers, used, at.side);
+    engine.solvers.cut(graph, used, at.side);
     if (batch_.flow != nullptr) write_flow(at, edges, engine);
     write_value(at, edges);
   }

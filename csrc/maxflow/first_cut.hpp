@@ -56,13 +56,13 @@ void load(const Network<Capacity>& network, const Spread<Value<Capacity>>& sprea
       [&](std::int64_t e) { return residuals(static_cast<std::size_t>(e)); }, slots.data());
 }
 
-// As cut(), with memory that is given back.
+// As Solvers::cut, with memory that is given back.
 template <class R>
 Left cut_to_bytes(Graph<R>& graph, Choice used, std::vector<std::uint8_t>& side) {
-  const auto solvers = std::make_unique<Solvers<R>>();
+  Solvers<R> solvers;
   const auto nodes = static_cast<std::size_t>(graph.nodes());
   const std::unique_ptr<bool[]> found(new bool[nodes]);
-  const Left left = cut(graph, *solvers, used, found.get());
+  const Left left = solvers.cut(graph, used, found.get());
   side.assign(found.get(), found.get() + nodes);
   return left;
 }

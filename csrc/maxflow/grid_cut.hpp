@@ -25,11 +25,16 @@ struct GridFlow {
   using Excess = std::conditional_t<std::is_integral_v<Capacity>, std::int64_t, Capacity>;
 
   int directions = 0;
-  std::shared_ptr<Capacity[]> residual;  // (nodes, 2 * directions): in, then against each direction
+  std::shared_ptr<Capacity[]> residual;  // (nodes, directions, 2): in and against each direction
   std::shared_ptr<Excess[]> excess;      // (nodes)
 
-  Capacity of(std::int32_t node, int arc) const {
-    return residual[static_cast<std::ptrdiff_t>(node) * 2 * directions + arc];
+  // In direction d, or against it, from a node.
+  Capacity along(std::int32_t node, int d) const { return residual[at(node, d)]; }
+  Capacity against(std::int32_t node, int d) const { return residual[at(node, d) + 1]; }
+
+ private:
+  std::ptrdiff_t at(std::int32_t node, int d) const {
+    return 2 * (static_cast<std::ptrdiff_t>(node) * directions + d);
   }
 };
 

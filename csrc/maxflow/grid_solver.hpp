@@ -26,12 +26,12 @@ struct Facts {
   double imbalance = 0;                     // the finite excess, supply and demand
 };
 
-template <class Capacity, int D>
+template <class Capacity, class Mask>
 class GridSolver {
   using R = Capacity;
   using Excess = typename GridFlow<Capacity>::Excess;
-  using State = GridState<R, Excess, D>;
-  using Trees = GridTrees<R, Excess, D>;
+  using State = GridState<R, Excess, Mask>;
+  using Trees = GridTrees<R, Excess, Mask>;
 
  public:
   GridSolver(const GridProblem<Capacity>& problem, int threads, std::int64_t part)
@@ -43,7 +43,7 @@ class GridSolver {
     // As many parts as may pay, whatever the number of threads is: the cut is then the same.
     std::int64_t parts = 1;
     while (2 * parts * part <= nodes_ && 2 * parts <= slabs() && parts < 64) parts *= 2;
-    for (int d = 0; d < D; ++d) {
+    for (int d = 0; d < grid_.directions; ++d) {
       first_edge_[static_cast<std::size_t>(d) + 1] =
           first_edge_[static_cast<std::size_t>(d)] + grid_.edges(d);
     }
@@ -54,7 +54,7 @@ class GridSolver {
 
   GridResult solve(std::uint8_t* side, GridFlow<Capacity>& result) {
     if (!links_fit()) return GridResult::refused;
-    const std::int64_t arcs = nodes_ * State::kArcs;
+    const std::int64_t arcs = nodes_ * 2 * grid_.directions;
     Block kept(Block::bytes<Excess>(nodes_) + Block::bytes<R>(arcs));
     excess_ = kept.take<Excess>(nodes_);
     residual_ = kept.take<R>(arcs);
@@ -88,7 +88,7 @@ class GridSolver {
     trees[0]->finish();
     for (std::int64_t v = 0; v < nodes_; ++v)
       side[v] = static_cast<std::uint8_t>(state_.level[v] > 0);
-    result.directions = D;
+    result.directions = grid_.directions;
     result.residual = residual_;
     result.excess = excess_;
     return GridResult::solved;
@@ -153,7 +153,8 @@ class GridSolver {
       single += static_cast<double>((problem_.capacity[e] > R{0}) != (problem_.reverse[e] > R{0}));
     }
     const double mean = samples > 0 ? both / (2 * samples) : 0;
-    const double imbalance = facts.imbalance + 2 * D * mean * static_cast<double>(facts.endless);
+    const double imbalance =
+        facts.imbalance + 2 * grid_.directions * mean * static_cast<double>(facts.endless);
     constexpr double kMost = static_cast<double>(std::numeric_limits<Excess>::max()) / 8;
     if (!(imbalance + both / std::max(samples, 1.0) * static_cast<double>(edges_) < kMost))
       return false;
@@ -184,10 +185,11 @@ class GridSolver {
   }
 
   void prepare_state() {
-    for (int d = 0; d < D; ++d) {
-      const auto k = static_cast<std::size_t>(d);
+    state_.arcs = 2 * grid_.directions;
+    for (int d = 0; d < grid_.directions; ++d) {
+      const std::size_t k = 2 * static_cast<std::size_t>(d);
       state_.step[k] = grid_.step(d);
-      state_.step[k + D] = -grid_.step(d);
+      state_.step[k + 1] = -grid_.step(d);
     }
     const auto n = nodes_;
     using Bits = typename State::Bits;
@@ -241,11 +243,11 @@ class GridSolver {
   // Direction after direction, which meets more in a pass than row after row.
   void spread(std::int64_t part, R* sent) const {
     for (int pass = 0; pass < spread_.passes; ++pass) {
-      for (int d = 0; d < D; ++d) {
+      for (int d = 0; d < grid_.directions; ++d) {
         each_row(part, d, d + 1,
                  [&](int, std::int64_t e, std::int32_t tail, std::int32_t count, bool inside) {
                    if (!inside) return;
-                   spread_.row(excess_.get() + tail, state_.step[static_cast<std::size_t>(d)],
+                   spread_.row(excess_.get() + tail, state_.step[2 * static_cast<std::size_t>(d)],
                                problem_.capacity + e, problem_.reverse + e, sent + e, count);
                  });
       }
@@ -255,41 +257,40 @@ class GridSolver {
   // Sets the residuals of the edges of a part, what was sent of their capacities, if anything, and
   // opens those inside. Any other thread sets other residuals of nodes across the border.
   void load(std::int64_t part, const R* sent) const {
-    each_row(part, 0, D,
+    each_row(part, 0, grid_.directions,
              [&](int d, std::int64_t e, std::int32_t tail, std::int32_t count, bool inside) {
-               const std::int32_t step = state_.step[static_cast<std::size_t>(d)];
+               const std::int32_t step = state_.step[2 * static_cast<std::size_t>(d)];
                for (std::int32_t x = 0; x < count; ++x) {
                  const R flow = sent == nullptr ? R{0} : sent[e + x];
                  const std::int32_t v = tail + x;
                  const R forward = static_cast<R>(problem_.capacity[e + x] - flow);
                  const R backward = static_cast<R>(problem_.reverse[e + x] + flow);
-                 state_.of(v, d) = forward;
-                 state_.of(v + step, d + D) = backward;
+                 state_.of(v, 2 * d) = forward;
+                 state_.of(v + step, 2 * d + 1) = backward;
                  if (inside) open(v, d, v + step, forward, backward);
                }
              });
   }
 
   void open(std::int32_t v, int d, std::int32_t w, R forward, R backward) const {
-    using Mask = typename State::Mask;
     const auto there = static_cast<Mask>(forward > R{0}), back = static_cast<Mask>(backward > R{0});
     auto& tail = state_.bits[v];
     auto& head = state_.bits[w];
-    tail.open |= static_cast<Mask>(there << d);
-    tail.sister_open |= static_cast<Mask>(back << d);
-    head.open |= static_cast<Mask>(back << (d + D));
-    head.sister_open |= static_cast<Mask>(there << (d + D));
+    tail.open |= static_cast<Mask>(there << (2 * d));
+    tail.sister_open |= static_cast<Mask>(back << (2 * d));
+    head.open |= static_cast<Mask>(back << (2 * d + 1));
+    head.sister_open |= static_cast<Mask>(there << (2 * d + 1));
   }
 
   // Opens the arcs between a slab and the one before; calls border(v) for their ends.
   template <class Border>
   void open_border(std::int32_t slab, Border&& border) const {
-    for (int d = 0; d < D; ++d) {
+    for (int d = 0; d < grid_.directions; ++d) {
       if (grid_.offset[static_cast<std::size_t>(d)][grid_.slab_axis()] == 0) continue;
       const std::int32_t step = grid_.step(d);
       grid_.each_row(d, slab - 1, slab, [&](std::int64_t, std::int32_t tail, std::int32_t count) {
         for (std::int32_t v = tail; v < tail + count; ++v) {
-          open(v, d, v + step, state_.of(v, d), state_.of(v + step, d + D));
+          open(v, d, v + step, state_.of(v, 2 * d), state_.of(v + step, 2 * d + 1));
           border(v);
           border(v + step);
         }
@@ -304,8 +305,8 @@ class GridSolver {
   const GridLayout& grid_;
   int threads_;
   std::int64_t nodes_, edges_;
-  std::vector<std::int32_t> first_slab_;          // (parts + 1)
-  std::array<std::int64_t, D + 1> first_edge_{};  // of each direction
+  std::vector<std::int32_t> first_slab_;                                    // (parts + 1)
+  std::array<std::int64_t, GridLayout::kMostDirections + 1> first_edge_{};  // of each direction
   GridSpread<R, Excess> spread_;
   State state_{};
   std::shared_ptr<R[]> residual_;
@@ -319,20 +320,12 @@ class GridSolver {
 template <class Capacity>
 GridResult solve_grid(const GridProblem<Capacity>& problem, int threads, std::uint8_t* side,
                       GridFlow<Capacity>& flow, std::int64_t part) {
-  switch (problem.layout->directions) {
-    case 2:
-      return GridSolver<Capacity, 2>(problem, threads, part).solve(side, flow);
-    case 3:
-      return GridSolver<Capacity, 3>(problem, threads, part).solve(side, flow);
-    case 4:
-      return GridSolver<Capacity, 4>(problem, threads, part).solve(side, flow);
-    case 9:
-      return GridSolver<Capacity, 9>(problem, threads, part).solve(side, flow);
-    case 13:
-      return GridSolver<Capacity, 13>(problem, threads, part).solve(side, flow);
-    default:
-      return GridResult::refused;
+  const int directions = problem.layout->directions;
+  if (directions < 1 || directions > GridLayout::kMostDirections) return GridResult::refused;
+  if (directions <= 4) {  // the bits of a node in two bytes
+    return GridSolver<Capacity, std::uint8_t>(problem, threads, part).solve(side, flow);
   }
+  return GridSolver<Capacity, std::uint32_t>(problem, threads, part).solve(side, flow);
 }
 
 }  // namespace graphcut::maxflow

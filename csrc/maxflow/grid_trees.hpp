@@ -1,6 +1,6 @@
 // Incremental breadth-first search on a grid, whose arcs have no heads and no sisters.
 //
-//   GridTrees<float, float, 2> trees(state, first_node, last_node);
+//   GridTrees<float, float, std::uint8_t> trees(state, first_node, last_node);
 //   trees.solve(looks);                     // no path is left from supply to demand
 //   trees.join(others, ...);                // goes on across the border of two parts
 //   trees.finish();                         // the nodes of level > 0 are the minimal source set
@@ -26,7 +26,6 @@
 #include <cstdint>
 #include <cstdlib>
 #include <limits>
-#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -35,29 +34,27 @@
 
 namespace graphcut::maxflow {
 
-// Of a grid with 2 * D neighbours a node: arc k < D goes in direction k, arc k + D the other way.
-template <class R, class Excess, int D>
+// Of a grid: arc 2 * d goes in direction d, arc 2 * d + 1 the other way. `Mask` has a bit for each.
+template <class R, class Excess, class Mask>
 struct GridState {
-  static constexpr int kArcs = 2 * D;
-  using Mask = std::conditional_t<(kArcs <= 8), std::uint8_t, std::uint32_t>;
+  static constexpr std::size_t kMostArcs = std::numeric_limits<Mask>::digits;
   struct Bits {
     Mask open, sister_open;  // bit k: arc k, its sister
   };
 
-  std::array<std::int32_t, kArcs> step;  // to the head
-  R* residual;                           // (nodes, kArcs)
-  Excess* excess;                        // (nodes): supply > 0, demand < 0
-  Bits* bits;                            // (nodes)
-  std::int32_t* level;                   // (nodes): > 0 in the source tree, < 0 in the sink tree
-  std::int8_t* parent;                   // (nodes): the arc to the parent, or kNone, kRoot, kOrphan
-  std::uint8_t* active;                  // (nodes): to be looked at, see Note [Parts]
-  std::int32_t* next_orphan;             // (nodes)
-  std::int32_t* next_excess;             // (nodes)
+  std::int32_t arcs;                         // of a node
+  std::array<std::int32_t, kMostArcs> step;  // to the head
+  R* residual;                               // (nodes, arcs)
+  Excess* excess;                            // (nodes): supply > 0, demand < 0
+  Bits* bits;                                // (nodes)
+  std::int32_t* level;        // (nodes): > 0 in the source tree, < 0 in the sink tree
+  std::int8_t* parent;        // (nodes): the arc to the parent, or kNone, kRoot, kOrphan
+  std::uint8_t* active;       // (nodes): to be looked at, see Note [Parts]
+  std::int32_t* next_orphan;  // (nodes)
+  std::int32_t* next_excess;  // (nodes)
 
-  static constexpr int opposite(int k) { return k < D ? k + D : k - D; }
-  R& of(std::int32_t v, int k) const {
-    return residual[static_cast<std::ptrdiff_t>(v) * kArcs + k];
-  }
+  static constexpr int opposite(int k) { return k ^ 1; }
+  R& of(std::int32_t v, int k) const { return residual[static_cast<std::ptrdiff_t>(v) * arcs + k]; }
   static Mask bit(int k) { return static_cast<Mask>(Mask{1} << k); }
 
   // Moves `flow` through arc k of v; returns whether that closes it.
@@ -79,11 +76,10 @@ struct GridState {
   }
 };
 
-template <class R, class Excess, int D>
+template <class R, class Excess, class Mask>
 class GridTrees {
  public:
-  using State = GridState<R, Excess, D>;
-  using Mask = typename State::Mask;
+  using State = GridState<R, Excess, Mask>;
 
   // Of the nodes begin .. end - 1, whose supply and demand are roots. Sums of supply must be in the
   // range of Excess.
@@ -100,9 +96,9 @@ class GridTrees {
   // Goes on until no path is left, or until it has looked at every arc of its nodes `looks` times,
   // all in all; returns whether no path is left.
   bool solve(std::int64_t looks) {
-    const std::int64_t most = looks * State::kArcs * (end_ - begin_);
+    const std::int64_t most = looks * s_.arcs * (end_ - begin_);
     while (any<Side::source>() && any<Side::sink>()) {
-      if (looked_ * State::kArcs > most) return false;
+      if (looked_ * s_.arcs > most) return false;
       if (tree(Side::source).lowest < tree(Side::sink).lowest) {
         grow<Side::source>();
       } else {

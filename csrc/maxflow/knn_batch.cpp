@@ -130,7 +130,7 @@ void solve_one(const KnnBatch<Capacity>& batch, std::int64_t item, std::int64_t 
   }
   const Choice used = chosen(batch.method, work.graph, terminals, work.spread.used());
   work.spread.release();
-  cut(work.graph, work.solvers, used, side);
+  work.solvers.cut(work.graph, used, side);
 
   Value<Capacity> value = terminal_cost(source, sink, side, nodes);
   for (const auto& edge : work.edges.edges) {

@@ -340,7 +340,7 @@ class Choice {
     graph_.evened_out = false;
     const bool asked = method != maxflow::Method::automatic;
     const maxflow::Left left =
-        maxflow::cut(graph_, *solvers_,
+        solvers_.cut(graph_,
                      asked ? maxflow::Choice{method}
                            : maxflow::Choice{maxflow::Method::incremental_bfs, maxflow::kPatience},
                      side_.get());
@@ -446,7 +446,7 @@ class Choice {
   int until_reduced_ = 0;
   maxflow::Store<std::int32_t> arc_of_edge_;        // (edges): that from the end laid first
   std::vector<std::vector<std::int32_t>> arcs_to_;  // (sets): arcs from users
-  std::unique_ptr<maxflow::Solvers<Cost>> solvers_ = std::make_unique<maxflow::Solvers<Cost>>();
+  maxflow::Solvers<Cost> solvers_;
   std::unique_ptr<bool[]> side_;
   std::size_t side_size_ = 0;
 };

@@ -113,7 +113,7 @@ void require_proof(const Grid<Capacity>& grid, const GridFlow<Capacity>& flow,
       for (std::int32_t x = 0; x < count; ++x) {
         const auto e = static_cast<std::size_t>(first + x);
         const std::int32_t u = tail + x, v = u + grid.layout.step(d);
-        const Capacity forward = flow.of(u, d), backward = flow.of(v, d + directions);
+        const Capacity forward = flow.along(u, d), backward = flow.against(v, d);
         require(forward >= 0 && backward >= 0, "a residual is negative");
         require(forward + backward == grid.capacity[e] + grid.reverse[e],
                 "residuals do not add up");
