@@ -71,6 +71,13 @@ SOLVERS = [
         "mincut_test",
     ),
     Mutant(
+        "a block that is kept serves any size",
+        f"{C}maxflow/large_blocks.hpp",
+        "if (size(block) == bytes) return block;",
+        "return block;",
+        "large_blocks_test",
+    ),
+    Mutant(
         "grids lack the edges that lead back along an axis",
         f"{C}maxflow/grid_layout.hpp",
         "return std::max(0, -offset[static_cast<std::size_t>(d)][axis]);",

@@ -8,11 +8,7 @@
 #include <utility>
 #include <vector>
 
-#if defined(__linux__)
-#include <sys/mman.h>
-
-#include <cstdlib>
-#endif
+#include "maxflow/large_blocks.hpp"
 
 namespace graphcut::maxflow {
 
@@ -28,20 +24,14 @@ struct Uninitialized {
   explicit(false) Uninitialized(const Uninitialized<U>& /*other*/) {}
 
   T* allocate(std::size_t count) {
-#if defined(__linux__) && defined(MADV_HUGEPAGE)
-    if (count * sizeof(T) >= kLarge) {
-      const std::size_t bytes = (count * sizeof(T) + kPage - 1) / kPage * kPage;
-      void* const block = std::aligned_alloc(kPage, bytes);
-      if (block == nullptr) throw std::bad_alloc();
-      madvise(block, bytes, MADV_HUGEPAGE);  // a wish: small pages do as well
-      return static_cast<T*>(block);
-    }
+#ifdef GRAPHCUT_LARGE_PAGES
+    if (is_large(count)) return static_cast<T*>(LargeBlocks::take(pages(count)));
 #endif
     return std::allocator<T>().allocate(count);
   }
   void deallocate(T* block, std::size_t count) {
-#if defined(__linux__) && defined(MADV_HUGEPAGE)
-    if (count * sizeof(T) >= kLarge) return std::free(block);
+#ifdef GRAPHCUT_LARGE_PAGES
+    if (is_large(count)) return LargeBlocks::give(block, pages(count));
 #endif
     std::allocator<T>().deallocate(block, count);
   }
@@ -58,8 +48,13 @@ struct Uninitialized {
 
   friend bool operator==(const Uninitialized& /*a*/, const Uninitialized& /*b*/) { return true; }
 
+#ifdef GRAPHCUT_LARGE_PAGES
  private:
-  static constexpr std::size_t kPage = std::size_t{1} << 21, kLarge = 2 * kPage;
+  static bool is_large(std::size_t count) { return count * sizeof(T) >= 2 * LargeBlocks::kPage; }
+  static std::size_t pages(std::size_t count) {  // in bytes
+    return (count * sizeof(T) + LargeBlocks::kPage - 1) / LargeBlocks::kPage * LargeBlocks::kPage;
+  }
+#endif
 };
 
 template <class T>
