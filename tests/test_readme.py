@@ -70,10 +70,10 @@ def test_scores_are_those_of_the_results() -> None:
     """Both networks' scores stand in the results, and so do those of the controls."""
     readme = " ".join(README.read_text(encoding="utf-8").split())
     (quoted,) = re.findall(
-        r"reaches (\S+) mIoU .*? make it (\S+) \(three seeds; retrained (\S+)\)\. .*? reaches (\S+) "
-        r"on 334 .*?, by older rules "
-        r"(\S+)\. .*? has (\S+) after 5 epochs, all background (\S+)\. .*? are (\S+) below, "
-        r"(\S+) above and, by older rules, (\S+) above the first three",
+        r"reaches (\S+) mIoU .*? make it (\S+) \(three seeds; retrained (\S+)\)\. .*? "
+        r"reaches (\S+) on 334 .*?, by older rules (\S+)\. .*? has (\S+) after 5 epochs, "
+        r"all background (\S+)\. .*? are (\S+) below, (\S+) above and, "
+        r"by older rules, (\S+) above the first three",
         readme,
     )
     photographs, better, again, voc, older, cracks, floor, below, above, last = map(float, quoted)
