@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from torch import Tensor, nn
+from even_network import Even
+from torch import Tensor
 from wares import write_wares
 
 import dgcn
@@ -17,7 +18,6 @@ from dgcn.cues import load_cues, log_rarity
 from dgcn.data import FolderDataset
 from dgcn.losses import floored_softmax, seeding_loss
 from dgcn.models.inference import image_probabilities
-from dgcn.models.segmenter import SegmenterOutput
 from dgcn.pipeline.portable import load_portable
 
 
@@ -53,19 +53,6 @@ def test_adjusted_logits_of_the_balanced_loss_are_the_true_odds() -> None:
     found = logits.detach().flatten() - torch.tensor(log_rarity([(cues[0].numpy(), [1])], 2))
     assert logits.detach().softmax(1)[0, 1].item() == pytest.approx(0.5, abs=1e-3)
     assert found.softmax(0)[1].item() == pytest.approx(0.1, abs=1e-3)
-
-
-class Even(nn.Module):
-    """The same logits everywhere."""
-
-    def __init__(self, *logits: float) -> None:
-        super().__init__()
-        self.logits = nn.Parameter(torch.tensor(logits))
-
-    def forward(self, images: Tensor) -> SegmenterOutput:
-        cells = (images.shape[2] - 1) // 8 + 1
-        logits = self.logits[None, :, None, None].expand(len(images), -1, cells, cells)
-        return SegmenterOutput(logits, ())  # type: ignore[arg-type]
 
 
 def test_logits_of_every_scale_are_lowered() -> None:

@@ -7,10 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
+from even_network import Even
 from layouts import draw
 from PIL import Image
-from torch import Tensor, nn
 
 from dgcn.cli import main
 from dgcn.config import Config, CuesConfig, DataConfig
@@ -19,7 +18,6 @@ from dgcn.cues import load_cues, make_cues, saliency_to_grid
 from dgcn.data import FolderDataset, read_image, write_synthetic
 from dgcn.doctor.masks import check_widths
 from dgcn.doctor.textures import check_textures
-from dgcn.models import SegmenterOutput
 from dgcn.models.inference import contrast_odds, image_probabilities
 from dgcn.options import load_config
 from dgcn.textures import TEXTURE_SPREAD, spread_of
@@ -136,19 +134,6 @@ def test_cells_are_no_limit_where_masks_go_by_contrast(tmp_path: Path) -> None:
     records = FolderDataset(tmp_path).split("train")
     assert len(list(check_widths(records, ("background", "scratch"), 97))) == 1
     assert list(check_widths(records, ("background", "scratch"), 97, contrast=True)) == []
-
-
-class Even(nn.Module):
-    """The same logits everywhere."""
-
-    def __init__(self, *logits: float) -> None:
-        super().__init__()
-        self.logits = nn.Parameter(torch.tensor(logits))
-
-    def forward(self, images: Tensor) -> SegmenterOutput:
-        cells = (images.shape[2] - 1) // 8 + 1
-        logits = self.logits[None, :, None, None].expand(len(images), -1, cells, cells)
-        return SegmenterOutput(logits, ())  # type: ignore[arg-type]
 
 
 def test_odds_of_objects_go_with_the_contrast_of_each_pixel(tmp_path: Path) -> None:
