@@ -15,6 +15,7 @@
 #include "maxflow/grid_cut.hpp"
 #include "maxflow/grid_spread.hpp"
 #include "maxflow/grid_trees.hpp"
+#include "maxflow/shared_block.hpp"
 #include "maxflow/zeros.hpp"
 #include "parallel/parallel_for.hpp"
 
@@ -55,7 +56,7 @@ class GridSolver {
   GridResult solve(std::uint8_t* side, GridFlow<Capacity>& result) {
     if (!links_fit()) return GridResult::refused;
     const std::int64_t arcs = nodes_ * 2 * grid_.directions;
-    Block kept(Block::bytes<Excess>(nodes_) + Block::bytes<R>(arcs));
+    SharedBlock kept(SharedBlock::bytes<Excess>(nodes_) + SharedBlock::bytes<R>(arcs));
     excess_ = kept.take<Excess>(nodes_);
     residual_ = kept.take<R>(arcs);
     if (!suits(look_at_terminals())) return GridResult::refused;
@@ -193,12 +194,13 @@ class GridSolver {
     }
     const auto n = nodes_;
     using Bits = typename State::Bits;
-    Block work(3 * Block::bytes<std::int32_t>(n) + Block::bytes<Bits>(n) +
-               2 * Block::bytes<char>(n));
+    SharedBlock work(3 * SharedBlock::bytes<std::int32_t>(n) + SharedBlock::bytes<Bits>(n) +
+                     2 * SharedBlock::bytes<char>(n));
     level_ = work.take<std::int32_t>(n);
     next_orphan_ = work.take<std::int32_t>(n);
     next_excess_ = work.take<std::int32_t>(n);
     bits_ = work.take<Bits>(n);
+    std::fill_n(bits_.get(), n, Bits{});
     parent_ = work.take<std::int8_t>(n);
     active_ = work.take<std::uint8_t>(n);
     state_.residual = residual_.get();

@@ -8,9 +8,7 @@
 #include <memory>
 #include <new>
 
-#if defined(__linux__)
-#include <sys/mman.h>
-#endif
+#include "maxflow/large_blocks.hpp"
 
 namespace graphcut::maxflow {
 
@@ -18,8 +16,8 @@ namespace graphcut::maxflow {
 template <class T>
 std::shared_ptr<T[]> zeros(std::int64_t count) {
   const auto bytes = static_cast<std::size_t>(std::max<std::int64_t>(count, 1)) * sizeof(T);
-#if defined(__linux__) && defined(MADV_HUGEPAGE)
-  constexpr std::size_t kPage = std::size_t{1} << 21;
+#ifdef GRAPHCUT_LARGE_PAGES
+  constexpr std::size_t kPage = LargeBlocks::kPage;
   if (bytes >= kPage) {
     const std::size_t size = (bytes + 2 * kPage - 1) / kPage * kPage;  // to begin with a page
     void* const memory =
@@ -37,26 +35,5 @@ std::shared_ptr<T[]> zeros(std::int64_t count) {
   if (memory == nullptr) throw std::bad_alloc();
   return std::shared_ptr<T[]>(static_cast<T*>(memory), [](T* p) { std::free(p); });
 }
-
-// Several arrays in one block, so that large pages serve small ones too. Each starts a cache line.
-class Block {
- public:
-  explicit Block(std::int64_t bytes) : bytes_(zeros<std::byte>(bytes)) {}
-
-  template <class T>
-  static std::int64_t bytes(std::int64_t count) {
-    return (count * static_cast<std::int64_t>(sizeof(T)) + 63) / 64 * 64;
-  }
-  template <class T>
-  std::shared_ptr<T[]> take(std::int64_t count) {
-    T* const start = reinterpret_cast<T*>(bytes_.get() + used_);
-    used_ += bytes<T>(count);
-    return std::shared_ptr<T[]>(bytes_, start);
-  }
-
- private:
-  std::shared_ptr<std::byte[]> bytes_;
-  std::int64_t used_ = 0;
-};
 
 }  // namespace graphcut::maxflow

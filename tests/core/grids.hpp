@@ -182,9 +182,18 @@ bool check_grid(Choices& choices, const Grid<Capacity>& grid) {
   require(solved(grid, static_cast<int>(choices.between(2, 4)), part, again, flow_again),
           "not solved by threads");
   require(side == again, "threads change the cut");
-  const std::int64_t arcs = grid.layout.nodes() * 2 * grid.layout.directions;
-  for (std::int64_t a = 0; a < arcs; ++a) {
-    require(flow.residual[a] == flow_again.residual[a], "threads change the flow");
+  for (int d = 0; d < grid.layout.directions; ++d) {
+    grid.layout.each_row(d, [&](std::int64_t, std::int32_t tail, std::int32_t count) {
+      for (std::int32_t u = tail; u < tail + count; ++u) {
+        const std::int32_t v = u + grid.layout.step(d);
+        require(flow.along(u, d) == flow_again.along(u, d) &&
+                    flow.against(v, d) == flow_again.against(v, d),
+                "threads change the flow");
+      }
+    });
+  }
+  for (std::int64_t i = 0; i < grid.layout.nodes(); ++i) {
+    require(flow.excess[i] == flow_again.excess[i], "threads change the excess");
   }
   return true;
 }
