@@ -119,9 +119,8 @@ struct Choice {
   double looks = std::numeric_limits<double>::infinity();
 };
 
-// Where breadth-first search is the faster one it nearly always looks less often than that; after
-// flow was sent ahead, which leaves it less to do, less often still.
-inline constexpr double kPatience = 14, kPatienceAfterSpread = 10;
+// Where breadth-first search is the faster one it nearly always looks less often than that.
+inline constexpr double kPatience = 14;
 
 // Note [Choice of solver]: breadth-first search is the fastest where supply finds demand nearby,
 // and pseudoflow where it has a long way to go. That is so
@@ -141,7 +140,7 @@ template <class R>
 Choice chosen(Method method, const Graph<R>& graph, std::int64_t terminals, bool spread) {
   if (method != Method::automatic) return {method};
   constexpr Choice hpf{Method::pseudoflow};
-  const Choice ibfs{Method::incremental_bfs, spread ? kPatienceAfterSpread : kPatience};
+  const Choice ibfs{Method::incremental_bfs, kPatience};
   const bool few = 4 * terminals < graph.nodes(), seeds = 2 * terminals < graph.nodes();
   const double most_fill = few ? 2 : spread ? 0.2 : 0.28;
   const Sample found = sample(graph, !few && !spread, seeds, most_fill);
@@ -150,7 +149,7 @@ Choice chosen(Method method, const Graph<R>& graph, std::int64_t terminals, bool
   if (few) return hpf;
   if (spread) {
     if (found.contacts > std::clamp(found.fill / 2, 0.02, 0.038)) return hpf;
-    return {Method::incremental_bfs, std::min(3 + 60 * found.fill, kPatienceAfterSpread)};
+    return {Method::incremental_bfs, std::min(3 + 100 * found.fill, kPatience)};
   }
   const double little = found.fill < 0.11 ? 0.0055 : found.contacts > 0.04 ? 0.0035 : 0.0012;
   const bool far_off = found.meets < little && found.contacts > 0.016 && found.one_way < 0.5;
