@@ -106,7 +106,7 @@ void check(const Edges& edges) {
   require(chosen(graph, true, stronger) == kNear, "much is left, terminals are strong");
   const double patient = choice(graph, true, stronger).looks;
   const double doubtful = choice(graph, true, halves).looks;
-  require(patient == maxflow::kPatienceAfterSpread, "strong terminals: the search is given time");
+  require(patient == maxflow::kPatience, "strong terminals: the search is given time");
   require(doubtful > 3 && doubtful < patient / 2, "weak terminals: it gives up soon");
   require(choice(graph, false, strong).looks == maxflow::kPatience, "no flow was sent ahead");
   for (const Method named : {Method::push_relabel, Method::incremental_bfs}) {
